@@ -1,0 +1,153 @@
+/*
+ * The FHIR R4 definitions, compiled by defs/ into one blob that is linked into the program and used
+ * in place.
+ *
+ * Spec: FHIR R4 (4.0.1) StructureDefinition, SearchParameter, CompartmentDefinition, ValueSet,
+ * CodeSystem. Every type, element, search parameter and required value set has a dense small index;
+ * 0 means none. A backbone element (Patient.contact) is a type of its own, named by its path. A
+ * content reference is resolved.
+ *
+ * Threads: immutable. Memory: static; strings are borrowed from the blob forever.
+ */
+#ifndef MODEL_DEFINITIONS_H
+#define MODEL_DEFINITIONS_H
+
+#include "base/base.h"
+
+typedef uint16_t
+    defs_type_id; /* documented exception to "no typedefs": indices that must not be mixed up */
+typedef uint16_t defs_param_id;
+
+enum defs_kind {
+  DEFS_KIND_NONE,
+  DEFS_KIND_PRIMITIVE,
+  DEFS_KIND_COMPLEX,
+  DEFS_KIND_BACKBONE,
+  DEFS_KIND_RESOURCE
+};
+
+struct defs_type {
+  struct str name; /* "Patient", "HumanName", "date", "Patient.contact" */
+  enum defs_kind kind;
+  defs_type_id base; /* DomainResource for Patient, quantity for Age, 0 for none */
+  bool is_abstract;
+  struct str pattern;     /* primitives: the regular expression, else empty */
+  uint32_t first_element; /* of `elements_n` in order of definition, inherited ones first */
+  uint16_t elements_n;
+  uint32_t first_invariant;
+  uint16_t invariants_n;
+};
+
+enum defs_binding {
+  DEFS_BINDING_NONE,
+  DEFS_BINDING_EXAMPLE,
+  DEFS_BINDING_PREFERRED,
+  DEFS_BINDING_EXTENSIBLE,
+  DEFS_BINDING_REQUIRED
+};
+
+#define DEFS_MANY UINT16_MAX
+struct defs_element {
+  struct str name;   /* without [x]: "value" */
+  struct str path;   /* "Observation.value[x]" */
+  uint16_t min, max; /* max DEFS_MANY: * */
+  bool is_choice, is_summary, is_modifier;
+  enum defs_binding binding;
+  uint16_t value_set;       /* of a required binding, else 0 */
+  struct str value_set_url; /* of any binding, without version */
+  uint32_t first_type;      /* index for defs_element_type */
+  uint16_t types_n;
+};
+
+/* One type that an element can have. */
+struct defs_element_type {
+  defs_type_id type;
+  uint32_t
+      first_target; /* for Reference and canonical: index for defs_target; targets_n 0 means any */
+  uint16_t targets_n;
+};
+
+/* A JSON property of a type: "valueQuantity" leads to the element value[x] and to the type
+ * Quantity. */
+struct defs_property {
+  struct str name;
+  uint32_t element;
+  defs_type_id type;
+};
+
+struct defs_invariant {
+  struct str key, human, expression;
+  bool is_error;   /* severity */
+  struct str path; /* of the element it is on */
+};
+
+enum search_type {
+  SEARCH_NUMBER = 1,
+  SEARCH_DATE,
+  SEARCH_STRING,
+  SEARCH_TOKEN,
+  SEARCH_REFERENCE,
+  SEARCH_COMPOSITE,
+  SEARCH_QUANTITY,
+  SEARCH_URI,
+  SEARCH_SPECIAL,
+};
+
+/* A search parameter of one resource type ("clinical-patient" on 30 bases is 30 of these sharing
+ * `code`). The parameters of Resource and DomainResource (_id, _lastUpdated, _tag, ...) belong to
+ * those types. */
+struct defs_param {
+  struct str code; /* "birthdate" */
+  struct str url;
+  defs_type_id base;
+  enum search_type type;
+  struct str expression; /* only the branches that apply to `base` */
+  uint32_t first_target; /* resource types a reference may lead to; index for defs_target */
+  uint16_t targets_n;
+  uint32_t first_component; /* composites: index for defs_component */
+  uint16_t components_n;
+};
+
+struct defs_component {
+  defs_param_id param;
+  struct str expression;
+};
+
+size_t defs_types_count(void); /* ids are 1 .. count */
+const struct defs_type *defs_type(defs_type_id id);
+defs_type_id defs_type_by_name(struct str name); /* 0: unknown */
+bool defs_type_is_a(defs_type_id type, defs_type_id base);
+static inline bool defs_is_resource(const struct defs_type *t) {
+  return t->kind == DEFS_KIND_RESOURCE && !t->is_abstract;
+}
+
+const struct defs_element *defs_element(uint32_t index);
+const struct defs_element_type *defs_element_type(uint32_t index);
+defs_type_id defs_target(uint32_t index);
+const struct defs_invariant *defs_invariant(uint32_t index);
+
+/* The property of `type` with this JSON name (no leading '_'), own or inherited; NULL when there is
+ * none. */
+const struct defs_property *defs_property(defs_type_id type, struct str json_name);
+
+size_t defs_params_count(void); /* ids are 1 .. count */
+const struct defs_param *defs_param(defs_param_id id);
+/* The parameter `code` of a resource type, own or inherited from DomainResource and Resource; 0:
+ * unknown. */
+defs_param_id defs_param_by_code(defs_type_id type, struct str code);
+/* All parameters of a resource type, inherited ones last. */
+const defs_param_id *defs_params_of(defs_type_id type, size_t *ret_n);
+const struct defs_component *defs_component(uint32_t index);
+
+/* Compartments: the parameters by which `type` is in a compartment of `compartment` ("Patient"). */
+const defs_param_id *defs_compartment_params(struct str compartment, defs_type_id type,
+                                             size_t *ret_n);
+
+/* Required value sets. Is `code` (of `system`, or empty for a bound code) in it? */
+bool defs_value_set_has(uint16_t value_set, struct str system, struct str code);
+/* The system that a bound code belongs to, where only one has it; else empty. */
+struct str defs_value_set_system(uint16_t value_set, struct str code);
+/* The display of a code in the code systems that the definitions hold; empty when unknown. */
+struct str defs_code_display(struct str system, struct str code);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * What a resource can be found by: its values for every search parameter, in normal form.
+ *
+ * Spec: FHIR R4 search, http://hl7.org/fhir/R4/search.html (2.1.1.4 on: the parameter types).
+ * The parsing of a value in a search URL uses the same normal forms (the `search_normal_*`
+ * functions), so that the index and the query can't disagree.
+ *
+ * Threads: pure. Memory: on the arena; texts may borrow from the resource.
+ */
+#ifndef MODEL_SEARCH_VALUES_H
+#define MODEL_SEARCH_VALUES_H
+
+#include "format/json.h"
+#include "model/definitions.h"
+
+struct search_value {
+  defs_param_id param;
+  enum search_type type; /* never SEARCH_COMPOSITE: a composite gives rows with `tuple` != 0, one
+                            per component */
+  uint16_t component;    /* 1-based component of a composite, else 0 */
+  uint32_t tuple;        /* rows of one composite instance share it; else 0 */
+  union {
+    struct {
+      struct str system, code, text;
+    } token; /* text: CodeableConcept.text or display, for :text */
+    struct {
+      struct str type, id, url;
+      struct str identifier_system, identifier_value;
+    } reference; /* local (type+id) or absolute url */
+    struct {
+      int64_t from_us, to_us;
+    } date; /* half-open [from, to); INT64_MIN/MAX: open */
+    struct {
+      double from, to;
+    } number; /* implied-precision range of the value as written */
+    struct {
+      double from, to;
+      struct str system, code, unit;
+    } quantity;
+    struct {
+      struct str exact, folded;
+    } string; /* folded: search_normal_string */
+    struct str uri;
+  };
+};
+
+struct search_values {
+  const struct search_value *p;
+  size_t n;
+};
+
+/* Compiles every parameter's expression once. Called at start; not thread-safe; cheap (a few ms at
+ * the most). */
+int search_values_init(struct err *reterr) MUST_CHECK;
+
+/*
+ * All values of `resource`. What can't be evaluated is reported to `reterr` (ERR_VALUE, the
+ * parameter in `where`); a resource that passed `validate_resource` gives none.
+ */
+int search_values_extract(struct arena *arena, const struct yyjson_val *resource,
+                          struct search_values *ret_values, struct err *reterr) MUST_CHECK;
+
+/* Unicode NFKD, case folded, marks and punctuation dropped, white space run = one space. */
+struct str search_normal_string(struct arena *arena, struct str s);
+
+/* "2013-01" -> the half-open range in UTC; a value without time zone is UTC. False when not a FHIR
+ * date/dateTime/instant. */
+bool search_normal_date(struct str s, int64_t *ret_from_us, int64_t *ret_to_us);
+
+/* "5.40" -> [5.395, 5.405): the range that the written precision implies. */
+bool search_normal_number(struct str s, double *ret_from, double *ret_to);
+
+/* "Patient/1", "http://x/fhir/Patient/1/_history/2", "urn:uuid:..", "#a". Fills type and id where
+ * it has the form of a FHIR reference (and `base_url` equals the prefix, or the reference is
+ * relative), else url. */
+struct search_reference {
+  struct str type, id, version, url;
+};
+struct search_reference search_normal_reference(struct str reference, struct str base_url);
+
+#endif

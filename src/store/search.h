@@ -1,0 +1,86 @@
+/*
+ * Search: a FHIR search URL -> a checked query -> a plan that we choose -> rows.
+ *
+ * Spec: FHIR R4 search, http://hl7.org/fhir/R4/search.html.
+ * Threads: a parsed search is immutable. Memory: on the arena.
+ */
+#ifndef STORE_SEARCH_H
+#define STORE_SEARCH_H
+
+#include "model/validate.h"
+#include "store/store.h"
+
+struct search;
+
+struct search_pair {
+  struct str name, value;
+}; /* of the URL, percent-decoded */
+
+struct search_options {
+  struct str base_url;             /* references that begin with it are local */
+  size_t default_count, max_count; /* 0: 50, 1000 */
+  bool is_lenient;                 /* unknown parameters are reported as warnings, not refused */
+  struct str cursor_key;           /* reserved */
+};
+
+/* Checks every parameter; faults go to `issues` (an unknown parameter names the nearest known one)
+ * and ERR_VALUE or ERR_NOT_SUPPORTED comes back. */
+int search_parse(struct arena *arena, defs_type_id type, const struct search_pair *pairs,
+                 size_t pairs_n, const struct search_options *options,
+                 const struct search **ret_search, struct issues *issues,
+                 struct err *reterr) MUST_CHECK;
+
+enum search_summary {
+  SEARCH_SUMMARY_NONE,
+  SEARCH_SUMMARY_TRUE,
+  SEARCH_SUMMARY_TEXT,
+  SEARCH_SUMMARY_DATA,
+  SEARCH_SUMMARY_COUNT,
+  SEARCH_SUMMARY_FALSE
+};
+
+struct search_row {
+  struct store_resource resource;
+  bool is_include;
+};
+
+struct search_result {
+  const struct search_row *rows; /* matches first, in order; then includes, each once */
+  size_t rows_n, matches_n;
+  bool has_total;
+  uint64_t total;
+  struct str next_cursor; /* empty: this was the last page. The next page is the same query with
+                             _cursor=... */
+};
+
+int search_run(struct store_view *view, const struct access *access, struct arena *arena,
+               const struct search *search, struct search_result *ret_result,
+               struct err *reterr) MUST_CHECK;
+
+/* Up to `max` ids that match, for conditional interactions; ERR_MULTIPLE_MATCHES is left to the
+ * caller (look at n). */
+int search_ids(struct store_view *view, const struct access *access, struct arena *arena,
+               const struct search *search, size_t max, struct store_resources *ret_found,
+               struct err *reterr) MUST_CHECK;
+
+/* Patient/$everything: the patient and all in its compartment, plus what these refer to of shared
+ * types. */
+int search_everything(struct store_view *view, const struct access *access, struct arena *arena,
+                      struct str patient_id, int64_t since_us, size_t count, struct str cursor,
+                      struct search_result *ret_result, struct err *reterr) MUST_CHECK;
+
+/* What the caller needs to shape the answer. */
+enum search_summary search_summary_of(const struct search *search);
+const struct str *search_elements_of(const struct search *search, size_t *ret_n);
+/* The query again as it was understood, percent-encoded, for Bundle.link self; without _cursor. */
+void search_write_url(struct buf *buf, const struct search *search);
+
+/* A resource cut to _summary/_elements (SUBSETTED tag put in), from its canonical body. */
+int search_subset(struct arena *arena, const struct search *search, struct str body,
+                  struct str *ret_body, struct err *reterr) MUST_CHECK;
+
+/* Names of the modifiers and prefixes that are implemented for a type, for the CapabilityStatement
+ * and the docs. */
+const char *const *search_modifiers(enum search_type type);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * The store: one place where a message, the FHIR versions made from it, their search index, the
+ * lineage, the audit events, the events for automation and the deliveries become durable together.
+ *
+ * Invariants: a commit is all or nothing, and durable (fsync) before `done` is called with 0.
+ * `commit.seq` is the order of the world; `updated` is strictly increasing. Within one connection's
+ * submissions order is kept.
+ *
+ * Threads: every function may be called from any thread. One committer thread per store groups
+ * commits. Memory: results on the caller's arena. A submitted commit and its arena belong to the
+ * store until `done`.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "format/json.h"
+#include "model/search_values.h"
+#include "store/access.h"
+
+struct store;
+
+struct store_options {
+  const char *path; /* SQLite file; ":memory:" is refused (no durability) */
+  size_t readers;   /* read connections; 0: 4 */
+  size_t group_max; /* commits in one group; 0: 256 */
+  size_t queue_max; /* waiting commits before store_submit answers ERR_BUSY; 0: 8192 */
+  bool is_bulk;     /* import: larger groups, index rows sorted over the whole group */
+};
+
+/* ERR_CONFLICT when another process has it open, ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE for a
+ * damaged, foreign or newer file. */
+int store_open(const struct store_options *options, struct store **ret_store,
+               struct err *reterr) MUST_CHECK;
+/* Waits for what was submitted, then closes. */
+void store_close(struct store *store);
+
+/* ---- Writing
+ * ---------------------------------------------------------------------------------------------- */
+
+enum store_expect {
+  STORE_ANY,              /* create or update */
+  STORE_MUST_BE_NEW,      /* else ERR_CONFLICT */
+  STORE_MUST_EXIST,       /* else ERR_NOT_FOUND */
+  STORE_MUST_BE_VERSION,  /* If-Match: else ERR_PRECONDITION */
+  STORE_IS_STILL_VERSION, /* prepared on that version (0: on "not there"): else ERR_STALE */
+};
+
+enum store_effect {
+  STORE_CREATED = 1,
+  STORE_UPDATED,
+  STORE_UNCHANGED,
+  STORE_DELETED,
+  STORE_WAS_DELETED
+};
+
+struct store_write {
+  defs_type_id type;
+  struct str id;
+  bool is_delete;
+  struct str body; /* canonical (model/resource.h); empty for a delete */
+  struct search_values values;
+  enum store_expect expect;
+  uint32_t expected_version;
+  struct str lineage; /* encoded by flow/lineage.h; empty: none. Kept for this version */
+  /* results */
+  enum store_effect effect;
+  uint32_t version;
+  int64_t updated_us;
+};
+
+/* What was found when the commit was prepared must still be so inside the transaction, else
+ * ERR_STALE. */
+struct store_condition {
+  defs_type_id type;
+  struct str system, code; /* an identifier (the type's parameter `identifier`); or, when `search`
+                              is set, that search */
+  const struct search *search;
+  struct str id; /* of the only resource that matches; empty: none does */
+};
+
+enum store_message_status {
+  STORE_MESSAGE_ACCEPTED = 1,
+  STORE_MESSAGE_REJECTED,
+  STORE_MESSAGE_ERROR
+};
+
+struct store_message {
+  struct str channel; /* "mllp:2575" */
+  struct str sender;  /* MSH-3|MSH-4 */
+  struct str control_id, type, event, version_id;
+  struct str patient; /* search help: identifier of the patient in the message, may be empty */
+  struct str raw;     /* the bytes as received */
+  struct str reason;  /* why not accepted, or notes; empty when fine */
+  struct str reply;   /* the ACK that will be sent; returned again for a duplicate */
+  enum store_message_status status;
+  int64_t received_us;
+  /* results */
+  uint64_t number;   /* of the message log */
+  bool is_duplicate; /* seen before (sender, control id, hash of raw): nothing else of the commit
+                        was done */
+  struct str stored_reply; /* of the first time; on the commit's arena */
+};
+
+struct store_audit {
+  struct str action, what, outcome, detail;
+}; /* "create", "Patient/1", "0", "" */
+
+struct store_delivery {
+  struct str destination, content_type, body;
+  int64_t not_before_us;
+};
+
+struct store_commit {
+  struct arena *arena; /* owned by the store from store_submit until `done` */
+  struct str principal;
+  struct store_message *message; /* NULL: none */
+  struct store_write *writes;
+  size_t writes_n;
+  const struct store_condition *conditions;
+  size_t conditions_n;
+  const struct store_audit *audits;
+  size_t audits_n;
+  const struct store_delivery *deliveries;
+  size_t deliveries_n;
+  /* Called once on the committer's thread (must be quick, must not call the store) when it is
+   * durable, or has failed; the callee then owns the commit and its arena again. */
+  void (*done)(struct store_commit *commit, void *what);
+  void *what;
+  /* results */
+  int code; /* 0 or an err_code */
+  struct err err;
+  size_t failed_write; /* index, where one write was refused */
+  uint64_t seq;
+  int64_t time_us;
+  struct store_commit *next_;
+};
+
+/* Queues it. Never blocks: a full queue calls `done` at once with ERR_BUSY. */
+void store_submit(struct store *store, struct store_commit *commit);
+
+/* Submits and waits; returns commit->code. For tools and tests. */
+int store_commit_wait(struct store *store, struct store_commit *commit,
+                      struct err *reterr) MUST_CHECK;
+
+/* ---- Reading
+ * ---------------------------------------------------------------------------------------------- */
+
+/* A consistent view (one read transaction on one connection of the pool). Short-lived; one thread.
+ */
+struct store_view;
+int store_view_open(struct store *store, struct store_view **ret_view,
+                    struct err *reterr) MUST_CHECK;
+void store_view_close(struct store_view *view);
+
+struct store_resource {
+  uint64_t rid;
+  defs_type_id type;
+  struct str id;
+  uint32_t version;
+  int64_t updated_us;
+  bool is_deleted;
+  struct str body; /* canonical; resource_write() makes the answer. Empty when deleted */
+};
+
+/* ERR_NOT_FOUND; ERR_DELETED (and `*ret_resource` filled without body). What access hides is not
+ * found. */
+int store_read(struct store_view *view, const struct access *access, struct arena *arena,
+               defs_type_id type, struct str id, struct store_resource *ret_resource,
+               struct err *reterr) MUST_CHECK;
+int store_vread(struct store_view *view, const struct access *access, struct arena *arena,
+                defs_type_id type, struct str id, uint32_t version,
+                struct store_resource *ret_resource, struct err *reterr) MUST_CHECK;
+
+struct store_resources {
+  const struct store_resource *p;
+  size_t n;
+};
+
+/* Newest first, at most `count`, versions below `before_version` (0: from the newest). `ret_total`:
+ * all versions. */
+int store_history(struct store_view *view, const struct access *access, struct arena *arena,
+                  defs_type_id type, struct str id, size_t count, uint32_t before_version,
+                  struct store_resources *ret_versions, uint64_t *ret_total,
+                  struct err *reterr) MUST_CHECK;
+
+/* The id of the resource of `type` with this identifier; empty when none; ERR_MULTIPLE_MATCHES.
+ * Follows no links. */
+int store_find_identifier(struct store_view *view, const struct access *access, struct arena *arena,
+                          defs_type_id type, struct str system, struct str value,
+                          struct str *ret_id, struct err *reterr) MUST_CHECK;
+
+/* ---- The message log and lineage
+ * --------------------------------------------------------------------------- */
+
+struct store_message_row {
+  uint64_t number, commit_seq;
+  struct str channel, sender, control_id, type, event, version_id, patient, reason;
+  enum store_message_status status;
+  int64_t received_us;
+  uint64_t size_bytes;
+  struct str raw, reply; /* only from store_message_read */
+};
+struct store_message_rows {
+  const struct store_message_row *p;
+  size_t n;
+};
+
+struct store_message_query {
+  struct str text; /* in sender, control id, type, event, patient (prefix match); empty: all */
+  enum store_message_status status; /* 0: any */
+  uint64_t before_number;           /* paging, newest first; 0: from the newest */
+  size_t count;                     /* at most */
+};
+int store_messages(struct store_view *view, const struct access *access, struct arena *arena,
+                   const struct store_message_query *query, struct store_message_rows *ret_rows,
+                   struct err *reterr) MUST_CHECK;
+int store_message_read(struct store_view *view, const struct access *access, struct arena *arena,
+                       uint64_t number, struct store_message_row *ret_row,
+                       struct err *reterr) MUST_CHECK;
+
+/* One version of one resource that came from one message. */
+struct store_lineage_row {
+  uint64_t message;
+  struct store_resource resource; /* that version, with body */
+  struct str lineage;             /* decode with flow/lineage.h */
+};
+struct store_lineage_rows {
+  const struct store_lineage_row *p;
+  size_t n;
+};
+int store_lineage_of_message(struct store_view *view, const struct access *access,
+                             struct arena *arena, uint64_t number,
+                             struct store_lineage_rows *ret_rows, struct err *reterr) MUST_CHECK;
+/* All versions, newest first. */
+int store_lineage_of_resource(struct store_view *view, const struct access *access,
+                              struct arena *arena, defs_type_id type, struct str id,
+                              struct store_lineage_rows *ret_rows, struct err *reterr) MUST_CHECK;
+
+struct store_figures {
+  uint64_t resources, versions, messages, commits, fsyncs, file_bytes, queue_length;
+};
+int store_figures(struct store *store, struct store_figures *ret_figures,
+                  struct err *reterr) MUST_CHECK;
+/* Resources per type, for the console and metadata; `counts` has defs_types_count()+1 places. */
+int store_counts(struct store_view *view, const struct access *access, uint64_t *ret_counts,
+                 struct err *reterr) MUST_CHECK;
+
+#endif
