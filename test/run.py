@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+"""Runs every test of the project and ends with one line: N passed, N failed, N skipped.
+
+Unit tests are cmocka programs (one count per test function), black-box and conformance tests are pytest (one count per
+test), fuzz targets count one each (a short run; --long makes it ten minutes in all).
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Totals:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, passed, failed, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+
+def heading(text):
+    print(f"\n== {text}", flush=True)
+
+
+def run_unit(build, totals, only):
+    heading("unit tests")
+    tests = json.loads(subprocess.run(["meson", "introspect", "--tests", build], check=True, capture_output=True, text=True).stdout)
+    for test in sorted(tests, key=lambda t: t["name"]):
+        if only and only not in test["name"]:
+            continue
+        environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
+        environment.update(test.get("env") or {})
+        started = time.monotonic()
+        try:
+            done = subprocess.run(test["cmd"], cwd=test.get("workdir") or ROOT, env=environment, capture_output=True, timeout=600)
+        except subprocess.TimeoutExpired:
+            print(f"FAILED {test['name']}: no end within 600 s")
+            totals.add(0, 1)
+            continue
+        output = done.stdout.decode(errors="replace")
+        passed = len(re.findall(r"^ok ", output, re.M))
+        skipped = len(re.findall(r"^ok .*# SKIP", output, re.M))
+        failed = len(re.findall(r"^not ok ", output, re.M))
+        if done.returncode != 0 and failed == 0:
+            failed = 1
+        if done.returncode == 0 and passed == 0:
+            passed = 1  # a program that is one test
+        totals.add(passed - skipped, failed, skipped)
+        if failed:
+            print(f"FAILED {test['name']} (exit {done.returncode})")
+            print(output[-4000:])
+            print(done.stderr.decode(errors="replace")[-6000:])
+        else:
+            print(f"ok  {test['name']:<32} {passed - skipped:4d} tests {time.monotonic() - started:7.2f} s")
+
+
+def run_pytest(build, totals, only, long_run):
+    heading("black-box, conformance and browser tests")
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report.name}", "-rfEs", "test"]
+        if only:
+            command += ["-k", only]
+        environment = dict(os.environ, CALLOSUM=os.path.join(ROOT, build, "src/main/callosum"), PYTHONDONTWRITEBYTECODE="1")
+        if long_run:
+            environment["CALLOSUM_TEST_LONG"] = "1"
+        code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+        if code == 5:  # pytest: nothing collected
+            return
+        try:
+            suite = ElementTree.parse(report.name).getroot().find("testsuite")
+        except ElementTree.ParseError:
+            totals.add(0, 1)
+            return
+        failed = int(suite.get("failures")) + int(suite.get("errors"))
+        skipped = int(suite.get("skipped"))
+        if code != 0 and failed == 0:
+            failed = 1
+        totals.add(max(0, int(suite.get("tests")) - failed - skipped), failed, skipped)
+
+
+def run_fuzz(build, totals, only, long_run):
+    heading("fuzz targets")
+    folder = os.path.join(build, "test/fuzz")
+    names = sorted(n for n in os.listdir(folder) if n.startswith("fuzz_") and os.access(os.path.join(folder, n), os.X_OK)
+                   and os.path.isfile(os.path.join(folder, n)))
+    seconds = 60 if long_run else 5
+    for name in names:
+        if only and only not in name:
+            continue
+        corpus = os.path.join(ROOT, "test/fuzz/corpus", name)
+        with tempfile.TemporaryDirectory() as scratch:
+            command = [os.path.join(folder, name), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+                       "-print_final_stats=0", "-verbosity=0", f"-artifact_prefix={scratch}/", scratch]
+            if os.path.isdir(corpus):
+                command.append(corpus)
+            done = subprocess.run(command, capture_output=True)
+        if done.returncode == 0:
+            totals.add(1, 0)
+            print(f"ok  {name}")
+        else:
+            totals.add(0, 1)
+            print(f"FAILED {name}")
+            print(done.stderr.decode(errors="replace")[-6000:])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--fuzz", required=True)
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--sanitize", action="store_true")
+    parser.add_argument("--only", default="", help="only tests whose name contains this")
+    parser.add_argument("--part", choices=["unit", "pytest", "fuzz"], help="only this part")
+    arguments = parser.parse_args()
+    os.chdir(ROOT)
+    if arguments.sanitize:
+        os.environ["CALLOSUM_TEST_SANITIZE"] = "1"
+    totals = Totals()
+    if arguments.part in (None, "unit"):
+        run_unit(arguments.build, totals, arguments.only)
+    if arguments.part in (None, "pytest"):
+        run_pytest(arguments.build, totals, arguments.only, arguments.long)
+    if arguments.part in (None, "fuzz"):
+        run_fuzz(arguments.fuzz, totals, arguments.only, arguments.long)
+    print()
+    skipped = f", {totals.skipped} skipped" if totals.skipped else ""
+    print(f"{totals.passed} passed, {totals.failed} failed{skipped}")
+    return 1 if totals.failed or totals.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
