@@ -32,11 +32,12 @@ struct search_value {
     } date; /* half-open [from, to); INT64_MIN/MAX: open */
     struct {
       double from, to;
-    } number; /* implied-precision range of the value as written */
+    } number; /* closed; from == to is the value itself (the precision is the query's concern) */
     struct {
       double from, to;
       struct str system, code, unit;
-    } quantity;
+    } quantity; /* closed, as number; a Range gives low and high; a comparator or a missing end
+                   opens its side (-INFINITY, INFINITY) */
     struct {
       struct str exact, folded;
     } string; /* folded: search_normal_string */
