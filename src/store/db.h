@@ -1,0 +1,142 @@
+/*
+ * A database connection as the store sees it: the little that SQLite and PostgreSQL have in common
+ * and that the store needs. Everything above this header is written once, for any engine.
+ *
+ * SQL here is the common subset: integer, double, text and bytes; placeholders `?`, numbered from 1
+ * in order of appearance; `WITH`, `IN`, `EXISTS`, `ON CONFLICT`. Hashes are bound as signed 64-bit
+ * integers.
+ *
+ * Threads: a connection, its statements and queries belong to one thread at a time. Memory: texts
+ * given to `db_bind_*` are borrowed until the statement is released; texts from `db_column_*` until
+ * its next step or release.
+ */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include "base/base.h"
+
+struct db;
+struct db_statement;
+
+/* ---- A connection ---- */
+
+struct db_options {
+  const char *path;
+  bool is_writer;     /* creates the file, and owns it: one process, one writer */
+  size_t cache_bytes; /* pages kept by this connection; 0: 2 MB */
+  size_t mmap_bytes;  /* of the file mapped for reading; 0: none */
+};
+
+/* ERR_CONFLICT: another process owns the file. ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE (damaged, not
+ * ours), ERR_IO. */
+int db_open(const struct db_options *options, struct db **ret_db, struct err *reterr) MUST_CHECK;
+void db_close(struct db *db); /* NULL is allowed */
+
+/* One or more statements without placeholders and without rows: schema, settings. */
+int db_run(struct db *db, const char *sql, struct err *reterr) MUST_CHECK;
+
+/* Which application made the file, and the version of its schema; 0 in a new file. */
+struct db_identity {
+  uint32_t application, version;
+};
+int db_identity(struct db *db, struct db_identity *ret_identity, struct err *reterr) MUST_CHECK;
+int db_set_identity(struct db *db, struct db_identity identity, struct err *reterr) MUST_CHECK;
+
+/* A read transaction sees one state of the data; a write transaction is durable once `db_commit`
+ * returned 0. After any failure inside a write transaction: `db_rollback`. */
+int db_begin_read(struct db *db, struct err *reterr) MUST_CHECK;
+int db_begin_write(struct db *db, struct err *reterr) MUST_CHECK;
+int db_commit(struct db *db, struct err *reterr) MUST_CHECK;
+void db_rollback(struct db *db); /* also ends a read transaction; a no-op when there is none */
+
+/* Moves what was committed from the log into the file (SQLite: a passive checkpoint; it waits for
+ * nobody). `ret_left`: pages still in the log. */
+int db_checkpoint(struct db *db, uint64_t *ret_left, struct err *reterr) MUST_CHECK;
+
+/* Bytes of the data on disk, log included. */
+int db_size(struct db *db, uint64_t *ret_bytes, struct err *reterr) MUST_CHECK;
+
+/* ---- Statements ---- */
+
+/*
+ * A prepared statement for `sql`. Statements are kept per connection by their text (keep texts few:
+ * bind values, do not print them into the text). Each `db_prepare` is followed by one `db_release`.
+ */
+int db_prepare(struct db *db, struct str sql, struct db_statement **ret_statement,
+               struct err *reterr) MUST_CHECK;
+void db_release(struct db_statement *statement); /* NULL is allowed */
+
+void db_bind_i64(struct db_statement *statement, int place, int64_t value);
+void db_bind_double(struct db_statement *statement, int place, double value);
+void db_bind_text(struct db_statement *statement, int place, struct str value);
+void db_bind_bytes(struct db_statement *statement, int place, struct str value);
+void db_bind_null(struct db_statement *statement, int place);
+
+/* The next row, if any. A failed bind is reported here too. */
+int db_step(struct db_statement *statement, bool *ret_has_row, struct err *reterr) MUST_CHECK;
+/* Steps to the end and makes the statement ready for the next bind. */
+int db_execute(struct db_statement *statement, struct err *reterr) MUST_CHECK;
+
+/* Columns of the current row, from 0. */
+int64_t db_column_i64(struct db_statement *statement, int column);
+double db_column_double(struct db_statement *statement, int column);
+struct str db_column_str(struct db_statement *statement, int column); /* text or bytes */
+bool db_column_is_null(struct db_statement *statement, int column);
+
+/* ---- Many rows at once ---- */
+
+enum db_type { DB_I64, DB_DOUBLE, DB_TEXT, DB_BYTES };
+
+/* One column of `rows_n` values: the first at `p`, each next one `stride` bytes on, so that an
+ * array of structures is a set of columns without being copied. DB_TEXT and DB_BYTES: struct str
+ * (p NULL: null). */
+struct db_column {
+  enum db_type type;
+  const void *p;
+  size_t stride;
+};
+#define DB_COLUMN(type, rows, member) ((struct db_column){(type), &(rows)->member, sizeof *(rows)})
+
+/* Runs `sql`, which has one placeholder per column, for every row in order. */
+int db_execute_rows(struct db *db, struct str sql, const struct db_column *columns,
+                    size_t columns_n, size_t rows_n, struct err *reterr) MUST_CHECK;
+
+/* ---- A query that is put together ---- */
+
+/* Text and values grow together, so that a placeholder can't lose its value:
+ *   struct db_query q; db_query_init(&q, arena);
+ *   db_query_add(&q, "SELECT rid FROM token WHERE param=");  db_query_i64(&q, param);        */
+struct db_value {
+  enum db_type type;
+  union {
+    int64_t i64;
+    double number;
+    struct str str;
+  };
+};
+struct db_query {
+  struct arena *arena;
+  struct buf sql;
+  VEC(struct db_value) values;
+  bool is_broken; /* no memory */
+};
+void db_query_init(struct db_query *query, struct arena *arena);
+void db_query_add(struct db_query *query, const char *sql);
+void db_query_addf(struct db_query *query, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* for names and small numbers of the schema only */
+/* Append `?` and its value; texts are borrowed. */
+void db_query_i64(struct db_query *query, int64_t value);
+void db_query_double(struct db_query *query, double value);
+void db_query_text(struct db_query *query, struct str value);
+void db_query_bytes(struct db_query *query, struct str value);
+/* Appends another query with its values. */
+void db_query_append(struct db_query *query, const struct db_query *other);
+
+/* Prepares and binds; then `db_step` and `db_release`. */
+int db_query_start(struct db *db, const struct db_query *query, struct db_statement **ret_statement,
+                   struct err *reterr) MUST_CHECK;
+/* The first column of the first row as a number; `fallback` where there is no row or it is null. */
+int db_query_number(struct db *db, const struct db_query *query, int64_t fallback,
+                    int64_t *ret_number, struct err *reterr) MUST_CHECK;
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * The tables of the store, and how a value becomes a key in them. The statements are in schema.c;
+ * byte layouts of the packed columns are in docs/internals/storage.md.
+ *
+ * Numbers. `rid` (resource id) is a dense 64-bit number of one resource, given once and never
+ * again, positive and rising. A type, a search parameter: a small number that belongs to this file
+ * (tables `type`, `param`), because the indices of definitions.h may change with the next set of
+ * definitions; `schema_type_number`, `schema_param_number` translate. A hash is a SipHash under a
+ * secret key of the store, bound as a signed 64-bit integer.
+ *
+ * resource(rid PRIMARY KEY, type, id, version, updated, state, seq, keys, body)
+ *     The current version of each resource. `id` is packed (schema_id_pack). `state`: see below; a
+ *     reference to a local resource that is not there makes a row with SCHEMA_ABSENT, so that every
+ *     local reference is a number. `updated`: microseconds. `seq`: the commit. `keys`: this
+ *     resource's rows in the search tables, packed (keys.h): what an update must take out again,
+ *     and what _sort and _include read by rid. `body`: packed (body.h).
+ *     index resource_live(type, updated, rid) where state=1: all live resources of a type, in order
+ *     of their last update.
+ * identity(key, rid)      key = schema_identity_key(type, id). Check type and id on the row.
+ * version(rid, version, updated, state, seq, body)   superseded versions only.
+ *
+ * Search tables (only current versions of live resources have rows; no row twice; WITHOUT ROWID,
+ * the primary key is all columns in this order):
+ *
+ * token(param, first, hash, rid)
+ *     hash = schema_token_hash(system, code): the upper 44 bits come from the code, the lower 20
+ *     from the system (0 only when there is no system).
+ *       system|code  hash = schema_token_hash(system, code)
+ *       |code        hash = schema_token_hash("", code)
+ *       code         hash BETWEEN schema_token_first(code) AND schema_token_last(code)
+ *       system|      (hash & SCHEMA_TOKEN_SYSTEM_MASK) = (schema_token_hash(system, x) & MASK): a
+ *                    scan of the parameter's rows; check the body
+ *     One more row per different text of the value, for :text: hash = schema_text_hash(folded),
+ *     with the text itself in `vocabulary`. (44 bits of identifiers of one system: about one false
+ *     match in 10 million; a lookup that must be exact checks the body.)
+ *     For a *reference* parameter: Reference.identifier, as system|code, for :identifier.
+ * string(param, first, folded, exact, rid)
+ *     folded: search_normal_string, at most SCHEMA_FOLDED_MAX_BYTES (cut at a character; when a
+ *     query is longer, or :contains may lie behind the cut, check the body). exact:
+ *     schema_exact_hash(as written), 31 bits, for :exact.
+ * date(param, first, class, lo, hi, rid)
+ *     Half-open [lo, hi) in microseconds; open ends are INT64_MIN, INT64_MAX. class =
+ *     schema_date_class(lo, hi): hi - lo <= 2^class, so that a condition on `hi` bounds `lo`: for
+ *     each class there is (0..SCHEMA_DATE_CLASSES-1; few are used: 10 ms, 20 second, 37 day, 42
+ *     month, 45 year, 63 open), hi > x implies lo > x - 2^class.
+ * number(param, first, lo, hi, rid)              lo <= value <= hi as doubles
+ * quantity(param, first, unit, lo, hi, rid)
+ *     unit = schema_token_hash(system, code), one row; a second row with unit =
+ *     schema_token_hash("", unit text) where the unit is written differently from the code. Every
+ *     `unit` of a parameter is in `vocabulary` with its text (code, or unit text): a value with no
+ *     unit, or `||code`, is asked for each unit found there.
+ * uri(param, hash, rid)                          hash = schema_text_hash(uri); text in `vocabulary`
+ * reference(param, target, rid)
+ *     target: the rid of the local resource (schema.h's `identity` finds it), or for what is not
+ *     local (absolute, urn, canonical) schema_url_target(url), which is negative. A canonical with
+ *     |version has two rows, with and without it. A reference to a version counts for its resource.
+ * vocabulary(param, text, hash)
+ *     Each different text (folded, at most SCHEMA_FOLDED_MAX_BYTES), unit or uri (as written) of a
+ *     parameter, once; rows stay when the last use goes.
+ *
+ * `first` is 0 for the values of an ordinary parameter. A composite parameter's rows stand in the
+ * table of its second component, under the composite's own param, with `first` = the first
+ * component: a token's hash (token table's form), a reference's target, else schema_text_hash of
+ * it. A composite with three components has a row per second component; the third is checked on the
+ * body.
+ *
+ * counter(kind, number, n)    kind 1: live resources of type `number`. Others are the search's.
+ * commit_log(seq PRIMARY KEY, time, principal); message(number PRIMARY KEY, ...); message_seen;
+ * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see schema.c.
+ *
+ * Parameters of Resource (_tag, _profile, _security, _source) have one number for all types: add a
+ * condition on the type. _id and _lastUpdated have no rows: `identity` and `resource` are their
+ * index.
+ *
+ * Threads: a schema is immutable after store_open. Memory: owned by the store.
+ */
+#ifndef STORE_SCHEMA_H
+#define STORE_SCHEMA_H
+
+#include "base/hash.h"
+#include "model/definitions.h"
+#include "store/db.h"
+
+#define SCHEMA_APPLICATION 0x436c7361u /* "Clsa" */
+#define SCHEMA_VERSION 1u
+
+enum schema_state { SCHEMA_ABSENT = 0, SCHEMA_LIVE = 1, SCHEMA_DELETED = 2 };
+enum schema_counter { SCHEMA_COUNTER_TYPE = 1 };
+
+struct schema {
+  struct hash_key key;
+  const uint16_t *type_numbers;  /* by defs_type_id; 0 for what is not a resource type */
+  const defs_type_id *types;     /* by number; 0 when these definitions do not know it */
+  size_t types_n;                /* numbers are below it */
+  const uint16_t *param_numbers; /* by defs_param_id */
+  const defs_param_id *params;   /* by number */
+  size_t params_n;
+};
+
+/* Makes the tables of a new file, or checks those of an old one (ERR_STORE: foreign, newer), and
+ * reads or completes the numbers. On the writer. */
+int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema,
+                struct err *reterr) MUST_CHECK;
+
+static inline uint16_t schema_type_number(const struct schema *schema, defs_type_id type) {
+  return schema->type_numbers[type];
+}
+static inline defs_type_id schema_type(const struct schema *schema, int64_t number) {
+  return number > 0 && (uint64_t)number < schema->types_n ? schema->types[number] : 0;
+}
+static inline uint16_t schema_param_number(const struct schema *schema, defs_param_id param) {
+  return schema->param_numbers[param];
+}
+static inline defs_param_id schema_param(const struct schema *schema, int64_t number) {
+  return number > 0 && (uint64_t)number < schema->params_n ? schema->params[number] : 0;
+}
+
+/* ---- Values to keys ---- */
+
+#define SCHEMA_TOKEN_SYSTEM_MASK 0xfffff
+int64_t schema_token_hash(const struct schema *schema, struct str system, struct str code);
+int64_t schema_token_first(const struct schema *schema, struct str code);
+int64_t schema_token_last(const struct schema *schema, struct str code);
+int64_t schema_text_hash(const struct schema *schema, struct str text);
+int64_t schema_url_target(const struct schema *schema, struct str url);
+int64_t schema_exact_hash(const struct schema *schema, struct str exact);
+int64_t schema_identity_key(const struct schema *schema, defs_type_id type, struct str id);
+
+#define SCHEMA_FOLDED_MAX_BYTES 200
+struct str schema_cut(struct str folded);
+
+#define SCHEMA_DATE_CLASSES 64
+int schema_date_class(int64_t lo, int64_t hi);
+
+/* A FHIR id as bytes: a lower-case UUID becomes 0x01 and its 16 bytes, everything else stays. The
+ * order is kept within each of both kinds. */
+#define SCHEMA_ID_MAX_BYTES 64
+struct schema_id {
+  uint8_t n;
+  char bytes[SCHEMA_ID_MAX_BYTES];
+};
+struct schema_id schema_id_pack(struct str id);
+struct str schema_id_unpack(struct arena *arena, struct str packed); /* `.p` NULL: no memory */
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * What the files of src/store share and nobody else may use: the inside of a view, rows by rid, the
+ * condition that access puts on every query.
+ */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include "store/db.h"
+#include "store/keys.h"
+#include "store/schema.h"
+#include "store/store.h"
+
+struct db *store_view_db(struct store_view *view);
+const struct schema *store_view_schema(struct store_view *view);
+/* As above for the store (same schema for its whole life). */
+const struct schema *store_schema(const struct store *store);
+
+/* The rid of a resource, live or not; 0: never heard of. */
+int store_rid(struct db *db, const struct schema *schema, defs_type_id type, struct str id,
+              uint64_t *ret_rid, struct err *reterr) MUST_CHECK;
+
+/* ---- Access ---- */
+
+/* `access` made ready for one view: the patient is looked up once. */
+struct store_filter {
+  const struct schema *schema;
+  bool is_everything;
+  uint64_t patient_rid; /* 0: there is none, so nothing may be seen */
+  const defs_type_id *types;
+  size_t types_n;
+};
+int store_filter(struct db *db, const struct schema *schema, const struct access *access,
+                 struct store_filter *ret_filter, struct err *reterr) MUST_CHECK;
+
+/*
+ * Appends a condition (without a leading AND) on a row of `resource` that is called `alias` in the
+ * query: "1" where everything may be seen. `type`: when the query is about one type only; 0: any.
+ * The only place where access becomes SQL.
+ */
+void store_filter_add(struct db_query *query, const struct store_filter *filter, const char *alias,
+                      defs_type_id type);
+
+/* ---- Rows ---- */
+
+/* The columns that `store_row_read` wants, in its order, of a `resource` row called r. */
+#define STORE_ROW_COLUMNS "r.rid,r.type,r.id,r.version,r.updated,r.state,r.body"
+#define STORE_ROW_COLUMNS_N 7
+
+/* The current row of `statement`, whose columns from `column` on are STORE_ROW_COLUMNS, with the
+ * body unpacked, on the arena. */
+int store_row_read(struct store_view *view, struct db_statement *statement, int column,
+                   struct arena *arena, struct store_resource *ret_resource,
+                   struct err *reterr) MUST_CHECK;
+
+#endif
