@@ -1,0 +1,264 @@
+#include "flow/prepare.h"
+
+#include "base/map.h"
+#include "flow/lineage.h"
+#include "identity/merge.h"
+#include "identity/resolve.h"
+#include "model/resource.h"
+#include "model/validate.h"
+
+#define NOTES_MAX_BYTES ((size_t)16 << 10)
+
+/* A resource that the commit will write: what one or several of the mapped resources say of it,
+ * over what is known. */
+struct draft {
+  defs_type_id type;
+  struct identity_answer answer;
+  const struct yyjson_val *json; /* NULL until something was laid over */
+  VEC(struct mapping_lineage) lineage;
+};
+
+struct preparation {
+  struct arena *arena;
+  struct store_view *view;
+  const struct prepare_input *input;
+  struct mapping_result mapped;
+  size_t *draft_of; /* by index of the mapped resource; SIZE_MAX: transient */
+  VEC(struct draft) drafts;
+  identity_conditions conditions;
+  VEC(struct store_write)
+  guards;                /* resources that must not have changed, though they are not written */
+  struct map references; /* urn:uuid:.. -> struct str "Patient/1" */
+};
+
+static bool is_merged_away(const struct preparation *p, size_t resource) {
+  for (size_t i = 0; i < p->mapped.links_n; i++)
+    if (p->mapped.links[i].from == resource)
+      return true;
+  return false;
+}
+
+static size_t find_draft(const struct preparation *p, defs_type_id type, struct str id) {
+  for (size_t i = 0; i < p->drafts.n; i++)
+    if (p->drafts.p[i].type == type && str_equal(p->drafts.p[i].answer.id, id))
+      return i;
+  return SIZE_MAX;
+}
+
+/* A merge that was followed is a fact this commit stands on: the patient that was replaced must
+ * still be as it was read. */
+static int guard(struct preparation *p, const struct store_resource *stood, struct err *reterr) {
+  struct store_write *write = VEC_PUSH(p->arena, &p->guards);
+  if (!write)
+    return err_no_memory(reterr);
+  const struct yyjson_val *json;
+  int code = json_parse(p->arena, stood->body, NULL, &json, reterr);
+  if (code < 0)
+    return code;
+  *write = (struct store_write){.type = stood->type,
+                                .id = stood->id,
+                                .body = stood->body,
+                                .expect = STORE_IS_STILL_VERSION,
+                                .expected_version = stood->version};
+  return search_values_extract(p->arena, json, &write->values, reterr);
+}
+
+static int resolve_one(struct preparation *p, size_t index, struct err *reterr) {
+  const struct mapping_resource *mapped = &p->mapped.resources[index];
+  struct identity_identifier *identifiers =
+      ARENA_ARRAY(p->arena, struct identity_identifier, mapped->identifiers_n + 1);
+  if (!identifiers)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < mapped->identifiers_n; i++)
+    identifiers[i] =
+        (struct identity_identifier){mapped->identifiers[i].system, mapped->identifiers[i].value};
+  struct identity_claim claim = {
+      .type = mapped->type,
+      .identifiers = identifiers,
+      .identifiers_n = mapped->identifiers_n,
+      .key = mapped->key,
+      .keeps_replaced = is_merged_away(p, index),
+  };
+  struct identity_answer answer;
+  int code = identity_resolve(p->view, p->input->access, p->arena, &claim, &answer, &p->conditions,
+                              reterr);
+  if (code < 0)
+    return code;
+  if (answer.stood && (code = guard(p, answer.stood, reterr)) < 0)
+    return code;
+  size_t at = find_draft(p, mapped->type, answer.id);
+  if (at == SIZE_MAX) {
+    struct draft *draft = VEC_PUSH(p->arena, &p->drafts);
+    if (!draft)
+      return err_no_memory(reterr);
+    draft->type = mapped->type;
+    draft->answer = answer;
+    at = p->drafts.n - 1;
+  }
+  p->draft_of[index] = at;
+  struct str *reference = ARENA_NEW(p->arena, struct str);
+  if (!reference)
+    return err_no_memory(reterr);
+  *reference = arena_printf(p->arena, "%.*s/%.*s", STR_ARG(defs_type(mapped->type)->name),
+                            STR_ARG(answer.id));
+  if (!reference->p || map_set(&p->references, mapped->full_url, reference) < 0)
+    return err_no_memory(reterr);
+  return 0;
+}
+
+static struct str lookup_reference(void *what, struct str reference) {
+  const struct preparation *p = what;
+  const struct str *found = map_get(&p->references, reference);
+  return found ? *found : STR_NULL;
+}
+
+static int parse_into(struct arena *arena, struct str text, const struct yyjson_val **json,
+                      struct err *reterr) {
+  return json_parse(arena, text, NULL, json, reterr);
+}
+
+/* Lays what one mapped resource says over its draft. */
+static int lay_over(struct preparation *p, size_t index, struct err *reterr) {
+  const struct mapping_resource *mapped = &p->mapped.resources[index];
+  struct draft *draft = &p->drafts.p[p->draft_of[index]];
+  struct str text;
+  int code =
+      resource_rewrite_references(p->arena, mapped->json, lookup_reference, p, &text, reterr);
+  if (code < 0)
+    return code;
+  const struct yyjson_val *said, *known = draft->json;
+  if ((code = parse_into(p->arena, text, &said, reterr)) < 0)
+    return code;
+  if (!known && draft->answer.exists && mapped->merge == MAPPING_MERGE)
+    if ((code = parse_into(p->arena, draft->answer.body, &known, reterr)) < 0)
+      return code;
+  if (known) {
+    code = merge_resource(p->arena, draft->type, known, said, mapped->nulled, mapped->nulled_n,
+                          &text, reterr);
+    if (code < 0 || (code = parse_into(p->arena, text, &said, reterr)) < 0)
+      return code;
+  }
+  draft->json = said;
+  for (size_t i = 0; i < mapped->lineage_n; i++) {
+    struct mapping_lineage *entry = VEC_PUSH(p->arena, &draft->lineage);
+    if (!entry)
+      return err_no_memory(reterr);
+    *entry = mapped->lineage[i];
+  }
+  return 0;
+}
+
+static int link_patient(struct preparation *p, struct draft *draft, const struct draft *other,
+                        struct str link_type, bool deactivate, struct err *reterr) {
+  struct str reference = arena_printf(p->arena, "Patient/%.*s", STR_ARG(other->answer.id));
+  struct str text;
+  if (!reference.p)
+    return err_no_memory(reterr);
+  int code =
+      merge_patient_link(p->arena, draft->json, reference, link_type, deactivate, &text, reterr);
+  return code < 0 ? code : parse_into(p->arena, text, &draft->json, reterr);
+}
+
+/* A merge (ADT^A40 and its kind): the one that goes points to the one that stays, and back. */
+static int link_merged(struct preparation *p, struct err *reterr) {
+  for (size_t i = 0; i < p->mapped.links_n; i++) {
+    const struct mapping_link *link = &p->mapped.links[i];
+    size_t into = p->draft_of[link->into], from = p->draft_of[link->from];
+    if (into == from || into == SIZE_MAX || from == SIZE_MAX)
+      continue;
+    int code =
+        link_patient(p, &p->drafts.p[into], &p->drafts.p[from], STR("replaces"), false, reterr);
+    if (code < 0)
+      return code;
+    code =
+        link_patient(p, &p->drafts.p[from], &p->drafts.p[into], STR("replaced-by"), true, reterr);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+static int check_valid(struct preparation *p, const struct yyjson_val *json, struct err *reterr) {
+  struct issues issues = {0};
+  struct validate_options options = {.max_issues = 10};
+  int code = validate_resource(p->arena, json, &options, &issues, reterr);
+  if (code < 0)
+    return code;
+  for (size_t i = 0; i < issues.list.n && issues.errors_n > 0; i++)
+    if (issues.list.p[i].severity <= ERR_SEVERITY_ERROR) {
+      if (reterr)
+        *reterr = issues.list.p[i];
+      return issues.list.p[i].code;
+    }
+  return 0;
+}
+
+static int write_draft(struct preparation *p, const struct draft *draft, struct store_write *write,
+                       struct err *reterr) {
+  *write = (struct store_write){
+      .type = draft->type,
+      .id = draft->answer.id,
+      .expect = STORE_IS_STILL_VERSION,
+      .expected_version = draft->answer.version,
+  };
+  int code = resource_canonical(p->arena, draft->json, write->id, &write->body, reterr);
+  const struct yyjson_val *json;
+  if (code < 0 || (code = parse_into(p->arena, write->body, &json, reterr)) < 0)
+    return code;
+  if ((code = check_valid(p, json, reterr)) < 0)
+    return code;
+  if ((code = search_values_extract(p->arena, json, &write->values, reterr)) < 0)
+    return code;
+  return lineage_encode(p->arena, p->input->maps, p->input->message, draft->lineage.p,
+                        draft->lineage.n, &write->lineage, reterr);
+}
+
+static int fill_commit(struct preparation *p, struct store_commit *commit, struct err *reterr) {
+  commit->writes = ARENA_ARRAY(p->arena, struct store_write, p->drafts.n + p->guards.n + 1);
+  if (!commit->writes)
+    return err_no_memory(reterr);
+  commit->writes_n = 0;
+  for (size_t i = 0; i < p->drafts.n; i++) {
+    int code = write_draft(p, &p->drafts.p[i], &commit->writes[commit->writes_n++], reterr);
+    if (code < 0)
+      return code;
+  }
+  for (size_t i = 0; i < p->guards.n; i++)
+    if (find_draft(p, p->guards.p[i].type, p->guards.p[i].id) == SIZE_MAX)
+      commit->writes[commit->writes_n++] = p->guards.p[i];
+  commit->conditions = p->conditions.p;
+  commit->conditions_n = p->conditions.n;
+  return 0;
+}
+
+static struct str write_notes(struct preparation *p) {
+  struct buf buf;
+  buf_init_arena(&buf, p->arena, NOTES_MAX_BYTES + sizeof(struct err));
+  for (size_t i = 0; i < p->mapped.notes_n && buf.n < NOTES_MAX_BYTES; i++)
+    buf_printf(&buf, "%s%s: %s", i ? "\n" : "", p->mapped.notes[i].where, p->mapped.notes[i].text);
+  return buf_str(&buf);
+}
+
+int prepare_message(struct arena *arena, struct store_view *view, const struct prepare_input *input,
+                    struct store_commit *commit, struct str *ret_notes, struct err *reterr) {
+  struct preparation p = {.arena = arena, .view = view, .input = input};
+  int code = mapping_run(arena, input->maps, input->message, &input->options, &p.mapped, reterr);
+  if (code < 0)
+    return code;
+  map_init(&p.references, arena);
+  p.draft_of = ARENA_ARRAY(arena, size_t, p.mapped.resources_n + 1);
+  if (!p.draft_of)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < p.mapped.resources_n; i++) {
+    p.draft_of[i] = SIZE_MAX;
+    if (!p.mapped.resources[i].is_transient && (code = resolve_one(&p, i, reterr)) < 0)
+      return code;
+  }
+  for (size_t i = 0; i < p.mapped.resources_n; i++)
+    if (p.draft_of[i] != SIZE_MAX && (code = lay_over(&p, i, reterr)) < 0)
+      return code;
+  if ((code = link_merged(&p, reterr)) < 0 || (code = fill_commit(&p, commit, reterr)) < 0)
+    return code;
+  *ret_notes = write_notes(&p);
+  return 0;
+}
