@@ -49,7 +49,8 @@
   X(ERR_INTERNAL, -30, 500, "exception", "207", "internal error")                                  \
   X(ERR_UNSUPPORTED_MESSAGE, -31, 422, "not-supported", "200", "unsupported message type")         \
   X(ERR_UNSUPPORTED_EVENT, -32, 422, "not-supported", "201", "unsupported event code")             \
-  X(ERR_UNSUPPORTED_VERSION, -33, 422, "not-supported", "203", "unsupported version id")
+  X(ERR_UNSUPPORTED_VERSION, -33, 422, "not-supported", "203", "unsupported version id")           \
+  X(ERR_MISDIRECTED, -34, 421, "forbidden", "207", "not the host that was asked for")
 
 enum err_code {
 #define X(name, code, http, issue, hl7, text) name = code,
