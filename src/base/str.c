@@ -1,6 +1,6 @@
 #include "base/str.h"
 
-#include <errno.h>
+#include <math.h>
 
 static unsigned char lower(char c) {
   return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
@@ -136,9 +136,8 @@ bool str_to_double(struct str s, double *ret_value) {
     return false;
   memcpy(z, s.p, s.n);
   z[s.n] = '\0';
-  errno = 0;
   double value = strtod(z, NULL);
-  if (value > 1.7976931348623157e308 || value < -1.7976931348623157e308)
+  if (isinf(value))
     return false;
   *ret_value = value;
   return true;

@@ -117,7 +117,7 @@ static void answered(struct job *job, struct str ack) {
 static void answer_not_stored(struct job *job, const struct err *err) {
   struct er7_message message;
   struct err ignored;
-  struct str text = job->texts_n ? job->texts[job->at] : STR_NULL;
+  struct str text = job->texts ? job->texts[job->at] : STR_NULL;
   bool is_readable = er7_parse(job->message->arena, text, NULL, &message, &ignored) == 0;
   log_warning("intake", "a message on %.*s was not stored: %s", STR_ARG(job->message->channel),
               err->text);
