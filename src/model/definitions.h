@@ -34,7 +34,7 @@ struct defs_type {
   struct str pattern;     /* primitives: the regular expression, else empty */
   uint32_t first_element; /* of `elements_n` in order of definition, inherited ones first */
   uint16_t elements_n;
-  uint32_t first_invariant;
+  uint32_t first_invariant; /* its own ones; those of its bases apply too */
   uint16_t invariants_n;
 };
 
@@ -78,7 +78,7 @@ struct defs_property {
 struct defs_invariant {
   struct str key, human, expression;
   bool is_error;   /* severity */
-  struct str path; /* of the element it is on */
+  struct str path; /* of the element it is on: the type's name, or that of a child */
 };
 
 enum search_type {
@@ -129,6 +129,8 @@ const struct defs_invariant *defs_invariant(uint32_t index);
 /* The property of `type` with this JSON name (no leading '_'), own or inherited; NULL when there is
  * none. */
 const struct defs_property *defs_property(defs_type_id type, struct str json_name);
+/* All properties of a type in the order of its elements. */
+const struct defs_property *defs_properties_of(defs_type_id type, size_t *ret_n);
 
 size_t defs_params_count(void); /* ids are 1 .. count */
 const struct defs_param *defs_param(defs_param_id id);
@@ -143,7 +145,12 @@ const struct defs_component *defs_component(uint32_t index);
 const defs_param_id *defs_compartment_params(struct str compartment, defs_type_id type,
                                              size_t *ret_n);
 
-/* Required value sets. Is `code` (of `system`, or empty for a bound code) in it? */
+/*
+ * Required value sets. Is `code` (of `system`, or empty for a bound code) in it? Always true where
+ * the codes can't be enumerated from the definitions (languages, MIME types, UCUM, currencies):
+ * defs_value_set_is_enumerable tells these apart.
+ */
+bool defs_value_set_is_enumerable(uint16_t value_set);
 bool defs_value_set_has(uint16_t value_set, struct str system, struct str code);
 /* The system that a bound code belongs to, where only one has it; else empty. */
 struct str defs_value_set_system(uint16_t value_set, struct str code);

@@ -1,0 +1,167 @@
+#include "compile.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#define ARENA_MAX_BYTES ((size_t)4 << 30)
+#define FILE_MAX_BYTES ((size_t)256 << 20)
+
+_Noreturn void fail(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("definitions: ", stderr);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  va_end(args);
+  exit(1);
+}
+
+void *require_memory(void *p) {
+  if (!p)
+    fail("out of memory");
+  return p;
+}
+
+void set(struct map *map, struct str key, uintptr_t value) {
+  if (map_set(map, key, (void *)value) < 0)
+    fail("out of memory");
+}
+
+defs_type_id type_id(const struct compile *c, struct str name) {
+  return (defs_type_id)(uintptr_t)map_get(&c->type_ids, name);
+}
+
+static struct str read_file(struct arena *arena, const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file || fseek(file, 0, SEEK_END) != 0)
+    fail("%s: %s", path, strerror(errno));
+  long size = ftell(file);
+  if (size < 0 || (size_t)size > FILE_MAX_BYTES)
+    fail("%s: too large", path);
+  rewind(file);
+  char *p = require_memory(arena_alloc(arena, (size_t)size + 1));
+  if (fread(p, 1, (size_t)size, file) != (size_t)size)
+    fail("%s: can't be read", path);
+  fclose(file);
+  return str_n(p, (size_t)size);
+}
+
+const struct yyjson_val *load_bundle(struct compile *c, const char *name) {
+  struct str path = arena_printf(c->arena, "%s/Bundle-%s.json", c->folder, name);
+  struct json_limits limits = {.max_bytes = FILE_MAX_BYTES, .max_depth = 100};
+  const struct yyjson_val *bundle;
+  struct err err;
+  if (json_parse(c->arena, read_file(c->arena, path.p), &limits, &bundle, &err) < 0)
+    fail("%s: %s: %s", path.p, err.where, err.text);
+  return bundle;
+}
+
+/* The empty records at 0. */
+static void add_empty(struct compile *c) {
+  (void)PUSH(c, &c->types);
+  (void)PUSH(c, &c->sources);
+  (void)PUSH(c, &c->elements);
+  (void)PUSH(c, &c->element_types);
+  (void)PUSH(c, &c->targets);
+  (void)PUSH(c, &c->properties);
+  (void)PUSH(c, &c->property_indexes);
+  (void)PUSH(c, &c->slots);
+  (void)PUSH(c, &c->invariants);
+  (void)PUSH(c, &c->params);
+  (void)PUSH(c, &c->components);
+  (void)PUSH(c, &c->param_lists);
+  (void)PUSH(c, &c->type_params);
+  (void)PUSH(c, &c->value_sets);
+  (void)PUSH(c, &c->value_set_codes);
+  (void)PUSH(c, &c->systems);
+  (void)PUSH(c, &c->concepts);
+}
+
+static int by_name(const void *a, const void *b) {
+  const struct defs_name *left = a, *right = b;
+  return str_compare(left->name, right->name);
+}
+
+static void emit_type_names(struct compile *c) {
+  size_t n = c->types.n - 1;
+  struct defs_name *names = require_memory(ARENA_ARRAY(c->arena, struct defs_name, n));
+  for (size_t i = 0; i < n; i++)
+    names[i] = (struct defs_name){c->types.p[i + 1].name, (uint32_t)(i + 1)};
+  qsort(names, n, sizeof *names, by_name);
+  emit_table(&c->emit, "defs_type_names_", names, n, sizeof *names,
+             (size_t[]){offsetof(struct defs_name, name)}, 1);
+}
+
+/* A table whose records hold strings at the named members. */
+#define EMIT(c, name, vec, ...)                                                                    \
+  emit_table(&(c)->emit, name, (vec).p, (vec).n, sizeof *(vec).p, (const size_t[]){__VA_ARGS__},   \
+             sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t))
+#define EMIT_PLAIN(c, name, vec)                                                                   \
+  emit_table(&(c)->emit, name, (vec).p, (vec).n, sizeof *(vec).p, NULL, 0)
+#define AT(type, member) offsetof(struct type, member)
+
+static void emit_all(struct compile *c) {
+  EMIT(c, "defs_types_", c->types, AT(defs_type, name), AT(defs_type, pattern));
+  emit_type_names(c);
+  EMIT(c, "defs_elements_", c->elements, AT(defs_element, name), AT(defs_element, path),
+       AT(defs_element, value_set_url));
+  EMIT_PLAIN(c, "defs_element_types_", c->element_types);
+  EMIT_PLAIN(c, "defs_targets_", c->targets);
+  EMIT(c, "defs_properties_", c->properties, AT(defs_property, name));
+  EMIT_PLAIN(c, "defs_property_indexes_", c->property_indexes);
+  EMIT_PLAIN(c, "defs_slots_", c->slots);
+  EMIT(c, "defs_invariants_", c->invariants, AT(defs_invariant, key), AT(defs_invariant, human),
+       AT(defs_invariant, expression), AT(defs_invariant, path));
+  EMIT(c, "defs_params_", c->params, AT(defs_param, code), AT(defs_param, url),
+       AT(defs_param, expression));
+  EMIT(c, "defs_components_", c->components, AT(defs_component, expression));
+  EMIT_PLAIN(c, "defs_param_lists_", c->param_lists);
+  EMIT_PLAIN(c, "defs_type_params_", c->type_params);
+  EMIT_PLAIN(c, "defs_compartments_", c->compartments);
+  EMIT_PLAIN(c, "defs_compartment_params_", c->compartment_params);
+  EMIT(c, "defs_value_sets_", c->value_sets, AT(defs_value_set, url));
+  EMIT_PLAIN(c, "defs_value_set_codes_", c->value_set_codes);
+  EMIT(c, "defs_systems_", c->systems, AT(defs_system, url));
+  EMIT_PLAIN(c, "defs_concepts_", c->concepts);
+
+  emit_number(&c->emit, "defs_types_n_", c->types.n - 1);
+  emit_number(&c->emit, "defs_elements_n_", c->elements.n - 1);
+  emit_number(&c->emit, "defs_element_types_n_", c->element_types.n - 1);
+  emit_number(&c->emit, "defs_targets_n_", c->targets.n - 1);
+  emit_number(&c->emit, "defs_invariants_n_", c->invariants.n - 1);
+  emit_number(&c->emit, "defs_params_n_", c->params.n - 1);
+  emit_number(&c->emit, "defs_components_n_", c->components.n - 1);
+  emit_number(&c->emit, "defs_compartments_n_", c->compartments.n);
+  emit_number(&c->emit, "defs_value_sets_n_", c->value_sets.n - 1);
+  emit_number(&c->emit, "defs_systems_n_", c->systems.n - 1);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 4) {
+    fprintf(stderr, "usage: %s FOLDER-OF-THE-PACKAGE OUT.S OUT.pool\n", argv[0]);
+    return 2;
+  }
+  struct compile c = {.arena = arena_new(ARENA_MAX_BYTES), .folder = argv[1]};
+  if (!c.arena)
+    fail("out of memory");
+  emit_init(&c.emit, c.arena, "defs_pool_");
+  map_init(&c.type_ids, c.arena);
+  map_init(&c.value_set_ids, c.arena);
+  map_init(&c.code_systems, c.arena);
+  map_init(&c.value_set_resources, c.arena);
+  add_empty(&c);
+
+  const struct yyjson_val *resources = load_bundle(&c, "resources");
+  compile_types(&c, load_bundle(&c, "types"), resources);
+  compile_params(&c, load_bundle(&c, "searchParams"));
+  compile_compartments(&c, resources);
+  index_terminology(&c, load_bundle(&c, "valuesets"));
+  index_terminology(&c, load_bundle(&c, "v2-valuesets"));
+  index_terminology(&c, load_bundle(&c, "v3-valuesets"));
+  compile_terminology(&c);
+
+  emit_all(&c);
+  int code = emit_write(&c.emit, argv[2], argv[3]);
+  arena_free(c.arena);
+  return code < 0 ? 1 : 0;
+}
