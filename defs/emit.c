@@ -11,7 +11,7 @@ void emit_init(struct emit *emit, struct arena *arena, const char *pool_name) {
   buf_init_arena(&emit->assembler, arena, EMIT_MAX_BYTES);
   buf_init_arena(&emit->pool, arena, EMIT_MAX_BYTES);
   map_init(&emit->offsets, arena);
-  buf_printf(&emit->assembler, "/* Written by defs/. */\n  .section .data.rel.ro, \"aw\"\n");
+  buf_add_z(&emit->assembler, "/* Written by defs/. */\n");
 }
 
 uint32_t emit_offset(struct emit *emit, struct str s) {
@@ -27,8 +27,10 @@ uint32_t emit_offset(struct emit *emit, struct str s) {
   return (uint32_t)offset;
 }
 
-static void begin(struct emit *emit, const char *name) {
-  buf_printf(&emit->assembler, "  .globl %s\n  .hidden %s\n  .balign 16\n%s:\n", name, name, name);
+/* What holds addresses is relocated when the program is loaded, and read-only from then on. */
+static void begin(struct emit *emit, const char *name, bool has_addresses) {
+  buf_printf(&emit->assembler, "  .section %s\n  .globl %s\n  .hidden %s\n  .balign 16\n%s:\n",
+             has_addresses ? ".data.rel.ro, \"aw\"" : ".rodata", name, name, name);
 }
 
 static bool is_string_at(size_t at, const size_t *strings, size_t n) {
@@ -66,7 +68,7 @@ static void emit_record(struct emit *emit, const char *record, size_t size, cons
 
 void emit_table(struct emit *emit, const char *name, const void *records, size_t count, size_t size,
                 const size_t *strings, size_t strings_n) {
-  begin(emit, name);
+  begin(emit, name, strings_n > 0);
   /* Small records without strings go out as one run of words. */
   if (strings_n == 0)
     emit_record(emit, records, count * size, NULL, 0);
@@ -76,7 +78,7 @@ void emit_table(struct emit *emit, const char *name, const void *records, size_t
 }
 
 void emit_number(struct emit *emit, const char *name, uint64_t value) {
-  begin(emit, name);
+  begin(emit, name, false);
   buf_printf(&emit->assembler, "  .quad %llu\n", (unsigned long long)value);
 }
 
@@ -93,8 +95,7 @@ static int write_file(const char *path, struct str content) {
 int emit_write(struct emit *emit, const char *assembler_path, const char *pool_path) {
   for (int i = 0; i < POOL_PADDING_BYTES; i++)
     buf_add_char(&emit->pool, '\0');
-  buf_add_z(&emit->assembler, "  .section .rodata\n");
-  begin(emit, emit->pool_name);
+  begin(emit, emit->pool_name, false);
   buf_printf(&emit->assembler, "  .incbin \"%s\"\n", pool_path);
   buf_add_z(&emit->assembler, "  .section .note.GNU-stack, \"\", %progbits\n");
   if (buf_is_overflown(&emit->assembler) || buf_is_overflown(&emit->pool)) {

@@ -134,6 +134,53 @@ static void definitions_know_compartments(void **state) {
   assert_int_equal(n, 0);
 }
 
+static uint16_t value_set(const char *of, const char *name) {
+  uint16_t id = defs_element(property(of, name)->element)->value_set;
+  assert_int_not_equal(id, 0);
+  return id;
+}
+
+static void definitions_know_the_codes_of_required_value_sets(void **state) {
+  (void)state;
+  uint16_t gender = value_set("Patient", "gender");
+  assert_true(defs_value_set_is_enumerable(gender));
+  assert_true(defs_value_set_has(gender, STR(""), STR("female")));
+  assert_true(
+      defs_value_set_has(gender, STR("http://hl7.org/fhir/administrative-gender"), STR("other")));
+  assert_false(defs_value_set_has(gender, STR("http://example.org"), STR("other")));
+  assert_false(defs_value_set_has(gender, STR(""), STR("F")));
+  assert_false(defs_value_set_has(gender, STR(""), STR("")));
+  assert_str(defs_value_set_system(gender, STR("female")),
+             "http://hl7.org/fhir/administrative-gender");
+  /* nested concepts; listed concepts of a system that the definitions don't hold */
+  assert_true(defs_value_set_has(value_set("Observation", "status"), STR(""), STR("corrected")));
+  uint16_t units = value_set("Timing.repeat", "periodUnit");
+  assert_true(defs_value_set_has(units, STR("http://unitsofmeasure.org"), STR("wk")));
+  assert_false(defs_value_set_has(units, STR(""), STR("fortnight")));
+  /* two systems in one set: abstract types and resource types */
+  uint16_t types = value_set("ParameterDefinition", "type");
+  assert_true(defs_value_set_has(types, STR(""), STR("Any")));
+  assert_true(defs_value_set_has(types, STR(""), STR("Patient")));
+}
+
+static void definitions_leave_open_what_they_cannot_list(void **state) {
+  (void)state;
+  uint16_t mime = value_set("Attachment", "contentType");
+  assert_false(defs_value_set_is_enumerable(mime));
+  assert_true(defs_value_set_has(mime, STR(""), STR("text/html")));
+  assert_int_equal(defs_value_set_system(mime, STR("text/html")).n, 0);
+}
+
+static void definitions_know_displays(void **state) {
+  (void)state;
+  assert_str(defs_code_display(STR("http://terminology.hl7.org/CodeSystem/v2-0203"), STR("MR")),
+             "Medical record number");
+  assert_str(defs_code_display(STR("http://terminology.hl7.org/CodeSystem/v3-ActCode"), STR("AMB")),
+             "ambulatory");
+  assert_int_equal(defs_code_display(STR("http://loinc.org"), STR("8867-4")).n, 0);
+  assert_int_equal(defs_code_display(STR(""), STR("MR")).n, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(definitions_hold_every_type_of_r4),
@@ -144,6 +191,9 @@ int main(void) {
       TEST(definitions_have_patterns_and_invariants),
       TEST(definitions_split_search_parameters_by_base),
       TEST(definitions_know_compartments),
+      TEST(definitions_know_the_codes_of_required_value_sets),
+      TEST(definitions_leave_open_what_they_cannot_list),
+      TEST(definitions_know_displays),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
