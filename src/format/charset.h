@@ -22,4 +22,21 @@ struct charset_result {
 int charset_to_utf8(struct arena *arena, struct str bytes, struct charset_result *ret_result,
                     struct err *reterr) MUST_CHECK;
 
+/*
+ * Converts bytes in the set that MSH-18 calls `name` ("" is UTF-8). ERR_VALUE ("MSH-18") for an
+ * unknown name or bytes that it can't hold.
+ */
+int charset_decode(struct arena *arena, struct str name, struct str bytes, struct str *ret_text,
+                   struct err *reterr) MUST_CHECK;
+
+/* A set that an escape sequence \Cxxyy\ or \Mxxyyzz\ switches to (ISO 2022). */
+struct charset_designation;
+
+/* By the hexadecimal digits of the sequence ("2442"); NULL when unknown. */
+const struct charset_designation *charset_find_designation(struct str digits);
+
+/* Converts text that was read as UTF-8 or Latin-1 but stands in the designated set. ERR_VALUE. */
+int charset_decode_designated(struct arena *arena, const struct charset_designation *designation,
+                              struct str text, struct str *ret_text, struct err *reterr) MUST_CHECK;
+
 #endif

@@ -22,7 +22,7 @@ void mllp_fini(struct mllp_parser *parser);
 /*
  * Feeds bytes; advances `*input` past what was used. Returns 1 when a whole frame is in
  * `*ret_content` (borrowed until the next call), 0 when more input is needed, ERR_TOO_LONG once
- * when a frame passes the limit (its rest is then skipped).
+ * when a frame passes the limit (its first bytes are then in `*ret_content`, its rest is skipped).
  */
 int mllp_feed(struct mllp_parser *parser, struct str *input, struct str *ret_content,
               struct err *reterr) MUST_CHECK;
