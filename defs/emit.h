@@ -33,6 +33,13 @@ uint32_t emit_offset(struct emit *emit, struct str s);
 void emit_table(struct emit *emit, const char *name, const void *records, size_t count, size_t size,
                 const size_t *strings, size_t strings_n);
 
+/* A vector as a table; with the offsets of its records' strings, or without strings. */
+#define EMIT(emit, name, vec, ...)                                                                 \
+  emit_table((emit), (name), (vec).p, (vec).n, sizeof *(vec).p, (const size_t[]){__VA_ARGS__},     \
+             sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t))
+#define EMIT_PLAIN(emit, name, vec)                                                                \
+  emit_table((emit), (name), (vec).p, (vec).n, sizeof *(vec).p, NULL, 0)
+
 /* A constant of 64 bits. */
 void emit_number(struct emit *emit, const char *name, uint64_t value);
 

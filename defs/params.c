@@ -1,5 +1,5 @@
 /* SearchParameter, CompartmentDefinition -> parameters by base. */
-#include "compile.h"
+#include "fhir.h"
 
 static const struct {
   const char *name;

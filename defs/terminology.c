@@ -1,5 +1,5 @@
 /* CodeSystem, ValueSet -> the codes of required value sets, and displays. */
-#include "compile.h"
+#include "fhir.h"
 
 /* A code of a value set while this is put together; the strings go into the pool afterwards. */
 struct member {

@@ -1,5 +1,5 @@
 /* StructureDefinition -> types, elements, properties, invariants. */
-#include "compile.h"
+#include "fhir.h"
 
 #define PROFILE_BASE "http://hl7.org/fhir/StructureDefinition/"
 

@@ -1,15 +1,15 @@
 /*
  * The compiler of the FHIR definitions: published JSON in, tables of src/model/definitions_tables.h
- * out. Runs at build time; it stops at the first thing that it doesn't understand.
+ * out. It stops at the first thing that it doesn't understand.
  *
- * Spec: FHIR R4 (4.0.1). Memory: one arena for the whole run; nothing is freed.
+ * Spec: FHIR R4 (4.0.1).
  */
-#ifndef DEFS_COMPILE_H
-#define DEFS_COMPILE_H
+#ifndef DEFS_FHIR_H
+#define DEFS_FHIR_H
 
 #include "emit.h"
-#include "format/json.h"
 #include "model/definitions_tables.h"
+#include "tool.h"
 
 /* A type while it is being compiled. */
 struct source_type {
@@ -48,14 +48,6 @@ struct compile {
   struct map value_set_ids;                     /* by url: id + 0 */
   struct emit emit;
 };
-
-/* VEC_PUSH that stops the program without memory. */
-#define PUSH(c, vec) ((__typeof__((vec)->p))require_memory(VEC_PUSH((c)->arena, (vec))))
-void *require_memory(void *p);
-void set(struct map *map, struct str key, uintptr_t value);
-
-/* Says what is wrong with the definitions and ends the program. */
-_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 const struct yyjson_val *load_bundle(struct compile *c, const char *name);
 defs_type_id type_id(const struct compile *c, struct str name); /* 0: unknown */
