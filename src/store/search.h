@@ -23,6 +23,12 @@ struct search_options {
   struct str cursor_key;           /* reserved */
 };
 
+/* "Patient?name=a%20b&_count=5" taken apart and decoded. ERR_VALUE when it does not begin with a
+ * resource type, ERR_TOO_LONG. */
+int search_split_url(struct arena *arena, struct str url, defs_type_id *ret_type,
+                     const struct search_pair **ret_pairs, size_t *ret_n,
+                     struct err *reterr) MUST_CHECK;
+
 /* Checks every parameter; faults go to `issues` (an unknown parameter names the nearest known one)
  * and ERR_VALUE or ERR_NOT_SUPPORTED comes back. */
 int search_parse(struct arena *arena, defs_type_id type, const struct search_pair *pairs,

@@ -1,0 +1,21 @@
+/* Values of search parameters: from the text of a URL to checked operands. Private to the search.
+ * Spec: FHIR R4 search, 2.1.1.4.5 (escaping), 2.1.1.4.1 (prefixes) and the section of each type.
+ * Threads: pure. Memory: on the arena. */
+#ifndef STORE_SEARCH_OPERAND_H
+#define STORE_SEARCH_OPERAND_H
+
+#include "store/search_query.h"
+
+/* The part of `*rest` before the next `separator` that no backslash precedes, as str_split does. */
+bool search_split_escaped(struct str *rest, char separator, struct str *ret_part);
+
+/*
+ * Parses the OR list `value` for `predicate` (its type, parameter and modifier are set) into its
+ * operands. `reference_type`: of the modifier in subject:Patient=1, else empty. ERR_VALUE with what
+ * is expected, ERR_TOO_LONG over SEARCH_OPERANDS_MAX, ERR_NOT_SUPPORTED. `name` is for the error.
+ */
+int search_operands_parse(struct arena *arena, struct search_predicate *predicate, struct str name,
+                          struct str value, struct str reference_type, struct str base_url,
+                          struct err *reterr) MUST_CHECK;
+
+#endif

@@ -1,0 +1,143 @@
+/* A search's pairs -> a checked `struct search`. */
+#include "base/hash.h"
+#include "store/search_cursor.h"
+#include "store/search_parser.h"
+
+enum { COUNT_DEFAULT = 50 };
+
+static int report(struct search_parser *parser, struct issues *issues, const struct err *err) {
+  struct err *place = VEC_PUSH(parser->arena, &issues->list);
+  if (!place)
+    return -1;
+  *place = *err;
+  if (err->severity <= ERR_SEVERITY_ERROR)
+    issues->errors_n++;
+  return 0;
+}
+
+/* The base name of a condition: what precedes ':' and '.'. */
+static bool is_known(const struct search_parser *parser, struct str name) {
+  size_t end = 0;
+  while (end < name.n && name.p[end] != ':' && name.p[end] != '.')
+    end++;
+  struct str base = str_slice(name, 0, end);
+  return str_is(base, "_has") || search_is_result_name(base) ||
+         defs_param_by_code(parser->search->type, base);
+}
+
+static int parse_pair(struct search_parser *parser, const struct search_pair *pair,
+                      struct err *reterr) {
+  if (pair->value.n > SEARCH_VALUE_BYTES_MAX)
+    return err_set_at(reterr, ERR_TOO_LONG, pair->name, "is longer than %d bytes",
+                      SEARCH_VALUE_BYTES_MAX);
+  if (!str_is_utf8(pair->name) || !str_is_utf8(pair->value))
+    return err_set(reterr, ERR_VALUE, "", "a parameter is not UTF-8");
+  if (search_is_result_name(pair->name))
+    return search_parse_result(parser, pair->name, pair->value, reterr);
+  struct search_predicate predicate;
+  int code = search_parse_predicate(parser, parser->search->type, pair->name, pair->value,
+                                    &predicate, reterr);
+  if (code)
+    return code;
+  struct search_predicate *place = VEC_PUSH(parser->arena, &parser->predicates);
+  if (!place)
+    return err_no_memory(reterr);
+  *place = predicate;
+  return 0;
+}
+
+/* One pair; faults become issues. Returns 0 also then; `*ret_first` keeps the first fault. */
+static int take_pair(struct search_parser *parser, const struct search_pair *pair,
+                     struct issues *issues, struct err *ret_first, struct err *reterr) {
+  struct err err = {0};
+  int code = parse_pair(parser, pair, &err);
+  if (code == ERR_NO_MEMORY)
+    return err_no_memory(reterr);
+  if (code) {
+    bool is_warning = parser->options->is_lenient && !is_known(parser, pair->name);
+    if (is_warning)
+      err.severity = ERR_SEVERITY_WARNING;
+    else if (!ret_first->code)
+      *ret_first = err;
+    return report(parser, issues, &err) ? err_no_memory(reterr) : 0;
+  }
+  struct search_pair *place = VEC_PUSH(parser->arena, &parser->pairs);
+  if (!place)
+    return err_no_memory(reterr);
+  *place = *pair;
+  return 0;
+}
+
+/* What a cursor is bound to: the type, the conditions and the order. */
+static uint64_t shape_of(const struct search *search) {
+  uint64_t shape = hash_fast(defs_type(search->type)->name);
+  for (size_t i = 0; i < search->pairs_n; i++) {
+    struct search_pair pair = search->pairs[i];
+    if (search_is_result_name(pair.name) && !str_is(pair.name, "_sort"))
+      continue;
+    shape = (shape ^ hash_fast(pair.name)) * 0x9e3779b97f4a7c15u;
+    shape = (shape ^ hash_fast(pair.value)) * 0x9e3779b97f4a7c15u;
+  }
+  return shape;
+}
+
+static int finish(struct search_parser *parser, struct issues *issues, struct err *first,
+                  struct err *reterr) {
+  struct search *search = parser->search;
+  search->predicates = parser->predicates.p;
+  search->predicates_n = parser->predicates.n;
+  search->elements = parser->elements.p;
+  search->elements_n = parser->elements.n;
+  search->pairs = parser->pairs.p;
+  search->pairs_n = parser->pairs.n;
+  search->shape = shape_of(search);
+  if (first->code || search->cursor.n == 0)
+    return 0;
+  if (search_cursor_read(parser->arena, search->cursor, search->sorts_n, search->shape,
+                         &search->mark, first) == 0)
+    return 0;
+  return report(parser, issues, first) ? err_no_memory(reterr) : 0;
+}
+
+int search_parse(struct arena *arena, defs_type_id type, const struct search_pair *pairs,
+                 size_t pairs_n, const struct search_options *options,
+                 const struct search **ret_search, struct issues *issues, struct err *reterr) {
+  struct search *search = ARENA_NEW(arena, struct search);
+  if (!search)
+    return err_no_memory(reterr);
+  struct search_options defaults = {0};
+  struct search_parser parser = {
+      .arena = arena, .options = options ? options : &defaults, .search = search};
+  size_t max = parser.options->max_count ? parser.options->max_count : 1000;
+  search->type = type;
+  search->count = parser.options->default_count ? parser.options->default_count : COUNT_DEFAULT;
+  search->count = search->count > max ? max : search->count;
+  if (pairs_n > SEARCH_PAIRS_MAX)
+    return err_set(reterr, ERR_TOO_LONG, "", "a search has at most %d parameters",
+                   SEARCH_PAIRS_MAX);
+  struct err first = {0};
+  for (size_t i = 0; i < pairs_n; i++) {
+    int code = take_pair(&parser, &pairs[i], issues, &first, reterr);
+    if (code)
+      return code;
+  }
+  int code = finish(&parser, issues, &first, reterr);
+  if (code)
+    return code;
+  if (first.code) {
+    if (reterr)
+      *reterr = first;
+    return (int)first.code;
+  }
+  *ret_search = search;
+  return 0;
+}
+
+enum search_summary search_summary_of(const struct search *search) {
+  return search->summary;
+}
+
+const struct str *search_elements_of(const struct search *search, size_t *ret_n) {
+  *ret_n = search->elements_n;
+  return search->elements;
+}

@@ -1,0 +1,252 @@
+/*
+ * The names of conditions: parameter, modifier, chain, _has.
+ *
+ *   name       = code [":" modifier] ["." name]          a "." makes it a chain
+ *              | "_has:" type ":" code ":" name
+ */
+#include "store/search_operand.h"
+#include "store/search_parser.h"
+
+static const struct {
+  const char *text;
+  enum search_modifier modifier;
+  unsigned types; /* bit per enum search_type */
+} modifiers[] = {
+    {"missing", SEARCH_MISSING, ~0u},
+    {"exact", SEARCH_EXACT, 1u << SEARCH_STRING},
+    {"contains", SEARCH_CONTAINS, 1u << SEARCH_STRING},
+    {"text", SEARCH_TEXT, 1u << SEARCH_TOKEN},
+    {"not", SEARCH_NOT, 1u << SEARCH_TOKEN},
+    {"in", SEARCH_IN, 1u << SEARCH_TOKEN},
+    {"not-in", SEARCH_NOT_IN, 1u << SEARCH_TOKEN},
+    {"identifier", SEARCH_IDENTIFIER, 1u << SEARCH_REFERENCE},
+    {"above", SEARCH_ABOVE, 1u << SEARCH_URI},
+    {"below", SEARCH_BELOW, 1u << SEARCH_URI},
+};
+
+const char *const *search_modifiers(enum search_type type) {
+  static const char *const of_string[] = {"missing", "exact", "contains", NULL};
+  static const char *const of_token[] = {"missing", "text", "not", "in", "not-in", NULL};
+  static const char *const of_reference[] = {"missing", "identifier", "[type]", NULL};
+  static const char *const of_uri[] = {"missing", "above", "below", NULL};
+  static const char *const of_others[] = {"missing", NULL};
+  static const char *const of_none[] = {NULL};
+  switch (type) {
+  case SEARCH_STRING:
+    return of_string;
+  case SEARCH_TOKEN:
+    return of_token;
+  case SEARCH_REFERENCE:
+    return of_reference;
+  case SEARCH_URI:
+    return of_uri;
+  case SEARCH_SPECIAL:
+    return of_none;
+  default:
+    return of_others;
+  }
+}
+
+/* One level of a name, taken apart. */
+struct link {
+  struct str whole;    /* for errors */
+  struct str code;     /* "subject" */
+  struct str modifier; /* "Patient", or empty */
+  struct str rest;     /* "name:exact" behind the dot */
+  bool is_chain;
+};
+
+static struct link take_link(struct str name) {
+  struct link link = {.whole = name};
+  size_t end = 0;
+  while (end < name.n && name.p[end] != ':' && name.p[end] != '.')
+    end++;
+  link.code = str_slice(name, 0, end);
+  if (end < name.n && name.p[end] == ':') {
+    size_t from = ++end;
+    while (end < name.n && name.p[end] != '.')
+      end++;
+    link.modifier = str_slice(name, from, end - from);
+  }
+  if (end < name.n) {
+    link.is_chain = true;
+    link.rest = str_slice(name, end + 1, name.n);
+  }
+  return link;
+}
+
+static defs_type_id resource_type(struct str name) {
+  defs_type_id type = defs_type_by_name(name);
+  return type && defs_is_resource(defs_type(type)) ? type : 0;
+}
+
+static bool is_target(const struct defs_param *param, defs_type_id type) {
+  for (uint32_t i = 0; i < param->targets_n; i++)
+    if (defs_target(param->first_target + i) == type)
+      return true;
+  return param->targets_n == 0;
+}
+
+static int parse_at(struct search_parser *parser, defs_type_id type, struct str name,
+                    struct str value, unsigned depth, struct search_predicate *ret_predicate,
+                    struct err *reterr);
+
+static int count_predicate(struct search_parser *parser, struct str name, struct err *reterr) {
+  if (++parser->predicates_n <= SEARCH_PREDICATES_MAX)
+    return 0;
+  return err_set_at(reterr, ERR_TOO_COSTLY, name,
+                    "leads to too many kinds of resources; say which, as in subject:Patient.name");
+}
+
+/* One target predicate per type that has the parameter behind the dot and can take the value. */
+static int parse_chain_targets(struct search_parser *parser, const struct link *link,
+                               defs_type_id only, struct str value, unsigned depth,
+                               struct search_predicate *p, struct err *reterr) {
+  const struct defs_param *param = defs_param(p->param);
+  VEC(struct search_predicate) targets = {0};
+  struct err first = {0};
+  for (size_t i = 1; i <= defs_types_count(); i++) {
+    defs_type_id type = (defs_type_id)i;
+    if ((only && type != only) || !defs_is_resource(defs_type(type)) || !is_target(param, type))
+      continue;
+    struct search_predicate target;
+    struct err err = {0};
+    int code = parse_at(parser, type, link->rest, value, depth + 1, &target, &err);
+    if (code == ERR_NO_MEMORY || code == ERR_TOO_COSTLY) {
+      *reterr = err;
+      return code;
+    }
+    if (code) {
+      /* "not a date" says more than "has no such parameter" of some other type */
+      if (!first.code || (first.code == ERR_NOT_SUPPORTED && code != ERR_NOT_SUPPORTED))
+        first = err;
+      continue;
+    }
+    struct search_predicate *place = VEC_PUSH(parser->arena, &targets);
+    if (!place)
+      return err_no_memory(reterr);
+    *place = target;
+  }
+  if (targets.n == 0 && first.code) {
+    *reterr = first;
+    return (int)first.code;
+  }
+  if (targets.n == 0)
+    return err_set_at(reterr, ERR_VALUE, link->whole, "leads to no resource type");
+  p->targets = targets.p;
+  p->targets_n = targets.n;
+  return 0;
+}
+
+static int parse_chain(struct search_parser *parser, const struct link *link, struct str value,
+                       unsigned depth, struct search_predicate *p, struct err *reterr) {
+  if (p->value_type != SEARCH_REFERENCE)
+    return err_set_at(reterr, ERR_NOT_SUPPORTED, link->whole,
+                      "'%.*s' is not a reference, nothing can follow its dot", STR_ARG(link->code));
+  defs_type_id only = 0;
+  if (link->modifier.n > 0) {
+    only = resource_type(link->modifier);
+    if (!only || !is_target(defs_param(p->param), only))
+      return err_set_at(reterr, ERR_NOT_SUPPORTED, link->whole, "'%.*s' can't refer to such a type",
+                        STR_ARG(link->code));
+  }
+  p->subject = SEARCH_ON_CHAIN;
+  return parse_chain_targets(parser, link, only, value, depth, p, reterr);
+}
+
+/* `name` behind "_has:": type ":" code ":" name. */
+static int parse_has(struct search_parser *parser, defs_type_id type, struct str whole,
+                     struct str value, unsigned depth, struct search_predicate *p,
+                     struct err *reterr) {
+  struct str rest = str_slice(whole, sizeof "_has:" - 1, whole.n), source_name, code;
+  if (!str_split(&rest, ':', &source_name) || !str_split(&rest, ':', &code) || rest.n == 0)
+    return err_set_at(reterr, ERR_VALUE, whole,
+                      "expected _has:TYPE:REFERENCE:PARAMETER, such as "
+                      "_has:Observation:patient:code");
+  defs_type_id source = resource_type(source_name);
+  if (!source)
+    return err_set_at(reterr, ERR_NOT_SUPPORTED, whole, "_has names no resource type");
+  defs_param_id param = defs_param_by_code(source, code);
+  if (!param)
+    return search_unknown(reterr, source, code, false);
+  if (defs_param(param)->type != SEARCH_REFERENCE || !is_target(defs_param(param), type))
+    return err_set_at(reterr, ERR_NOT_SUPPORTED, whole, "'%.*s' of %.*s does not refer to %.*s",
+                      STR_ARG(code), STR_ARG(source_name), STR_ARG(defs_type(type)->name));
+  struct search_predicate *target = ARENA_NEW(parser->arena, struct search_predicate);
+  if (!target)
+    return err_no_memory(reterr);
+  *p = (struct search_predicate){.subject = SEARCH_ON_HAS,
+                                 .type = type,
+                                 .param = param,
+                                 .value_type = SEARCH_REFERENCE,
+                                 .targets = target,
+                                 .targets_n = 1};
+  return parse_at(parser, source, rest, value, depth + 1, target, reterr);
+}
+
+static int set_modifier(const struct link *link, struct search_predicate *p,
+                        struct str *ret_reference_type, struct err *reterr) {
+  *ret_reference_type = STR("");
+  if (link->modifier.n == 0)
+    return 0;
+  for (size_t i = 0; i < sizeof modifiers / sizeof modifiers[0]; i++)
+    if (str_is(link->modifier, modifiers[i].text) && (modifiers[i].types >> p->value_type & 1) &&
+        p->subject == SEARCH_ON_PARAM) {
+      p->modifier = modifiers[i].modifier;
+      return 0;
+    }
+  defs_type_id type = p->value_type == SEARCH_REFERENCE ? resource_type(link->modifier) : 0;
+  if (type && is_target(defs_param(p->param), type)) {
+    *ret_reference_type = defs_type(type)->name;
+    return 0;
+  }
+  return err_set_at(reterr, ERR_NOT_SUPPORTED, link->whole,
+                    "'%.*s' does not take the modifier ':%.*s'", STR_ARG(link->code),
+                    STR_ARG(str_slice(link->modifier, 0, 32)));
+}
+
+static int parse_at(struct search_parser *parser, defs_type_id type, struct str name,
+                    struct str value, unsigned depth, struct search_predicate *ret_predicate,
+                    struct err *reterr) {
+  int code = count_predicate(parser, name, reterr);
+  if (code)
+    return code;
+  if (depth > SEARCH_DEPTH_MAX)
+    return err_set_at(reterr, ERR_TOO_COSTLY, name, "has more than %d links", SEARCH_DEPTH_MAX);
+  if (str_starts_with(name, STR("_has:")))
+    return parse_has(parser, type, name, value, depth, ret_predicate, reterr);
+  struct link link = take_link(name);
+  defs_param_id param = defs_param_by_code(type, link.code);
+  if (!param)
+    return search_unknown(reterr, type, link.code, depth == 0);
+  struct search_predicate p = {.type = type,
+                               .param = param,
+                               .value_type = defs_param(param)->type,
+                               .subject = str_is(link.code, "_id") ? SEARCH_ON_ID
+                                          : str_is(link.code, "_lastUpdated")
+                                              ? SEARCH_ON_LAST_UPDATED
+                                              : SEARCH_ON_PARAM};
+  if (p.subject == SEARCH_ON_PARAM &&
+      (p.value_type == SEARCH_SPECIAL ||
+       (p.value_type != SEARCH_COMPOSITE && defs_param(param)->expression.n == 0)))
+    return err_set_at(reterr, ERR_NOT_SUPPORTED, name, "'%.*s' is not supported",
+                      STR_ARG(link.code));
+  if (link.is_chain) {
+    code = parse_chain(parser, &link, value, depth, &p, reterr);
+  } else {
+    struct str reference_type;
+    code = set_modifier(&link, &p, &reference_type, reterr);
+    if (!code)
+      code = search_operands_parse(parser->arena, &p, name, value, reference_type,
+                                   parser->options->base_url, reterr);
+  }
+  if (!code)
+    *ret_predicate = p;
+  return code;
+}
+
+int search_parse_predicate(struct search_parser *parser, defs_type_id type, struct str name,
+                           struct str value, struct search_predicate *ret_predicate,
+                           struct err *reterr) {
+  return parse_at(parser, type, name, value, 0, ret_predicate, reterr);
+}

@@ -1,0 +1,106 @@
+/*
+ * Search URLs: text -> pairs, and the query as it was understood -> text.
+ * Spec: RFC 3986 (percent-encoding), application/x-www-form-urlencoded ('+' is a space).
+ */
+#include "store/search_query.h"
+
+static int hex_digit(char c) {
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F')
+    return c - 'A' + 10;
+  return -1;
+}
+
+/* Percent-decodes `s`; borrowed where nothing is encoded. `.p` NULL without memory. A '%' that no
+ * two hexadecimal digits follow stands for itself. */
+static struct str decode(struct arena *arena, struct str s) {
+  if (s.n == 0)
+    return STR("");
+  if (str_find_char(s, '%', 0) < 0 && str_find_char(s, '+', 0) < 0)
+    return s;
+  char *p = arena_alloc(arena, s.n);
+  if (!p)
+    return STR_NULL;
+  size_t n = 0;
+  for (size_t i = 0; i < s.n; i++) {
+    int high = -1, low = -1;
+    if (s.p[i] == '%' && i + 2 < s.n) {
+      high = hex_digit(s.p[i + 1]);
+      low = hex_digit(s.p[i + 2]);
+    }
+    if (high >= 0 && low >= 0) {
+      p[n++] = (char)(high * 16 + low);
+      i += 2;
+    } else {
+      p[n++] = s.p[i] == '+' ? ' ' : s.p[i];
+    }
+  }
+  return str_n(p, n);
+}
+
+int search_split_url(struct arena *arena, struct str url, defs_type_id *ret_type,
+                     const struct search_pair **ret_pairs, size_t *ret_n, struct err *reterr) {
+  struct str rest = url, type_name = STR(""), part;
+  (void)str_split(&rest, '?', &type_name);
+  defs_type_id type = defs_type_by_name(type_name);
+  if (!type || !defs_is_resource(defs_type(type)))
+    return err_set(reterr, ERR_VALUE, "", "a search begins with a resource type: Patient?name=...");
+  VEC(struct search_pair) pairs = {0};
+  while (str_split(&rest, '&', &part)) {
+    if (part.n == 0)
+      continue;
+    if (pairs.n > SEARCH_PAIRS_MAX)
+      return err_set(reterr, ERR_TOO_LONG, "", "a search has at most %d parameters",
+                     SEARCH_PAIRS_MAX);
+    struct search_pair *pair = VEC_PUSH(arena, &pairs);
+    if (!pair)
+      return err_no_memory(reterr);
+    ssize_t equals = str_find_char(part, '=', 0);
+    size_t name_n = equals < 0 ? part.n : (size_t)equals;
+    pair->name = decode(arena, str_slice(part, 0, name_n));
+    pair->value = decode(arena, str_slice(part, name_n + 1, part.n));
+  }
+  if (arena_is_exhausted(arena))
+    return err_no_memory(reterr);
+  *ret_type = type;
+  *ret_pairs = pairs.p;
+  *ret_n = pairs.n;
+  return 0;
+}
+
+/* RFC 3986, section 2.3, and what a query may hold as it is and FHIR uses as separators. */
+static void write_encoded(struct buf *buf, struct str s) {
+  static const char digits[] = "0123456789ABCDEF";
+  for (size_t i = 0; i < s.n; i++) {
+    unsigned char c = (unsigned char)s.p[i];
+    bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    (c && strchr("-._~:,/*$", c));
+    if (is_plain) {
+      buf_add_char(buf, (char)c);
+      continue;
+    }
+    char text[3] = {'%', digits[c >> 4], digits[c & 15]};
+    buf_add(buf, str_n(text, 3));
+  }
+}
+
+void search_write_url(struct buf *buf, const struct search *search) {
+  buf_add(buf, defs_type(search->type)->name);
+  char separator = '?';
+  for (size_t i = 0; i < search->pairs_n; i++) {
+    struct search_pair pair = search->pairs[i];
+    if (str_is(pair.name, "_cursor"))
+      continue;
+    buf_add_char(buf, separator);
+    separator = '&';
+    write_encoded(buf, pair.name);
+    buf_add_char(buf, '=');
+    if (str_is(pair.name, "_count"))
+      buf_add_u64(buf, search->is_count_only && str_is(pair.value, "0") ? 0 : search->count);
+    else
+      write_encoded(buf, pair.value);
+  }
+}
