@@ -36,6 +36,15 @@ static bool is_parent_of(struct str path, struct str child) {
          str_find_char(child, '.', path.n + 1) < 0;
 }
 
+static enum defs_builtin builtin_of(struct str name) {
+#define X(builtin, type)                                                                           \
+  if (str_is(name, type))                                                                          \
+    return builtin;
+  DEFS_BUILTIN_TABLE(X)
+#undef X
+  return DEFS_BUILTIN_NONE;
+}
+
 static void add_type(struct compile *c, struct str name, enum defs_kind kind,
                      const struct yyjson_val *definition, size_t snapshot_at) {
   if (c->types.n > UINT16_MAX - 1)
@@ -44,6 +53,7 @@ static void add_type(struct compile *c, struct str name, enum defs_kind kind,
   *PUSH(c, &c->types) =
       (struct defs_type){.name = name,
                          .kind = kind,
+                         .builtin = builtin_of(name),
                          .is_abstract = json_is_true(json_get(definition, STR("abstract")))};
   *PUSH(c, &c->sources) = (struct source_type){definition, snapshot_at};
 }
@@ -126,6 +136,14 @@ static void add_targets(struct compile *c, const struct yyjson_val *type,
   element_type->targets_n = (uint16_t)(c->targets.n - element_type->first_target);
 }
 
+static bool has_simple_quantity_profile(const struct yyjson_val *type) {
+  struct json_each each = json_each(json_get(type, STR("profile")));
+  while (json_next(&each))
+    if (str_is(json_text(each.value), PROFILE_BASE "SimpleQuantity"))
+      return true;
+  return false;
+}
+
 static void add_element_types(struct compile *c, const struct yyjson_val *source,
                               struct defs_element *element) {
   element->first_type = (uint32_t)c->element_types.n;
@@ -143,6 +161,7 @@ static void add_element_types(struct compile *c, const struct yyjson_val *source
       if (!type.type)
         fail("%.*s has the unknown type '%.*s'", STR_ARG(element->path), STR_ARG(code));
       add_targets(c, each.value, &type);
+      type.is_simple_quantity = has_simple_quantity_profile(each.value);
       *PUSH(c, &c->element_types) = type;
     }
   }
@@ -291,6 +310,11 @@ static void compile_type(struct compile *c, defs_type_id id) {
       add_element(c, each.value);
   }
   type->elements_n = (uint16_t)(c->elements.n - type->first_element);
+  if (type->elements_n > DEFS_ELEMENTS_MAX)
+    fail("%.*s has %u elements", STR_ARG(type->name), type->elements_n);
+  for (unsigned i = 0; i < type->elements_n; i++)
+    if (c->elements.p[type->first_element + i].min > 0)
+      type->required |= (uint64_t)1 << i;
   add_properties(c, type);
 }
 

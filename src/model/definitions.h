@@ -26,9 +26,50 @@ enum defs_kind {
   DEFS_KIND_RESOURCE
 };
 
+/* The types that the specification gives rules of their own, by which code may tell them apart.
+ *   name, type of FHIR */
+#define DEFS_BUILTIN_TABLE(X)                                                                      \
+  X(DEFS_BOOLEAN, "boolean")                                                                       \
+  X(DEFS_INTEGER, "integer")                                                                       \
+  X(DEFS_UNSIGNED_INT, "unsignedInt")                                                              \
+  X(DEFS_POSITIVE_INT, "positiveInt")                                                              \
+  X(DEFS_DECIMAL, "decimal")                                                                       \
+  X(DEFS_STRING, "string")                                                                         \
+  X(DEFS_MARKDOWN, "markdown")                                                                     \
+  X(DEFS_CODE, "code")                                                                             \
+  X(DEFS_ID, "id")                                                                                 \
+  X(DEFS_URI, "uri")                                                                               \
+  X(DEFS_URL, "url")                                                                               \
+  X(DEFS_CANONICAL, "canonical")                                                                   \
+  X(DEFS_OID, "oid")                                                                               \
+  X(DEFS_UUID, "uuid")                                                                             \
+  X(DEFS_BASE64_BINARY, "base64Binary")                                                            \
+  X(DEFS_DATE, "date")                                                                             \
+  X(DEFS_DATE_TIME, "dateTime")                                                                    \
+  X(DEFS_INSTANT, "instant")                                                                       \
+  X(DEFS_TIME, "time")                                                                             \
+  X(DEFS_XHTML, "xhtml") /* the last primitive */                                                  \
+  X(DEFS_EXTENSION, "Extension")                                                                   \
+  X(DEFS_REFERENCE, "Reference")                                                                   \
+  X(DEFS_CODING, "Coding")                                                                         \
+  X(DEFS_CODEABLE_CONCEPT, "CodeableConcept")                                                      \
+  X(DEFS_QUANTITY, "Quantity")                                                                     \
+  X(DEFS_RESOURCE, "Resource")
+
+enum defs_builtin {
+  DEFS_BUILTIN_NONE,
+#define X(name, type) name,
+  DEFS_BUILTIN_TABLE(X)
+#undef X
+};
+
+/* So that a set of a type's elements is one word: a type has no more than this. */
+#define DEFS_ELEMENTS_MAX 64
+
 struct defs_type {
   struct str name; /* "Patient", "HumanName", "date", "Patient.contact" */
   enum defs_kind kind;
+  enum defs_builtin builtin;
   defs_type_id base; /* DomainResource for Patient, quantity for Age, 0 for none */
   bool is_abstract;
   struct str pattern;     /* primitives: the regular expression, else empty */
@@ -36,6 +77,7 @@ struct defs_type {
   uint16_t elements_n;
   uint32_t first_invariant; /* its own ones; those of its bases apply too */
   uint16_t invariants_n;
+  uint64_t required; /* bit i: the element first_element + i must be there (min > 0) */
 };
 
 enum defs_binding {
@@ -65,6 +107,7 @@ struct defs_element_type {
   uint32_t
       first_target; /* for Reference and canonical: index for defs_target; targets_n 0 means any */
   uint16_t targets_n;
+  bool is_simple_quantity; /* a Quantity that must have no comparator */
 };
 
 /* A JSON property of a type: "valueQuantity" leads to the element value[x] and to the type

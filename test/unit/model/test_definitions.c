@@ -31,6 +31,21 @@ static void definitions_hold_every_type_of_r4(void **state) {
   assert_int_equal(defs_type_by_name(STR("")), 0);
 }
 
+static void definitions_tell_builtin_types_apart(void **state) {
+  (void)state;
+#define X(expected, name) assert_int_equal(defs_type(type(name))->builtin, expected);
+  DEFS_BUILTIN_TABLE(X)
+#undef X
+  assert_int_equal(defs_type(type("Patient"))->builtin, DEFS_BUILTIN_NONE);
+  for (size_t id = 1; id <= defs_types_count(); id++) {
+    const struct defs_type *t = defs_type((defs_type_id)id);
+    assert_int_equal(t->kind == DEFS_KIND_PRIMITIVE,
+                     t->builtin != DEFS_BUILTIN_NONE && t->builtin <= DEFS_XHTML);
+    for (unsigned i = 0; i < t->elements_n; i++)
+      assert_int_equal(t->required >> i & 1, defs_element(t->first_element + i)->min > 0);
+  }
+}
+
 static void definitions_know_bases(void **state) {
   (void)state;
   assert_true(defs_type_is_a(type("Patient"), type("DomainResource")));
@@ -184,6 +199,7 @@ static void definitions_know_displays(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(definitions_hold_every_type_of_r4),
+      TEST(definitions_tell_builtin_types_apart),
       TEST(definitions_know_bases),
       TEST(definitions_find_properties),
       TEST(definitions_find_all_their_properties),
