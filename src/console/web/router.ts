@@ -1,0 +1,39 @@
+// Routes live in the fragment, so that the server needs to know one page only.
+import { useEffect, useState } from "preact/hooks";
+
+export interface Route {
+  path: string[];
+  parameters: URLSearchParams;
+}
+
+export function parseRoute(hash: string): Route {
+  const [path, search] = hash.replace(/^#\/?/, "").split("?", 2);
+  return { path: path.split("/").filter(Boolean).map(decodeURIComponent), parameters: new URLSearchParams(search ?? "") };
+}
+
+export function useRoute(): Route {
+  const [route, setRoute] = useState(() => parseRoute(location.hash));
+  useEffect(() => {
+    const changed = () => setRoute(parseRoute(location.hash));
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  return route;
+}
+
+export function go(path: string): void {
+  location.hash = path;
+}
+
+/** Changes the address without a new step of history: for what is being typed. */
+export function replaceParameters(path: string, parameters: Record<string, string>): void {
+  const kept = Object.entries(parameters).filter(([, value]) => value !== "");
+  const search = new URLSearchParams(kept).toString();
+  history.replaceState(null, "", `#/${path}${search ? "?" + search : ""}`);
+}
+
+export const link = {
+  person: (id: string) => `#/persons/${encodeURIComponent(id)}`,
+  message: (number: number) => `#/messages/${number}`,
+  resource: (type: string, id: string) => `#/resources/${type}/${encodeURIComponent(id)}`,
+};

@@ -1,0 +1,57 @@
+// The frame of every page: brand, navigation, the state of the server, light or dark.
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { api } from "./api";
+import { formatBytes, formatCount } from "./format";
+import { useLoad } from "./ui";
+
+type Theme = "auto" | "light" | "dark";
+const themes: Theme[] = ["auto", "light", "dark"];
+
+function useTheme(): [Theme, () => void] {
+  const [theme, setTheme] = useState<Theme>(() => (localStorage.getItem("theme") as Theme | null) ?? "auto");
+  useEffect(() => {
+    if (theme === "auto") {
+      delete document.documentElement.dataset.theme;
+      localStorage.removeItem("theme");
+    } else {
+      document.documentElement.dataset.theme = theme;
+      localStorage.setItem("theme", theme);
+    }
+  }, [theme]);
+  return [theme, () => setTheme((old) => themes[(themes.indexOf(old) + 1) % themes.length])];
+}
+
+function Health() {
+  const figures = useLoad("figures", (signal) => api.figures(signal), 5000);
+  if (figures.error) return <span class="health bad" title={figures.error}>offline</span>;
+  if (!figures.value) return <span class="health" />;
+  const f = figures.value;
+  const title = `${formatCount(f.messages)} messages, ${formatCount(f.versions)} versions, ${formatBytes(f.fileBytes)} on disk, ` +
+    `${formatBytes(f.rssBytes)} of memory, ${formatCount(f.queue)} waiting`;
+  return <span class="health good" title={title}>{formatCount(f.resourcesTotal)} resources</span>;
+}
+
+const themeIcons: Record<Theme, string> = { auto: "◐", light: "☀", dark: "☾" };
+
+export function Shell({ area, children }: { area: string; children: ComponentChildren }) {
+  const [theme, nextTheme] = useTheme();
+  const item = (name: string, href: string, text: string) => (
+    <a href={href} aria-current={area === name ? "page" : undefined}>{text}</a>
+  );
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>To the content</a>
+      <header class="top">
+        <a class="brand" href="#/" aria-label="Callosum, to the start"><img src="/favicon.svg" alt="" width="24" height="24" /><span>Callosum</span></a>
+        <nav aria-label="Main">
+          {item("persons", "#/", "Persons")}
+          {item("messages", "#/messages", "Messages")}
+        </nav>
+        <Health />
+        <button class="theme" onClick={nextTheme} title={`Colours: ${theme}`} aria-label={`Colours: ${theme}; change`}>{themeIcons[theme]}</button>
+      </header>
+      <main id="main" tabIndex={-1}>{children}</main>
+    </>
+  );
+}
