@@ -1,0 +1,156 @@
+/*
+ * What the pure core does per second on one core, without sockets and store.
+ *
+ *   micro parse FILE...      v2 messages: bytes -> index of all fields
+ *   micro convert FILE...    v2 messages: bytes -> FHIR resources with lineage
+ *   micro json FILE          FHIR resources, one per line: parse
+ *   micro validate FILE      the same, parsed and validated with invariants left out
+ *   micro extract FILE       the same, parsed, and search values extracted
+ *
+ * Prints a rate: messages or resources a second.
+ */
+#include "base/clock.h"
+#include "format/charset.h"
+#include "mapping/mapping.h"
+#include "model/search_values.h"
+#include "model/validate.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECONDS 2
+#define ARENA_BYTES ((size_t)1 << 30)
+
+struct inputs {
+  VEC(struct str) list;
+};
+
+static struct str read_file(struct arena *arena, const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  struct stat stat;
+  if (fd < 0 || fstat(fd, &stat) != 0)
+    return STR_NULL;
+  char *p = arena_alloc(arena, (size_t)stat.st_size + 1);
+  ssize_t n = p ? read(fd, p, (size_t)stat.st_size) : -1;
+  close(fd);
+  return n < 0 ? STR_NULL : str_n(p, (size_t)n);
+}
+
+static void add_input(struct arena *arena, struct inputs *inputs, struct str text) {
+  struct str *item = str_is_empty(text) ? NULL : VEC_PUSH(arena, &inputs->list);
+  if (item)
+    *item = text;
+}
+
+typedef int work_function(struct arena *arena, struct str input, const struct maps *maps);
+
+static int work_parse(struct arena *arena, struct str input, const struct maps *maps) {
+  (void)maps;
+  struct er7_message message;
+  return er7_parse(arena, input, NULL, &message, NULL);
+}
+
+static int work_convert(struct arena *arena, struct str input, const struct maps *maps) {
+  struct charset_result charset;
+  struct er7_message message;
+  struct mapping_options options = {.now_us = 0, .source = STR("bench")};
+  struct mapping_result result;
+  int code = charset_to_utf8(arena, input, &charset, NULL);
+  if (code == 0)
+    code = er7_parse(arena, charset.text, NULL, &message, NULL);
+  return code < 0 ? code : mapping_run(arena, maps, &message, &options, &result, NULL);
+}
+
+static int work_json(struct arena *arena, struct str input, const struct maps *maps) {
+  (void)maps;
+  const struct yyjson_val *json;
+  return json_parse(arena, input, NULL, &json, NULL);
+}
+
+static int work_validate(struct arena *arena, struct str input, const struct maps *maps) {
+  (void)maps;
+  const struct yyjson_val *json;
+  struct issues issues = {0};
+  struct validate_options options = {.max_issues = 10};
+  int code = json_parse(arena, input, NULL, &json, NULL);
+  return code < 0 ? code : validate_resource(arena, json, &options, &issues, NULL);
+}
+
+static int work_extract(struct arena *arena, struct str input, const struct maps *maps) {
+  (void)maps;
+  const struct yyjson_val *json;
+  struct search_values values;
+  int code = json_parse(arena, input, NULL, &json, NULL);
+  return code < 0 ? code : search_values_extract(arena, json, &values, NULL);
+}
+
+static int run(struct arena *arena, const struct inputs *inputs, work_function *work,
+               const struct maps *maps) {
+  (void)arena;
+  struct arena *scratch = arena_new(ARENA_BYTES);
+  if (!scratch)
+    return 1;
+  uint64_t done = 0, failed = 0;
+  int64_t start_us = clock_monotonic_us(), now_us = start_us;
+  while (now_us - start_us < SECONDS * 1000000) {
+    for (size_t i = 0; i < inputs->list.n; i++) {
+      if (work(scratch, inputs->list.p[i], maps) < 0)
+        failed++;
+      arena_reset(scratch);
+      done++;
+    }
+    now_us = clock_monotonic_us();
+  }
+  arena_free(scratch);
+  printf("%.0f\n", (double)(done - failed) / ((double)(now_us - start_us) / 1e6));
+  if (failed)
+    fprintf(stderr, "micro: %.1f %% of the inputs were refused\n",
+            100.0 * (double)failed / (double)done);
+  return 0;
+}
+
+static work_function *find_work(const char *name) {
+  static const struct {
+    const char *name;
+    work_function *work;
+  } works[] = {{"parse", work_parse},
+               {"convert", work_convert},
+               {"json", work_json},
+               {"validate", work_validate},
+               {"extract", work_extract}};
+  for (size_t i = 0; i < sizeof works / sizeof works[0]; i++)
+    if (strcmp(works[i].name, name) == 0)
+      return works[i].work;
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  work_function *work = argc >= 3 ? find_work(argv[1]) : NULL;
+  if (!work) {
+    fputs("Usage: micro parse|convert FILE... | json|validate|extract FILE\n", stderr);
+    return 2;
+  }
+  struct arena *arena = arena_new(ARENA_BYTES);
+  struct inputs inputs = {0};
+  struct err err = {0};
+  struct maps *maps = NULL;
+  if (!arena || search_values_init(&err) < 0 || validate_init(&err) < 0 ||
+      maps_open(NULL, &maps, &err) < 0) {
+    fprintf(stderr, "micro: %s %s\n", err.where, err.text);
+    return 1;
+  }
+  bool is_v2 = work == work_parse || work == work_convert;
+  for (int i = 2; i < argc; i++) {
+    struct str text = read_file(arena, argv[i]), line;
+    if (is_v2)
+      add_input(arena, &inputs, text);
+    else
+      while (str_split(&text, '\n', &line))
+        add_input(arena, &inputs, line);
+  }
+  int code = run(arena, &inputs, work, maps);
+  maps_close(maps);
+  arena_free(arena);
+  return code;
+}
