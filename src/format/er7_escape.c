@@ -233,7 +233,8 @@ void er7_escape(struct buf *buf, const struct er7_delimiters *d, struct str text
     } else if (c == '\r' || c == '\n') {
       if (c == '\r' && i + 1 < text.n && text.p[i + 1] == '\n')
         i++;
-      add_escaped(buf, d, STR(".br"));
+      /* A sender whose delimiter is '.' can't say .br. */
+      add_escaped(buf, d, letter_of(d, '.') ? STR("X0A") : STR(".br"));
     } else if (c == '\0' || c == '\x0B' || c == '\x1C') {
       /* NUL, and the two that would end an MLLP frame */
       char hex[4];
