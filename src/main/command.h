@@ -28,6 +28,9 @@ extern const struct command command_serve, command_simulate, command_send, comma
     command_validate, command_import, command_query, command_trace, command_check,
     command_completion, command_version;
 
+/* All commands, in the order of the help. */
+const struct command *const *command_list(size_t *ret_n);
+
 /* Prints `message` and how to get help on standard error; returns EXIT_USAGE. */
 int command_usage_error(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -5,8 +5,15 @@
 
 static const struct command *const commands[] = {
     &command_send,
+    &command_trace,
+    &command_completion,
     &command_version,
 };
+
+const struct command *const *command_list(size_t *ret_n) {
+  *ret_n = sizeof commands / sizeof commands[0];
+  return commands;
+}
 
 static const struct command *find(const char *name) {
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
