@@ -15,10 +15,11 @@
 struct issues {
   VEC(struct err) list; /* `where` is the FHIRPath of the fault */
   size_t errors_n;      /* of severity error or fatal */
+  size_t skipped_n;     /* invariants that could not be worked out */
 };
 
 struct validate_options {
-  size_t max_issues; /* 0: 100 */
+  size_t max_issues; /* 0: 100. After the last one an informational issue says so */
   bool with_invariants;
 };
 

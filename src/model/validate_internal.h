@@ -1,0 +1,49 @@
+/*
+ * What the parts of the validator share: the walk (validate.c), the rules of coded values and
+ * references (validate_values.c), and the invariants (validate_invariants.c).
+ */
+#ifndef MODEL_VALIDATE_INTERNAL_H
+#define MODEL_VALIDATE_INTERNAL_H
+
+#include "base/map.h"
+#include "model/validate.h"
+
+/* Where the walk is: a chain on the stack, written out only for a fault. */
+struct place {
+  const struct place *up;
+  struct str name; /* of the element, without [x] */
+  ssize_t index;   /* in an array, else -1 */
+  unsigned depth;
+};
+
+struct validator {
+  struct arena *arena;
+  struct issues *issues;
+  size_t max_issues;
+  const struct yyjson_val *root;         /* the resource given */
+  const struct yyjson_val *resource;     /* the one that the walk is in */
+  const struct yyjson_val *container;    /* the one whose `contained` "#id" leads into */
+  const struct yyjson_val *contained_of; /* the container that `contained` was made for */
+  struct map contained;                  /* id -> contained resource */
+  bool with_invariants;
+  bool is_full; /* no further issue is wanted */
+  bool has_no_memory;
+};
+
+/* Notes a fault at `place`. Values of the resource stay out of the text: it may be logged. */
+void validate_report(struct validator *v, const struct place *place, enum err_code code,
+                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static inline struct place place_of(const struct place *up, struct str name) {
+  return (struct place){.up = up, .name = name, .index = -1, .depth = up ? up->depth + 1 : 0};
+}
+
+/* The rules for a value that is an object of a right type, where the element says more: required
+ * binding, targets of a reference, no comparator. */
+void validate_value(struct validator *v, const struct defs_element *element, defs_type_id type,
+                    const struct yyjson_val *value, const struct place *place);
+
+/* The contained resource that "#id" means; NULL when there is none. */
+const struct yyjson_val *validate_find_contained(struct validator *v, struct str id);
+
+#endif
