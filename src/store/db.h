@@ -20,11 +20,18 @@ struct db_statement;
 
 /* ---- A connection ---- */
 
+/* Which application made the file, and the version of its schema; both 0 in a new file. */
+struct db_identity {
+  uint32_t application, version;
+};
+
 struct db_options {
   const char *path;
-  bool is_writer;     /* creates the file, and owns it: one process, one writer */
-  size_t cache_bytes; /* pages kept by this connection; 0: 2 MB */
-  size_t mmap_bytes;  /* of the file mapped for reading; 0: none */
+  struct db_identity newest; /* what this program can read: files of another application or a
+                                later version are refused before anything in them is touched */
+  bool is_writer;            /* creates the file, and owns it: one process, one writer */
+  size_t cache_bytes;        /* pages kept by this connection; 0: 2 MB */
+  size_t mmap_bytes;         /* of the file mapped for reading; 0: none */
 };
 
 /* ERR_CONFLICT: another process owns the file. ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE (damaged, not
@@ -35,10 +42,6 @@ void db_close(struct db *db); /* NULL is allowed */
 /* One or more statements without placeholders and without rows: schema, settings. */
 int db_run(struct db *db, const char *sql, struct err *reterr) MUST_CHECK;
 
-/* Which application made the file, and the version of its schema; 0 in a new file. */
-struct db_identity {
-  uint32_t application, version;
-};
 int db_identity(struct db *db, struct db_identity *ret_identity, struct err *reterr) MUST_CHECK;
 int db_set_identity(struct db *db, struct db_identity identity, struct err *reterr) MUST_CHECK;
 
@@ -49,12 +52,20 @@ int db_begin_write(struct db *db, struct err *reterr) MUST_CHECK;
 int db_commit(struct db *db, struct err *reterr) MUST_CHECK;
 void db_rollback(struct db *db); /* also ends a read transaction; a no-op when there is none */
 
+/* Gives back memory that only makes the next statement faster. */
+void db_trim(struct db *db);
+
 /* Moves what was committed from the log into the file (SQLite: a passive checkpoint; it waits for
  * nobody). `ret_left`: pages still in the log. */
 int db_checkpoint(struct db *db, uint64_t *ret_left, struct err *reterr) MUST_CHECK;
+/* Pages in the log after this connection's last commit. */
+uint64_t db_log_pages(const struct db *db);
 
-/* Bytes of the data on disk, log included. */
-int db_size(struct db *db, uint64_t *ret_bytes, struct err *reterr) MUST_CHECK;
+/* Bytes on disk: of the data, and of the log that was not yet moved into it. */
+struct db_size {
+  uint64_t data_bytes, log_bytes;
+};
+int db_size(struct db *db, struct db_size *ret_size, struct err *reterr) MUST_CHECK;
 
 /* ---- Statements ---- */
 

@@ -64,7 +64,8 @@
  * it. A composite with three components has a row per second component; the third is checked on the
  * body.
  *
- * counter(kind, number, n)    kind 1: live resources of type `number`. Others are the search's.
+ * counter(kind, number, n)    kind 1: live resources of type `number`; 2: all versions. Kinds from
+ *     100 on are the search's.
  * commit_log(seq PRIMARY KEY, time, principal); message(number PRIMARY KEY, ...); message_seen;
  * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see schema.c.
  *
@@ -85,7 +86,7 @@
 #define SCHEMA_VERSION 1u
 
 enum schema_state { SCHEMA_ABSENT = 0, SCHEMA_LIVE = 1, SCHEMA_DELETED = 2 };
-enum schema_counter { SCHEMA_COUNTER_TYPE = 1 };
+enum schema_counter { SCHEMA_COUNTER_TYPE = 1, SCHEMA_COUNTER_VERSIONS = 2 };
 
 struct schema {
   struct hash_key key;

@@ -132,6 +132,8 @@ struct store_commit {
   size_t failed_write; /* index, where one write was refused */
   uint64_t seq;
   int64_t time_us;
+  /* the store's own */
+  struct store_prepared *prepared_;
   struct store_commit *next_;
 };
 

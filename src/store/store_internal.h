@@ -5,13 +5,15 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include "store/body.h"
 #include "store/db.h"
 #include "store/keys.h"
 #include "store/schema.h"
 #include "store/store.h"
 
 struct db *store_view_db(struct store_view *view);
-const struct schema *store_view_schema(struct store_view *view);
+const struct schema *store_view_schema(const struct store_view *view);
+const struct body_codec *store_view_codec(const struct store_view *view);
 /* As above for the store (same schema for its whole life). */
 const struct schema *store_schema(const struct store *store);
 
@@ -24,8 +26,8 @@ int store_rid(struct db *db, const struct schema *schema, defs_type_id type, str
 /* `access` made ready for one view: the patient is looked up once. */
 struct store_filter {
   const struct schema *schema;
-  bool is_everything;
-  uint64_t patient_rid; /* 0: there is none, so nothing may be seen */
+  bool is_everything, is_of_patient;
+  uint64_t patient_rid; /* is_of_patient; 0: there is none, so nothing may be seen */
   const defs_type_id *types;
   size_t types_n;
 };
@@ -39,6 +41,17 @@ int store_filter(struct db *db, const struct schema *schema, const struct access
  */
 void store_filter_add(struct db_query *query, const struct store_filter *filter, const char *alias,
                       defs_type_id type);
+
+/* ---- Identifiers ---- */
+
+/* Rows (id, body) of live resources that may have an identifier: param, hash, number of type. A
+ * hash is no proof of identity: check with store_body_has_code. */
+#define STORE_IDENTIFIER_SQL                                                                       \
+  "SELECT r.id,r.body FROM token t CROSS JOIN resource r ON r.rid=t.rid"                           \
+  " WHERE t.param=? AND t.first=0 AND t.hash=? AND r.type=? AND r.state=1"
+
+/* Does this text stand as a whole string in the canonical body? */
+bool store_body_has_code(struct arena *arena, struct str body, struct str code);
 
 /* ---- Rows ---- */
 

@@ -1,0 +1,221 @@
+#include "store/body.h"
+
+#include <pthread.h>
+#include <zstd.h>
+
+#include "store/dictionary/dictionary.h"
+
+/* Level 1 to 3 differ by 2 % in size on small bodies and by half in time. */
+#define LEVEL 1
+#define DICTIONARIES_MAX 200
+
+enum { PACK_PLAIN = 0, PACK_ZSTD = 1, PACK_FIRST_DICTIONARY = 2 };
+
+struct body_codec {
+  int own; /* number of the program's dictionary in this file */
+  ZSTD_CDict *compress;
+  ZSTD_DDict *decompress[DICTIONARIES_MAX + 1]; /* by number, from 1 */
+};
+
+/* ---- Contexts, one per thread ---- */
+
+#define ROOM_BYTES ((size_t)64 << 10)
+struct contexts {
+  ZSTD_CCtx *compress;
+  ZSTD_DCtx *decompress;
+  char room[ROOM_BYTES]; /* where small bodies are compressed before their size is known */
+};
+
+static pthread_once_t contexts_once = PTHREAD_ONCE_INIT;
+static pthread_key_t contexts_key;
+
+static void contexts_free(void *what) {
+  struct contexts *contexts = what;
+  ZSTD_freeCCtx(contexts->compress);
+  ZSTD_freeDCtx(contexts->decompress);
+  free(contexts);
+}
+
+static void contexts_make_key(void) {
+  if (pthread_key_create(&contexts_key, contexts_free) != 0)
+    abort(); /* a program has 1024 keys, this one uses a handful */
+}
+
+static struct contexts *contexts_get(void) {
+  pthread_once(&contexts_once, contexts_make_key);
+  struct contexts *contexts = pthread_getspecific(contexts_key);
+  if (contexts)
+    return contexts;
+  contexts = malloc(sizeof *contexts);
+  if (!contexts)
+    return NULL;
+  contexts->compress = ZSTD_createCCtx();
+  contexts->decompress = ZSTD_createDCtx();
+  if (!contexts->compress || !contexts->decompress ||
+      pthread_setspecific(contexts_key, contexts) != 0) {
+    contexts_free(contexts);
+    return NULL;
+  }
+  return contexts;
+}
+
+/* ---- Dictionaries ---- */
+
+static int read_dictionaries(struct db *db, struct body_codec *codec, int64_t *ret_highest,
+                             struct err *reterr) {
+  struct db_statement *statement = NULL;
+  int code = db_prepare(db, STR("SELECT number,bytes FROM dictionary ORDER BY number"), &statement,
+                        reterr);
+  if (code != 0)
+    return code;
+  bool has_row;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
+    int64_t number = db_column_i64(statement, 0);
+    struct str bytes = db_column_str(statement, 1);
+    if (number < 1 || number > DICTIONARIES_MAX) {
+      code = err_set(reterr, ERR_STORE, "", "The store has a dictionary of an unknown number.");
+      break;
+    }
+    codec->decompress[number] = ZSTD_createDDict(bytes.p, bytes.n);
+    if (!codec->decompress[number]) {
+      code = err_no_memory(reterr);
+      break;
+    }
+    if (str_equal(bytes, str_n((const char *)dictionary_bytes, dictionary_n)))
+      codec->own = (int)number;
+    *ret_highest = number;
+  }
+  db_release(statement);
+  return code;
+}
+
+static int add_own(struct db *db, struct body_codec *codec, int64_t number, struct err *reterr) {
+  if (number > DICTIONARIES_MAX)
+    return err_set(reterr, ERR_STORE, "", "The store has too many dictionaries.");
+  struct db_statement *statement = NULL;
+  int code = db_prepare(db, STR("INSERT INTO dictionary VALUES(?,?)"), &statement, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(statement, 1, number);
+  db_bind_bytes(statement, 2, str_n((const char *)dictionary_bytes, dictionary_n));
+  code = db_execute(statement, reterr);
+  db_release(statement);
+  if (code != 0)
+    return code;
+  codec->own = (int)number;
+  codec->decompress[number] = ZSTD_createDDict(dictionary_bytes, dictionary_n);
+  return codec->decompress[number] ? 0 : err_no_memory(reterr);
+}
+
+int body_codec_open(struct db *db, struct body_codec **ret_codec, struct err *reterr) {
+  struct body_codec *codec = calloc(1, sizeof *codec);
+  if (!codec)
+    return err_no_memory(reterr);
+  int64_t highest = 0;
+  int code = read_dictionaries(db, codec, &highest, reterr);
+  if (code == 0 && codec->own == 0)
+    code = add_own(db, codec, highest + 1, reterr);
+  if (code == 0) {
+    codec->compress = ZSTD_createCDict(dictionary_bytes, dictionary_n, LEVEL);
+    code = codec->compress ? 0 : err_no_memory(reterr);
+  }
+  if (code == 0)
+    *ret_codec = codec;
+  else
+    body_codec_close(codec);
+  return code;
+}
+
+void body_codec_close(struct body_codec *codec) {
+  if (!codec)
+    return;
+  ZSTD_freeCDict(codec->compress);
+  for (size_t i = 0; i <= DICTIONARIES_MAX; i++)
+    ZSTD_freeDDict(codec->decompress[i]);
+  free(codec);
+}
+
+/* ---- Packing ---- */
+
+static size_t compress(const struct body_codec *codec, ZSTD_CCtx *context, enum body_kind kind,
+                       char *room, size_t room_n, struct str bytes) {
+  /* The number of the dictionary is in byte 0; the frame need not repeat it. */
+  ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
+  ZSTD_CCtx_refCDict(context, kind == BODY_JSON ? codec->compress : NULL);
+  return ZSTD_compress2(context, room, room_n, bytes.p, bytes.n);
+}
+
+int body_pack(const struct body_codec *codec, struct arena *arena, enum body_kind kind,
+              struct str bytes, struct str *ret_packed, struct err *reterr) {
+  if (bytes.n > BODY_MAX_BYTES)
+    return err_set(reterr, ERR_TOO_LONG, "", "More than %zu bytes can't be stored as one body.",
+                   BODY_MAX_BYTES);
+  struct contexts *contexts = contexts_get();
+  if (!contexts)
+    return err_no_memory(reterr);
+  size_t room_n = ZSTD_compressBound(bytes.n);
+  char *room = room_n <= ROOM_BYTES ? contexts->room : arena_alloc(arena, room_n);
+  if (!room)
+    return err_no_memory(reterr);
+  size_t n = compress(codec, contexts->compress, kind, room, room_n, bytes);
+  bool is_plain = ZSTD_isError(n) || n >= bytes.n;
+  struct str content = is_plain ? bytes : str_n(room, n);
+  char *packed = arena_alloc(arena, content.n + 1);
+  if (!packed)
+    return err_no_memory(reterr);
+  if (is_plain)
+    packed[0] = PACK_PLAIN;
+  else
+    packed[0] = (char)(kind == BODY_JSON ? PACK_FIRST_DICTIONARY + codec->own - 1 : PACK_ZSTD);
+  if (content.n)
+    memcpy(packed + 1, content.p, content.n);
+  *ret_packed = str_n(packed, content.n + 1);
+  return 0;
+}
+
+static int damaged(struct err *reterr) {
+  return err_set(reterr, ERR_STORE, "", "A body in the store is damaged.");
+}
+
+static int decompress(const struct body_codec *codec, struct arena *arena, struct str packed,
+                      struct str *ret_bytes, struct err *reterr) {
+  int how = (unsigned char)packed.p[0];
+  struct str frame = str_slice(packed, 1, packed.n);
+  const ZSTD_DDict *dictionary = NULL;
+  if (how >= PACK_FIRST_DICTIONARY) {
+    int number = how - PACK_FIRST_DICTIONARY + 1;
+    dictionary = number <= DICTIONARIES_MAX ? codec->decompress[number] : NULL;
+    if (!dictionary)
+      return damaged(reterr);
+  }
+  unsigned long long n = ZSTD_getFrameContentSize(frame.p, frame.n);
+  if (n == ZSTD_CONTENTSIZE_UNKNOWN || n == ZSTD_CONTENTSIZE_ERROR || n > BODY_MAX_BYTES)
+    return damaged(reterr);
+  struct contexts *contexts = contexts_get();
+  char *bytes = arena_alloc(arena, (size_t)n + 1);
+  if (!contexts || !bytes)
+    return err_no_memory(reterr);
+  size_t got = ZSTD_decompress_usingDDict(contexts->decompress, bytes, (size_t)n, frame.p, frame.n,
+                                          dictionary);
+  if (ZSTD_isError(got) || got != n)
+    return damaged(reterr);
+  bytes[got] = '\0';
+  *ret_bytes = str_n(bytes, got);
+  return 0;
+}
+
+int body_unpack(const struct body_codec *codec, struct arena *arena, struct str packed,
+                struct str *ret_bytes, struct err *reterr) {
+  if (str_is_empty(packed)) {
+    *ret_bytes = STR(""); /* a column that is null */
+    return 0;
+  }
+  if (packed.p[0] != PACK_PLAIN)
+    return decompress(codec, arena, packed, ret_bytes, reterr);
+  struct str bytes = arena_str(arena, str_slice(packed, 1, packed.n));
+  if (!bytes.p)
+    return err_no_memory(reterr);
+  *ret_bytes = bytes;
+  return 0;
+}

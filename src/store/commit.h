@@ -1,0 +1,163 @@
+/*
+ * How a commit becomes durable, inside src/store:
+ *
+ *   commit_prepare   on the caller's thread: packs bodies, computes keys. No data is read.
+ *   group_check      on the committer's thread, inside the transaction: may it? Reads only, and
+ *                    sees what earlier members of the group have staged.
+ *   group_stage      notes in memory what the commit will change.
+ *   group_write      writes everything that was staged, sorted, table by table.
+ *
+ * A refused commit therefore never wrote anything and needs no savepoint; its neighbours do not
+ * notice (docs/decisions/0003-group-commit.md).
+ *
+ * Threads: a prepared commit moves with its commit; a group belongs to the committer. Memory: a
+ * prepared commit is on the commit's arena, a group's notes on the group's.
+ */
+#ifndef STORE_COMMIT_H
+#define STORE_COMMIT_H
+
+#include "base/map.h"
+#include "store/body.h"
+#include "store/keys.h"
+#include "store/store.h"
+
+/* ---- Prepared ---- */
+
+/* One resource that is named in a commit: written, or only pointed to. */
+struct named {
+  int64_t key; /* schema_identity_key */
+  defs_type_id type;
+  struct str id;
+  struct schema_id packed_id;
+  size_t number; /* its place in `prepared.named` */
+};
+
+struct prepared_write {
+  struct named *named;
+  struct str body; /* packed; empty for a delete */
+  struct keys_made keys;
+  struct str lineage; /* packed; empty: none */
+};
+
+struct prepared_message {
+  int64_t seen_key;
+  struct str raw, reply; /* packed */
+  VEC(struct str) words;
+};
+
+struct store_prepared {
+  VEC(struct named *) named;
+  struct map by_key;
+  struct prepared_write *writes; /* commit->writes_n */
+  struct prepared_message message;
+  size_t rows_n; /* about how many rows it will write */
+};
+
+/* Fills commit->prepared_; also checks what needs no data (ids, bodies). */
+int commit_prepare(const struct schema *schema, const struct body_codec *codec,
+                   struct store_commit *commit, struct err *reterr) MUST_CHECK;
+
+/* ---- A group ---- */
+
+/* The state of one resource as the group has it so far. */
+struct slot {
+  int64_t key;
+  defs_type_id type;
+  struct str id; /* borrowed from the commit that named it first */
+  struct schema_id packed_id;
+  uint64_t rid; /* 0: it has no row */
+  uint32_t version;
+  int64_t updated_us;
+  enum schema_state state;
+  uint64_t seq;
+  struct str body;               /* packed */
+  struct keys keys, stored_keys; /* now; and as in the tables */
+  struct slot *next;             /* another resource with the same key */
+  uint64_t touched_by;           /* the last commit that was checked to write it */
+  bool is_new;                   /* its row is not yet in the table */
+  bool is_dirty, has_content;    /* content: version and what follows were read */
+};
+
+struct old_version {
+  int64_t rid, version, updated_us, state, seq;
+  struct str body;
+};
+struct staged_message {
+  const struct store_message *message;
+  const struct prepared_message *prepared;
+  int64_t number, seq;
+};
+struct staged_lineage {
+  int64_t message, rid, version;
+  struct str bytes;
+};
+struct staged_event {
+  int64_t seq, kind, rid, version, message;
+};
+struct staged_audit {
+  int64_t seq;
+  const struct store_audit *audit;
+};
+struct staged_delivery {
+  int64_t seq;
+  const struct store_delivery *delivery;
+};
+struct staged_commit {
+  int64_t seq, time_us;
+  struct str principal;
+};
+
+/* Numbers that the next commit continues; the store's own only change when a group is durable. */
+struct sequence {
+  uint64_t rid, seq, message, versions; /* the last one given; versions: how many there are */
+  int64_t time_us;
+};
+
+struct group {
+  struct db *db;
+  const struct schema *schema;
+  const struct body_codec *codec;
+  struct arena *arena;
+  struct sequence sequence;
+  struct store_view *view;      /* for conditions that are searches: sees what was written */
+  const uint8_t *is_identifier; /* by number of param: its tokens are looked up by conditions */
+  int64_t *known_words;         /* WORDS_KNOWN hashes that are in the vocabulary for sure */
+  uint64_t ordinal;             /* of the commit that is being checked */
+  struct map slots;             /* by key */
+  struct map identifiers;       /* (param, hash) -> struct holders */
+  struct map seen;              /* message key -> struct staged_message */
+  VEC(struct slot *) dirty;
+  VEC(struct old_version) versions;
+  VEC(struct staged_message) messages;
+  VEC(struct staged_lineage) lineages;
+  VEC(struct staged_event) events;
+  VEC(struct staged_audit) audits;
+  VEC(struct staged_delivery) deliveries;
+  VEC(struct staged_commit) commits;
+  VEC(struct keys_word) words;
+  int64_t *live_change;      /* by number of type */
+  uint64_t versions_written; /* of sequence.versions, what the counter has */
+  size_t rows_n;
+};
+
+#define WORDS_KNOWN 16384u
+
+/* A fresh group after the last durable state; forgets what it had. */
+int group_begin(struct group *group, struct sequence sequence, struct err *reterr) MUST_CHECK;
+
+/*
+ * Checks `commit` and, when nothing stands against it, stages it. A refusal (in `reterr`, and
+ * commit->failed_write) leaves the group as it was. ERR_NO_MEMORY and errors of the store: the
+ * whole group must be given up; `*ret_is_refusal` tells.
+ */
+int group_add(struct group *group, struct store_commit *commit, bool *ret_is_refusal,
+              struct err *reterr) MUST_CHECK;
+
+/* Writes what is staged into the open transaction; can be called again after more was added. */
+int group_write(struct group *group, struct err *reterr) MUST_CHECK;
+
+/* Used by both halves of the group. */
+int group_slot(struct group *group, const struct named *named, bool with_content,
+               struct slot **ret_slot, struct err *reterr) MUST_CHECK;
+
+#endif

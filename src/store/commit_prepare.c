@@ -1,0 +1,132 @@
+#include "store/commit.h"
+
+#include "base/id.h"
+
+struct preparing {
+  struct arena *arena;
+  const struct schema *schema;
+  const struct body_codec *codec;
+  struct store_prepared *prepared;
+};
+
+static struct named *name_resource(struct preparing *p, defs_type_id type, struct str id) {
+  int64_t key = schema_identity_key(p->schema, type, id);
+  struct str key_bytes = {(const char *)&key, sizeof key};
+  struct named *named = map_get(&p->prepared->by_key, key_bytes);
+  if (named && named->type == type && str_equal(named->id, id))
+    return named;
+  /* Two with one key, which does not happen by chance, would both be named; only the first is
+   * found again. */
+  bool is_known = named != NULL;
+  struct named **place = VEC_PUSH(p->arena, &p->prepared->named);
+  named = place ? ARENA_NEW(p->arena, struct named) : NULL;
+  if (!named)
+    return NULL;
+  *named = (struct named){.key = key,
+                          .type = type,
+                          .id = id,
+                          .packed_id = schema_id_pack(id),
+                          .number = p->prepared->named.n - 1};
+  *place = named;
+  key_bytes.p = (const char *)&named->key;
+  if (!is_known && map_set(&p->prepared->by_key, key_bytes, named) != 0)
+    return NULL;
+  return named;
+}
+
+static size_t number_of_target(void *what, defs_type_id type, struct str id) {
+  const struct named *named = name_resource(what, type, id);
+  return named ? named->number : SIZE_MAX;
+}
+
+static int check_write(const struct preparing *p, const struct store_write *write,
+                       struct err *reterr) {
+  if (write->type > defs_types_count() || !schema_type_number(p->schema, write->type))
+    return err_set(reterr, ERR_NOT_SUPPORTED, "", "This is not a type of resource.");
+  if (!id_is_fhir_id(write->id))
+    return err_set(reterr, ERR_VALUE, "Resource.id",
+                   "An id is 1 to 64 letters, digits, '-' and '.'.");
+  if (!write->is_delete && str_is_empty(write->body))
+    return err_set(reterr, ERR_REQUIRED, "", "A resource needs a body.");
+  return 0;
+}
+
+static int prepare_write(struct preparing *p, const struct store_write *write,
+                         struct prepared_write *prepared, struct err *reterr) {
+  int code = check_write(p, write, reterr);
+  if (code != 0)
+    return code;
+  prepared->named = name_resource(p, write->type, write->id);
+  if (!prepared->named)
+    return err_no_memory(reterr);
+  if (!write->is_delete) {
+    code =
+        keys_make(p->arena, p->schema, write->values, number_of_target, p, &prepared->keys, reterr);
+    if (code == 0)
+      code = body_pack(p->codec, p->arena, BODY_JSON, write->body, &prepared->body, reterr);
+    p->prepared->rows_n += 3 + prepared->keys.keys.n + prepared->keys.links.n;
+  }
+  if (code == 0 && !str_is_empty(write->lineage))
+    code = body_pack(p->codec, p->arena, BODY_OTHER, write->lineage, &prepared->lineage, reterr);
+  return code;
+}
+
+#define WORD_MAX_BYTES 64
+
+static int add_word(struct preparing *p, struct str text) {
+  struct str part = str_slice(text, 0, WORD_MAX_BYTES);
+  char *lower = arena_alloc(p->arena, part.n + 1);
+  if (!lower)
+    return -1;
+  for (size_t i = 0; i < part.n; i++)
+    lower[i] = part.p[i] >= 'A' && part.p[i] <= 'Z' ? (char)(part.p[i] + 32) : part.p[i];
+  struct prepared_message *message = &p->prepared->message;
+  for (size_t i = 0; i < message->words.n; i++)
+    if (str_equal(message->words.p[i], str_n(lower, part.n)))
+      return 0;
+  struct str *place = part.n ? VEC_PUSH(p->arena, &message->words) : NULL;
+  if (part.n && !place)
+    return -1;
+  if (place)
+    *place = str_n(lower, part.n);
+  return 0;
+}
+
+static int prepare_message(struct preparing *p, const struct store_message *message,
+                           struct err *reterr) {
+  struct prepared_message *prepared = &p->prepared->message;
+  struct str identity[3] = {message->sender, message->control_id, message->raw};
+  prepared->seen_key = (int64_t)hash_siphash_parts(p->schema->key, identity, 3);
+  struct str words[5] = {message->sender, message->control_id, message->type, message->event,
+                         message->patient};
+  for (size_t i = 0; i < 5; i++)
+    if (add_word(p, words[i]) != 0)
+      return err_no_memory(reterr);
+  int code = body_pack(p->codec, p->arena, BODY_OTHER, message->raw, &prepared->raw, reterr);
+  if (code == 0)
+    code = body_pack(p->codec, p->arena, BODY_OTHER, message->reply, &prepared->reply, reterr);
+  return code;
+}
+
+int commit_prepare(const struct schema *schema, const struct body_codec *codec,
+                   struct store_commit *commit, struct err *reterr) {
+  struct preparing p = {.arena = commit->arena, .schema = schema, .codec = codec};
+  p.prepared = ARENA_NEW(p.arena, struct store_prepared);
+  if (!p.prepared)
+    return err_no_memory(reterr);
+  p.prepared->writes = ARENA_ARRAY(p.arena, struct prepared_write, commit->writes_n + 1);
+  if (!p.prepared->writes)
+    return err_no_memory(reterr);
+  map_init(&p.prepared->by_key, p.arena);
+  for (size_t i = 0; i < commit->writes_n; i++) {
+    int code = prepare_write(&p, &commit->writes[i], &p.prepared->writes[i], reterr);
+    if (code != 0) {
+      commit->failed_write = i;
+      return code;
+    }
+  }
+  int code = commit->message ? prepare_message(&p, commit->message, reterr) : 0;
+  if (code == 0)
+    commit->prepared_ = p.prepared;
+  return code;
+}

@@ -1,0 +1,356 @@
+#include "store/committer.h"
+
+#include <pthread.h>
+
+#include "base/log.h"
+
+#define GROUP_ARENA_MAX_BYTES ((size_t)2 << 30)
+#define GROUP_ROWS_MAX 20000u
+#define BULK_ROWS_MAX 200000u
+#define BULK_WAIT_MS 50
+
+/* The log, in pages of the database: from SOFT on the second thread moves it into the file; when it
+ * can't keep up because new pages come all the time, the committer itself moves the rest at HARD,
+ * which lets the log start over. */
+#define LOG_SOFT_PAGES 4000u
+#define LOG_HARD_PAGES 24000u
+
+struct committer {
+  struct db *db;
+  struct group group;
+  struct sequence durable; /* after the last group */
+  size_t group_max, queue_max;
+  bool is_bulk;
+
+  pthread_mutex_t lock;
+  pthread_cond_t has_work, has_log;
+  struct store_commit *first, *last;
+  size_t queue_n, queue_rows;
+  bool is_closing, wants_checkpoint, is_checkpointing;
+  struct committer_figures figures;
+
+  struct db *log_db;
+  pthread_t commit_thread, log_thread;
+  bool has_commit_thread, has_log_thread;
+};
+
+/* ---- The queue ---- */
+
+static void answer(struct store_commit *commit, int code, const struct err *err) {
+  commit->code = code;
+  if (code != 0)
+    commit->err = *err;
+  commit->next_ = NULL;
+  commit->done(commit, commit->what);
+}
+
+void committer_submit(struct committer *committer, struct store_commit *commit) {
+  commit->next_ = NULL;
+  pthread_mutex_lock(&committer->lock);
+  bool is_full = committer->queue_n >= committer->queue_max || committer->is_closing;
+  if (!is_full) {
+    if (committer->last)
+      committer->last->next_ = commit;
+    else
+      committer->first = commit;
+    committer->last = commit;
+    committer->queue_n++;
+    committer->queue_rows += commit->prepared_->rows_n;
+    pthread_cond_signal(&committer->has_work);
+  }
+  pthread_mutex_unlock(&committer->lock);
+  if (is_full) {
+    struct err err;
+    int code = err_set(&err, ERR_BUSY, "", "Too many changes wait to be stored; try again later.");
+    answer(commit, code, &err);
+  }
+}
+
+static size_t rows_max(const struct committer *committer) {
+  return committer->is_bulk ? BULK_ROWS_MAX : GROUP_ROWS_MAX;
+}
+
+/* A bulk load waits a moment for a larger group: its rows are sorted together. */
+static void wait_for_more(struct committer *committer) {
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += BULK_WAIT_MS * 1000000L;
+  if (until.tv_nsec >= 1000000000L) {
+    until.tv_nsec -= 1000000000L;
+    until.tv_sec++;
+  }
+  while (!committer->is_closing && committer->queue_rows < rows_max(committer) &&
+         committer->queue_n < committer->group_max)
+    if (pthread_cond_timedwait(&committer->has_work, &committer->lock, &until) != 0)
+      break;
+}
+
+/* The next group, linked by next_, or NULL when it is time to end. */
+static struct store_commit *take_group(struct committer *committer) {
+  pthread_mutex_lock(&committer->lock);
+  while (!committer->first && !committer->is_closing)
+    pthread_cond_wait(&committer->has_work, &committer->lock);
+  if (committer->is_bulk)
+    wait_for_more(committer);
+  struct store_commit *group = committer->first, *end = NULL;
+  size_t n = 0, rows = 0;
+  while (committer->first && n < committer->group_max && (n == 0 || rows < rows_max(committer))) {
+    end = committer->first;
+    rows += end->prepared_->rows_n;
+    n++;
+    committer->first = end->next_;
+  }
+  if (end)
+    end->next_ = NULL;
+  if (!committer->first)
+    committer->last = NULL;
+  committer->queue_n -= n;
+  committer->queue_rows -= rows;
+  pthread_mutex_unlock(&committer->lock);
+  return group;
+}
+
+/* ---- A group ---- */
+
+/* Checks and stages every commit; refusals are noted in them. */
+static int add_all(struct committer *committer, struct store_commit *commits, struct err *reterr) {
+  for (struct store_commit *commit = commits; commit; commit = commit->next_) {
+    bool is_refusal = false;
+    commit->code = group_add(&committer->group, commit, &is_refusal, &commit->err);
+    if (commit->code != 0 && !is_refusal) {
+      *reterr = commit->err;
+      return commit->code;
+    }
+  }
+  return 0;
+}
+
+static int run_transaction(struct committer *committer, struct store_commit *commits,
+                           struct err *reterr) {
+  struct group *group = &committer->group;
+  int code = group_begin(group, committer->durable, reterr);
+  if (code == 0)
+    code = db_begin_write(committer->db, reterr);
+  if (code == 0)
+    code = add_all(committer, commits, reterr);
+  if (code == 0)
+    code = group_write(group, reterr);
+  bool is_empty = code == 0 && group->sequence.seq == committer->durable.seq;
+  if (code == 0 && !is_empty)
+    code = db_commit(committer->db, reterr);
+  if (code == 0 && !is_empty)
+    committer->durable = group->sequence;
+  if (code != 0 || is_empty)
+    db_rollback(committer->db);
+  if (code != 0) /* words that were noted as known may not be there */
+    memset(group->known_words, 0, WORDS_KNOWN * sizeof *group->known_words);
+  return code;
+}
+
+static void publish(struct committer *committer) {
+  pthread_mutex_lock(&committer->lock);
+  committer->figures.versions = committer->durable.versions;
+  committer->figures.messages = committer->durable.message;
+  committer->figures.commits = committer->durable.seq;
+  committer->figures.fsyncs++;
+  pthread_mutex_unlock(&committer->lock);
+}
+
+/* Trouble that every commit would meet. */
+static bool is_of_the_machine(int code) {
+  return code == ERR_NO_SPACE || code == ERR_READ_ONLY || code == ERR_IO || code == ERR_BUSY;
+}
+
+static void run_group(struct committer *committer, struct store_commit *commits) {
+  struct err err;
+  int code = run_transaction(committer, commits, &err);
+  if (code == 0)
+    publish(committer);
+  bool try_each = code != 0 && commits->next_ && !is_of_the_machine(code);
+  if (code != 0 && !try_each)
+    log_error("store", "a group of changes was not stored: %s", err.text);
+  for (struct store_commit *commit = commits, *next; commit; commit = next) {
+    next = commit->next_;
+    commit->next_ = NULL;
+    if (try_each) /* one of them is the cause; it must not take the others with it */
+      run_group(committer, commit);
+    else if (code != 0)
+      answer(commit, code, &err);
+    else
+      answer(commit, commit->code, &commit->err);
+  }
+}
+
+/* ---- The log ---- */
+
+static void tend_log(struct committer *committer) {
+  uint64_t pages = db_log_pages(committer->db);
+  if (pages < LOG_SOFT_PAGES)
+    return;
+  pthread_mutex_lock(&committer->lock);
+  bool is_mine = pages >= LOG_HARD_PAGES && !committer->is_checkpointing;
+  if (!is_mine && !committer->is_checkpointing) {
+    committer->wants_checkpoint = true;
+    pthread_cond_signal(&committer->has_log);
+  }
+  pthread_mutex_unlock(&committer->lock);
+  uint64_t left;
+  struct err err;
+  if (is_mine && db_checkpoint(committer->db, &left, &err) != 0)
+    log_warning("store", "the log was not moved into the file: %s", err.text);
+}
+
+static void *run_log_thread(void *what) {
+  struct committer *committer = what;
+  pthread_mutex_lock(&committer->lock);
+  while (!committer->is_closing) {
+    if (!committer->wants_checkpoint) {
+      pthread_cond_wait(&committer->has_log, &committer->lock);
+      continue;
+    }
+    committer->wants_checkpoint = false;
+    committer->is_checkpointing = true;
+    pthread_mutex_unlock(&committer->lock);
+    uint64_t left;
+    struct err err;
+    if (db_checkpoint(committer->log_db, &left, &err) != 0)
+      log_warning("store", "the log was not moved into the file: %s", err.text);
+    pthread_mutex_lock(&committer->lock);
+    committer->is_checkpointing = false;
+  }
+  pthread_mutex_unlock(&committer->lock);
+  return NULL;
+}
+
+static void *run_commit_thread(void *what) {
+  struct committer *committer = what;
+  struct store_commit *group;
+  while ((group = take_group(committer)) != NULL) {
+    run_group(committer, group);
+    tend_log(committer);
+  }
+  return NULL;
+}
+
+/* ---- Life ---- */
+
+static int read_number(struct committer *committer, const char *sql, uint64_t *ret_number,
+                       struct err *reterr) {
+  struct db_query query;
+  int64_t number;
+  db_query_init(&query, committer->group.arena);
+  db_query_add(&query, sql);
+  int code = db_query_number(committer->db, &query, 0, &number, reterr);
+  if (code == 0)
+    *ret_number = (uint64_t)number;
+  return code;
+}
+
+static int read_sequence(struct committer *committer, struct sequence *ret_sequence,
+                         struct err *reterr) {
+  uint64_t time_us = 0;
+  int code = read_number(committer, "SELECT max(rid) FROM resource", &ret_sequence->rid, reterr);
+  if (code == 0)
+    code = read_number(committer, "SELECT max(seq) FROM commit_log", &ret_sequence->seq, reterr);
+  if (code == 0)
+    code = read_number(committer, "SELECT time FROM commit_log ORDER BY seq DESC LIMIT 1", &time_us,
+                       reterr);
+  if (code == 0)
+    code =
+        read_number(committer, "SELECT max(number) FROM message", &ret_sequence->message, reterr);
+  if (code == 0)
+    code = read_number(committer, "SELECT n FROM counter WHERE kind=2 AND number=0",
+                       &ret_sequence->versions, reterr);
+  ret_sequence->time_us = (int64_t)time_us;
+  return code;
+}
+
+static int find_identifier_params(struct committer *committer, struct err *reterr) {
+  const struct schema *schema = committer->group.schema;
+  uint8_t *is_identifier = calloc(schema->params_n, 1);
+  if (!is_identifier)
+    return err_no_memory(reterr);
+  for (size_t i = 1; i < schema->params_n; i++)
+    is_identifier[i] = str_is(defs_param(schema->params[i])->code, "identifier");
+  committer->group.is_identifier = is_identifier;
+  return 0;
+}
+
+static int start_threads(struct committer *committer, struct err *reterr) {
+  committer->has_commit_thread =
+      pthread_create(&committer->commit_thread, NULL, run_commit_thread, committer) == 0;
+  committer->has_log_thread =
+      pthread_create(&committer->log_thread, NULL, run_log_thread, committer) == 0;
+  if (committer->has_commit_thread && committer->has_log_thread)
+    return 0;
+  return err_set(reterr, ERR_NO_MEMORY, "", "A thread of the store can't be started.");
+}
+
+int committer_open(const struct committer_options *options, struct committer **ret_committer,
+                   struct err *reterr) {
+  struct committer *committer = calloc(1, sizeof *committer);
+  if (!committer)
+    return err_no_memory(reterr);
+  pthread_mutex_init(&committer->lock, NULL);
+  pthread_cond_init(&committer->has_work, NULL);
+  pthread_cond_init(&committer->has_log, NULL);
+  committer->db = options->db;
+  committer->group_max = options->store->group_max;
+  committer->queue_max = options->store->queue_max;
+  committer->is_bulk = options->store->is_bulk;
+  committer->group = (struct group){.db = options->db,
+                                    .schema = options->schema,
+                                    .codec = options->codec,
+                                    .view = options->view,
+                                    .arena = arena_new(GROUP_ARENA_MAX_BYTES),
+                                    .known_words = calloc(WORDS_KNOWN, sizeof(int64_t))};
+  int code = committer->group.arena && committer->group.known_words ? 0 : err_no_memory(reterr);
+  if (code == 0)
+    code = find_identifier_params(committer, reterr);
+  if (code == 0)
+    code = read_sequence(committer, &committer->durable, reterr);
+  if (code == 0)
+    code = db_open(&(struct db_options){.path = options->store->path,
+                                        .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}},
+                   &committer->log_db, reterr);
+  if (code == 0) {
+    publish(committer);
+    committer->figures.fsyncs = 0;
+    code = start_threads(committer, reterr);
+  }
+  if (code == 0)
+    *ret_committer = committer;
+  else
+    committer_close(committer);
+  return code;
+}
+
+void committer_close(struct committer *committer) {
+  if (!committer)
+    return;
+  pthread_mutex_lock(&committer->lock);
+  committer->is_closing = true;
+  pthread_cond_broadcast(&committer->has_work);
+  pthread_cond_broadcast(&committer->has_log);
+  pthread_mutex_unlock(&committer->lock);
+  if (committer->has_commit_thread)
+    pthread_join(committer->commit_thread, NULL);
+  if (committer->has_log_thread)
+    pthread_join(committer->log_thread, NULL);
+  db_close(committer->log_db);
+  arena_free(committer->group.arena);
+  free(committer->group.known_words);
+  free((void *)(uintptr_t)committer->group.is_identifier);
+  pthread_cond_destroy(&committer->has_log);
+  pthread_cond_destroy(&committer->has_work);
+  pthread_mutex_destroy(&committer->lock);
+  free(committer);
+}
+
+struct committer_figures committer_figures(struct committer *committer) {
+  pthread_mutex_lock(&committer->lock);
+  struct committer_figures figures = committer->figures;
+  figures.queue_length = committer->queue_n;
+  pthread_mutex_unlock(&committer->lock);
+  return figures;
+}

@@ -1,0 +1,35 @@
+/*
+ * The committer: one thread that takes prepared commits from a queue, puts as many as wait into one
+ * transaction (one fsync for all), and then answers each. A second thread moves the log into the
+ * file, so that the first one hardly ever has to.
+ *
+ * Threads: as said. Memory: a commit belongs to the committer from committer_submit until `done`.
+ */
+#ifndef STORE_COMMITTER_H
+#define STORE_COMMITTER_H
+
+#include "store/commit.h"
+
+struct committer;
+
+struct committer_options {
+  const struct store_options *store; /* path and limits, with defaults filled in */
+  struct db *db;                     /* the writer; the committer's alone from now on */
+  const struct schema *schema;
+  const struct body_codec *codec;
+  struct store_view *view; /* over `db` */
+};
+int committer_open(const struct committer_options *options, struct committer **ret_committer,
+                   struct err *reterr) MUST_CHECK;
+/* Works off what was submitted, then ends. */
+void committer_close(struct committer *committer); /* NULL is allowed */
+
+/* `commit` is prepared. A full queue answers at once with ERR_BUSY. */
+void committer_submit(struct committer *committer, struct store_commit *commit);
+
+struct committer_figures {
+  uint64_t versions, messages, commits, fsyncs, queue_length;
+};
+struct committer_figures committer_figures(struct committer *committer);
+
+#endif

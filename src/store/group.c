@@ -1,0 +1,624 @@
+/* A group: reading the state of what a commit names, checking a commit against it, staging it. */
+#include "store/commit.h"
+
+#include "base/clock.h"
+#include "store/search.h"
+#include "store/store_internal.h"
+
+#pragma weak search_ids
+
+/* ---- What the group knows ---- */
+
+int group_begin(struct group *group, struct sequence sequence, struct err *reterr) {
+  struct group fresh = {
+      .db = group->db,
+      .schema = group->schema,
+      .codec = group->codec,
+      .arena = group->arena,
+      .sequence = sequence,
+      .view = group->view,
+      .is_identifier = group->is_identifier,
+      .known_words = group->known_words,
+      .ordinal = group->ordinal,
+      .versions_written = sequence.versions,
+  };
+  arena_reset(group->arena);
+  map_init(&fresh.slots, fresh.arena);
+  map_init(&fresh.identifiers, fresh.arena);
+  map_init(&fresh.seen, fresh.arena);
+  fresh.live_change = ARENA_ARRAY(fresh.arena, int64_t, fresh.schema->types_n);
+  *group = fresh;
+  return group->live_change ? 0 : err_no_memory(reterr);
+}
+
+static int keep_bytes(struct group *group, struct str bytes, struct str *ret_kept,
+                      struct err *reterr) {
+  *ret_kept = arena_str(group->arena, bytes);
+  return ret_kept->p ? 0 : err_no_memory(reterr);
+}
+
+/* The columns: rid, type, id, version, updated, state, seq, keys, body. */
+static int fill_slot(struct group *group, struct db_statement *row, bool with_content,
+                     struct slot *slot, struct err *reterr) {
+  slot->rid = (uint64_t)db_column_i64(row, 0);
+  slot->state = (enum schema_state)db_column_i64(row, 3);
+  if (!with_content)
+    return 0;
+  slot->version = (uint32_t)db_column_i64(row, 4);
+  slot->updated_us = db_column_i64(row, 5);
+  slot->seq = (uint64_t)db_column_i64(row, 6);
+  struct str packed_keys;
+  int code = keep_bytes(group, db_column_str(row, 7), &packed_keys, reterr);
+  if (code == 0)
+    code = keys_unpack(group->arena, packed_keys, &slot->stored_keys, reterr);
+  if (code == 0)
+    code = keep_bytes(group, db_column_str(row, 8), &slot->body, reterr);
+  slot->keys = slot->stored_keys;
+  slot->has_content = code == 0;
+  return code;
+}
+
+static int read_slot(struct group *group, struct slot *slot, bool with_content,
+                     struct err *reterr) {
+  static const struct str brief =
+      STR("SELECT r.rid,r.type,r.id,r.state FROM identity i JOIN resource r ON r.rid=i.rid"
+          " WHERE i.key=?");
+  static const struct str whole =
+      STR("SELECT r.rid,r.type,r.id,r.state,r.version,r.updated,r.seq,r.keys,r.body"
+          " FROM identity i JOIN resource r ON r.rid=i.rid WHERE i.key=?");
+  struct db_statement *statement = NULL;
+  int code = db_prepare(group->db, with_content ? whole : brief, &statement, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(statement, 1, slot->key);
+  struct str packed_id = str_n(slot->packed_id.bytes, slot->packed_id.n);
+  bool has_row = false;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
+    if (db_column_i64(statement, 1) != schema_type_number(group->schema, slot->type) ||
+        !str_equal(db_column_str(statement, 2), packed_id))
+      continue;
+    code = fill_slot(group, statement, with_content, slot, reterr);
+    break;
+  }
+  if (code == 0 && slot->rid == 0)
+    slot->has_content = true; /* there is none to read */
+  db_release(statement);
+  return code;
+}
+
+int group_slot(struct group *group, const struct named *named, bool with_content,
+               struct slot **ret_slot, struct err *reterr) {
+  struct str key = {(const char *)&named->key, sizeof named->key};
+  struct slot *first = map_get(&group->slots, key), *slot = first;
+  while (slot && !(slot->type == named->type && str_equal(slot->id, named->id)))
+    slot = slot->next;
+  if (!slot) {
+    slot = ARENA_NEW(group->arena, struct slot);
+    if (!slot)
+      return err_no_memory(reterr);
+    *slot = (struct slot){.key = named->key,
+                          .type = named->type,
+                          .packed_id = named->packed_id,
+                          .id = arena_str(group->arena, named->id),
+                          .next = first};
+    key.p = (const char *)&slot->key;
+    if (!slot->id.p || map_set(&group->slots, key, slot) != 0)
+      return err_no_memory(reterr);
+    int code = read_slot(group, slot, with_content, reterr);
+    if (code != 0)
+      return code;
+  } else if (with_content && !slot->has_content && !slot->is_dirty) {
+    int code = read_slot(group, slot, true, reterr);
+    if (code != 0)
+      return code;
+  }
+  *ret_slot = slot;
+  return 0;
+}
+
+/* ---- Messages that were seen before ---- */
+
+static int is_same_message(struct group *group, const struct store_message *message,
+                           struct db_statement *row, bool *ret_is_same, struct err *reterr) {
+  *ret_is_same = false;
+  if (!str_equal(db_column_str(row, 1), message->sender) ||
+      !str_equal(db_column_str(row, 2), message->control_id))
+    return 0;
+  struct str raw;
+  int code = body_unpack(group->codec, group->arena, db_column_str(row, 4), &raw, reterr);
+  if (code == 0)
+    *ret_is_same = str_equal(raw, message->raw);
+  return code;
+}
+
+/* A hash is no proof: sender, control id and bytes are compared. */
+static int find_stored_message(struct group *group, struct store_commit *commit,
+                               struct err *reterr) {
+  struct store_message *message = commit->message;
+  struct db_statement *row = NULL;
+  int code = db_prepare(group->db,
+                        STR("SELECT m.number,m.sender,m.control_id,m.reply,m.raw"
+                            " FROM message_seen s JOIN message m ON m.number=s.number"
+                            " WHERE s.key=?"),
+                        &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, commit->prepared_->message.seen_key);
+  bool has_row = false;
+  while (!message->is_duplicate && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    code = is_same_message(group, message, row, &message->is_duplicate, reterr);
+    if (code != 0)
+      break;
+    if (!message->is_duplicate)
+      continue;
+    message->number = (uint64_t)db_column_i64(row, 0);
+    code = body_unpack(group->codec, commit->arena, db_column_str(row, 3), &message->stored_reply,
+                       reterr);
+  }
+  db_release(row);
+  return code;
+}
+
+static int find_message(struct group *group, struct store_commit *commit, struct err *reterr) {
+  struct store_message *message = commit->message;
+  int64_t key = commit->prepared_->message.seen_key;
+  const struct staged_message *staged =
+      map_get(&group->seen, str_n((const char *)&key, sizeof key));
+  if (!staged || !str_equal(staged->message->sender, message->sender) ||
+      !str_equal(staged->message->control_id, message->control_id) ||
+      !str_equal(staged->message->raw, message->raw))
+    return find_stored_message(group, commit, reterr);
+  message->is_duplicate = true;
+  message->number = (uint64_t)staged->number;
+  message->stored_reply = arena_str(commit->arena, staged->message->reply);
+  return message->stored_reply.p ? 0 : err_no_memory(reterr);
+}
+
+/* ---- Conditions ---- */
+
+/* The slots that came to hold an identifier in this group; they may have lost it again. */
+struct holders {
+  int64_t key[2]; /* param, hash */
+  VEC(struct slot *) slots;
+};
+
+static bool holds(const struct slot *slot, int64_t param, int64_t hash) {
+  for (size_t i = 0; i < slot->keys.n && slot->keys.p[i].table == KEYS_TOKEN; i++)
+    if (slot->keys.p[i].param == param && slot->keys.p[i].hash == hash)
+      return true;
+  return false;
+}
+
+static int note_identifiers(struct group *group, struct slot *slot, struct err *reterr) {
+  for (size_t i = 0; i < slot->keys.n && slot->keys.p[i].table == KEYS_TOKEN; i++) {
+    const struct key *token = &slot->keys.p[i];
+    if (!group->is_identifier[token->param])
+      continue;
+    int64_t key[2] = {token->param, token->hash};
+    struct holders *holders = map_get(&group->identifiers, str_n((const char *)key, sizeof key));
+    if (!holders) {
+      holders = ARENA_NEW(group->arena, struct holders);
+      if (!holders)
+        return err_no_memory(reterr);
+      memcpy(holders->key, key, sizeof key);
+      if (map_set(&group->identifiers, str_n((const char *)holders->key, sizeof holders->key),
+                  holders) != 0)
+        return err_no_memory(reterr);
+    }
+    struct slot **place = VEC_PUSH(group->arena, &holders->slots);
+    if (!place)
+      return err_no_memory(reterr);
+    *place = slot;
+  }
+  return 0;
+}
+
+struct matches {
+  size_t n;
+  struct str id; /* of the first */
+};
+
+static void add_match(struct matches *matches, struct str id) {
+  if (matches->n++ == 0)
+    matches->id = id;
+}
+
+/* The state of a row's resource, if this group has touched it. */
+static struct slot *slot_of_id(const struct group *group, defs_type_id type, struct str id) {
+  int64_t key = schema_identity_key(group->schema, type, id);
+  struct slot *slot = map_get(&group->slots, str_n((const char *)&key, sizeof key));
+  while (slot && !(slot->type == type && str_equal(slot->id, id)))
+    slot = slot->next;
+  return slot;
+}
+
+static int match_staged(struct group *group, const struct store_condition *condition, int64_t param,
+                        int64_t hash, struct matches *matches, struct err *reterr) {
+  int64_t key[2] = {param, hash};
+  const struct holders *holders =
+      map_get(&group->identifiers, str_n((const char *)key, sizeof key));
+  for (size_t i = 0; holders && i < holders->slots.n; i++) {
+    const struct slot *slot = holders->slots.p[i];
+    bool is_repeated = false;
+    for (size_t j = 0; j < i; j++)
+      is_repeated |= holders->slots.p[j] == slot;
+    if (is_repeated || !slot->is_dirty || slot->type != condition->type ||
+        !holds(slot, param, hash))
+      continue;
+    struct str body;
+    int code = body_unpack(group->codec, group->arena, slot->body, &body, reterr);
+    if (code != 0)
+      return code;
+    if (store_body_has_code(group->arena, body, condition->code))
+      add_match(matches, slot->id);
+  }
+  return 0;
+}
+
+static int match_stored(struct group *group, const struct store_condition *condition, int64_t param,
+                        int64_t hash, struct matches *matches, struct err *reterr) {
+  struct db_statement *row = NULL;
+  int code = db_prepare(group->db, STR(STORE_IDENTIFIER_SQL), &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, param);
+  db_bind_i64(row, 2, hash);
+  db_bind_i64(row, 3, schema_type_number(group->schema, condition->type));
+  bool has_row = false;
+  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    struct str id = schema_id_unpack(group->arena, db_column_str(row, 0)), body;
+    if (!id.p) {
+      code = err_no_memory(reterr);
+      break;
+    }
+    const struct slot *slot = slot_of_id(group, condition->type, id);
+    if (slot && slot->is_dirty)
+      continue; /* match_staged knows better */
+    code = body_unpack(group->codec, group->arena, db_column_str(row, 1), &body, reterr);
+    if (code != 0)
+      break;
+    if (store_body_has_code(group->arena, body, condition->code))
+      add_match(matches, id);
+  }
+  db_release(row);
+  return code;
+}
+
+static int match_search(struct group *group, const struct store_condition *condition,
+                        struct matches *matches, struct err *reterr) {
+  struct access access = ACCESS_EVERYTHING(STR("store"));
+  struct store_resources found;
+  int code = group_write(group, reterr); /* what is only staged can't be searched */
+  if (code == 0)
+    code = search_ids(group->view, &access, group->arena, condition->search, 2, &found, reterr);
+  if (code == 0 && found.n > 0)
+    *matches = (struct matches){found.n, found.p[0].id};
+  return code;
+}
+
+static int check_condition(struct group *group, const struct store_condition *condition,
+                           bool *ret_is_refusal, struct err *reterr) {
+  struct matches matches = {0};
+  int code;
+  if (condition->search) {
+    code = match_search(group, condition, &matches, reterr);
+  } else {
+    int64_t param =
+        schema_param_number(group->schema, defs_param_by_code(condition->type, STR("identifier")));
+    int64_t hash = schema_token_hash(group->schema, condition->system, condition->code);
+    code = match_staged(group, condition, param, hash, &matches, reterr);
+    if (code == 0)
+      code = match_stored(group, condition, param, hash, &matches, reterr);
+  }
+  if (code != 0)
+    return code;
+  bool holds_still = str_is_empty(condition->id)
+                         ? matches.n == 0
+                         : matches.n == 1 && str_equal(matches.id, condition->id);
+  if (holds_still)
+    return 0;
+  *ret_is_refusal = true;
+  return err_set(reterr, ERR_STALE, "", "What was found when this was prepared has changed.");
+}
+
+/* ---- Checking a write ---- */
+
+static int check_expectation(const struct store_write *write, const struct slot *slot,
+                             struct err *reterr) {
+  bool is_live = slot->state == SCHEMA_LIVE;
+  uint32_t version = is_live ? slot->version : 0;
+  switch (write->expect) {
+  case STORE_ANY:
+    return 0;
+  case STORE_MUST_BE_NEW:
+    if (!is_live)
+      return 0;
+    return err_set(reterr, ERR_CONFLICT, "", "There is already a resource with this id.");
+  case STORE_MUST_EXIST:
+    if (is_live)
+      return 0;
+    return err_set(reterr, ERR_NOT_FOUND, "", "There is no resource with this id.");
+  case STORE_MUST_BE_VERSION:
+    if (is_live && version == write->expected_version)
+      return 0;
+    return err_set(reterr, ERR_PRECONDITION, "", "The current version is %u, not %u.", version,
+                   write->expected_version);
+  case STORE_IS_STILL_VERSION:
+    if (version == write->expected_version)
+      return 0;
+    return err_set(reterr, ERR_STALE, "", "The resource has changed since this was prepared.");
+  }
+  return 0;
+}
+
+static int is_unchanged(struct group *group, const struct slot *slot,
+                        const struct store_write *write, const struct prepared_write *prepared,
+                        bool *ret_is_unchanged, struct err *reterr) {
+  if (str_equal(slot->body, prepared->body)) {
+    *ret_is_unchanged = true;
+    return 0;
+  }
+  struct str body; /* the same text may have been packed with another dictionary */
+  int code = body_unpack(group->codec, group->arena, slot->body, &body, reterr);
+  if (code == 0)
+    *ret_is_unchanged = str_equal(body, write->body);
+  return code;
+}
+
+static int check_write(struct group *group, struct store_write *write,
+                       const struct prepared_write *prepared, bool *ret_is_refusal,
+                       struct err *reterr) {
+  struct slot *slot;
+  int code = group_slot(group, prepared->named, true, &slot, reterr);
+  if (code != 0)
+    return code;
+  if (slot->touched_by == group->ordinal) {
+    *ret_is_refusal = true;
+    return err_set(reterr, ERR_INVALID, "", "One transaction can't write a resource twice.");
+  }
+  slot->touched_by = group->ordinal;
+  code = check_expectation(write, slot, reterr);
+  if (code != 0) {
+    *ret_is_refusal = true;
+    return code;
+  }
+  bool is_live = slot->state == SCHEMA_LIVE, unchanged = false;
+  if (is_live && !write->is_delete)
+    code = is_unchanged(group, slot, write, prepared, &unchanged, reterr);
+  if (write->is_delete)
+    write->effect = is_live ? STORE_DELETED : STORE_WAS_DELETED;
+  else if (unchanged)
+    write->effect = STORE_UNCHANGED;
+  else
+    write->effect = is_live ? STORE_UPDATED : STORE_CREATED;
+  return code;
+}
+
+static int check(struct group *group, struct store_commit *commit, bool *ret_is_refusal,
+                 struct err *reterr) {
+  for (size_t i = 0; i < commit->conditions_n; i++) {
+    int code = check_condition(group, &commit->conditions[i], ret_is_refusal, reterr);
+    if (code != 0)
+      return code;
+  }
+  for (size_t i = 0; i < commit->writes_n; i++) {
+    int code = check_write(group, &commit->writes[i], &commit->prepared_->writes[i], ret_is_refusal,
+                           reterr);
+    if (code != 0) {
+      commit->failed_write = i;
+      return code;
+    }
+  }
+  return 0;
+}
+
+/* ---- Staging ---- */
+
+static int mark_dirty(struct group *group, struct slot *slot, struct err *reterr) {
+  if (slot->is_dirty)
+    return 0;
+  struct slot **place = VEC_PUSH(group->arena, &group->dirty);
+  if (!place)
+    return err_no_memory(reterr);
+  *place = slot;
+  slot->is_dirty = true;
+  group->rows_n++;
+  return 0;
+}
+
+static int give_rid(struct group *group, struct slot *slot, struct err *reterr) {
+  if (slot->rid != 0)
+    return 0;
+  slot->rid = ++group->sequence.rid;
+  slot->is_new = true;
+  return mark_dirty(group, slot, reterr);
+}
+
+/* A number for each resource that the commit points to, whether it is there or not. */
+static int resolve_targets(struct group *group, const struct store_prepared *prepared,
+                           const struct keys_made *made, uint64_t *rids, struct err *reterr) {
+  for (size_t i = 0; i < made->links.n; i++) {
+    size_t target = made->links.p[i].target;
+    if (rids[target] != 0)
+      continue;
+    struct slot *slot;
+    int code = group_slot(group, prepared->named.p[target], false, &slot, reterr);
+    if (code == 0)
+      code = give_rid(group, slot, reterr);
+    if (code != 0)
+      return code;
+    rids[target] = slot->rid;
+  }
+  return 0;
+}
+
+static int keep_old_version(struct group *group, const struct slot *slot, struct err *reterr) {
+  if (slot->version == 0)
+    return 0;
+  struct old_version *old = VEC_PUSH(group->arena, &group->versions);
+  if (!old)
+    return err_no_memory(reterr);
+  *old = (struct old_version){(int64_t)slot->rid,   slot->version,      slot->updated_us,
+                              (int64_t)slot->state, (int64_t)slot->seq, slot->body};
+  return 0;
+}
+
+static int stage_change(struct group *group, const struct store_prepared *prepared,
+                        const struct prepared_write *made, struct store_write *write,
+                        struct slot *slot, uint64_t *rids, struct err *reterr) {
+  int code = keep_old_version(group, slot, reterr);
+  if (code == 0)
+    code = give_rid(group, slot, reterr);
+  if (code == 0)
+    code = mark_dirty(group, slot, reterr);
+  if (code != 0)
+    return code;
+  group->live_change[schema_type_number(group->schema, slot->type)] +=
+      !write->is_delete - (slot->state == SCHEMA_LIVE);
+  slot->version++;
+  slot->updated_us = group->sequence.time_us;
+  slot->seq = group->sequence.seq;
+  slot->state = write->is_delete ? SCHEMA_DELETED : SCHEMA_LIVE;
+  slot->body = made->body;
+  slot->keys = (struct keys){0};
+  slot->has_content = true;
+  group->sequence.versions++;
+  if (write->is_delete)
+    return 0;
+  code = resolve_targets(group, prepared, &made->keys, rids, reterr);
+  if (code == 0)
+    code = keys_complete(group->arena, &made->keys, rids, &slot->keys, reterr);
+  for (size_t i = 0; code == 0 && i < made->keys.words.n; i++) {
+    struct keys_word *word = VEC_PUSH(group->arena, &group->words);
+    if (!word)
+      return err_no_memory(reterr);
+    *word = made->keys.words.p[i];
+  }
+  group->rows_n += slot->keys.n + 2;
+  return code ? code : note_identifiers(group, slot, reterr);
+}
+
+static int note_change(struct group *group, const struct store_write *write,
+                       const struct prepared_write *made, const struct slot *slot, int64_t message,
+                       struct err *reterr) {
+  if (made->lineage.p) {
+    struct staged_lineage *lineage = VEC_PUSH(group->arena, &group->lineages);
+    if (!lineage)
+      return err_no_memory(reterr);
+    *lineage = (struct staged_lineage){message, (int64_t)slot->rid, slot->version, made->lineage};
+  }
+  if (write->effect == STORE_UNCHANGED || write->effect == STORE_WAS_DELETED)
+    return 0;
+  struct staged_event *event = VEC_PUSH(group->arena, &group->events);
+  if (!event)
+    return err_no_memory(reterr);
+  *event = (struct staged_event){(int64_t)group->sequence.seq, (int64_t)write->effect,
+                                 (int64_t)slot->rid, slot->version, message};
+  return 0;
+}
+
+static int stage_writes(struct group *group, struct store_commit *commit, int64_t message,
+                        struct err *reterr) {
+  const struct store_prepared *prepared = commit->prepared_;
+  uint64_t *rids = ARENA_ARRAY(group->arena, uint64_t, prepared->named.n + 1);
+  if (!rids)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < commit->writes_n; i++) {
+    struct store_write *write = &commit->writes[i];
+    struct slot *slot;
+    int code = group_slot(group, prepared->writes[i].named, true, &slot, reterr);
+    if (code == 0 && write->effect != STORE_UNCHANGED && write->effect != STORE_WAS_DELETED)
+      code = stage_change(group, prepared, &prepared->writes[i], write, slot, rids, reterr);
+    if (code == 0)
+      code = note_change(group, write, &prepared->writes[i], slot, message, reterr);
+    if (code != 0)
+      return code;
+    write->version = slot->version;
+    write->updated_us = slot->updated_us;
+  }
+  return 0;
+}
+
+static int stage_message(struct group *group, struct store_commit *commit, struct err *reterr) {
+  struct store_message *message = commit->message;
+  struct staged_message *staged = VEC_PUSH(group->arena, &group->messages);
+  struct staged_event *event = VEC_PUSH(group->arena, &group->events);
+  struct staged_message *seen = ARENA_NEW(group->arena, struct staged_message);
+  if (!staged || !event || !seen)
+    return err_no_memory(reterr);
+  message->number = ++group->sequence.message;
+  *staged = (struct staged_message){message, &commit->prepared_->message, (int64_t)message->number,
+                                    (int64_t)group->sequence.seq};
+  *event = (struct staged_event){.seq = staged->seq, .message = staged->number};
+  *seen = *staged;
+  if (message->status == STORE_MESSAGE_ACCEPTED &&
+      map_set(&group->seen,
+              str_n((const char *)&seen->prepared->seen_key, sizeof seen->prepared->seen_key),
+              seen) != 0)
+    return err_no_memory(reterr);
+  return 0;
+}
+
+static int stage_notes(struct group *group, const struct store_commit *commit, struct err *reterr) {
+  int64_t seq = (int64_t)group->sequence.seq;
+  struct staged_commit *row = VEC_PUSH(group->arena, &group->commits);
+  if (!row)
+    return err_no_memory(reterr);
+  *row = (struct staged_commit){seq, group->sequence.time_us, commit->principal};
+  for (size_t i = 0; i < commit->audits_n; i++) {
+    struct staged_audit *audit = VEC_PUSH(group->arena, &group->audits);
+    if (!audit)
+      return err_no_memory(reterr);
+    *audit = (struct staged_audit){seq, &commit->audits[i]};
+  }
+  for (size_t i = 0; i < commit->deliveries_n; i++) {
+    struct staged_delivery *delivery = VEC_PUSH(group->arena, &group->deliveries);
+    if (!delivery)
+      return err_no_memory(reterr);
+    *delivery = (struct staged_delivery){seq, &commit->deliveries[i]};
+  }
+  return 0;
+}
+
+static bool changes_anything(const struct store_commit *commit) {
+  if (commit->message || commit->audits_n || commit->deliveries_n)
+    return true;
+  for (size_t i = 0; i < commit->writes_n; i++)
+    if ((commit->writes[i].effect != STORE_UNCHANGED &&
+         commit->writes[i].effect != STORE_WAS_DELETED) ||
+        commit->prepared_->writes[i].lineage.p)
+      return true;
+  return false;
+}
+
+static int stage(struct group *group, struct store_commit *commit, int64_t now_us,
+                 struct err *reterr) {
+  if (changes_anything(commit)) {
+    group->sequence.seq++;
+    group->sequence.time_us =
+        now_us > group->sequence.time_us ? now_us : group->sequence.time_us + 1;
+    int code = stage_notes(group, commit, reterr);
+    if (code == 0 && commit->message)
+      code = stage_message(group, commit, reterr);
+    if (code != 0)
+      return code;
+  }
+  commit->seq = group->sequence.seq;
+  commit->time_us = group->sequence.time_us;
+  return stage_writes(group, commit, commit->message ? (int64_t)commit->message->number : 0,
+                      reterr);
+}
+
+int group_add(struct group *group, struct store_commit *commit, bool *ret_is_refusal,
+              struct err *reterr) {
+  *ret_is_refusal = false;
+  group->ordinal++;
+  if (commit->message) {
+    commit->message->is_duplicate = false;
+    int code = find_message(group, commit, reterr);
+    if (code != 0 || commit->message->is_duplicate)
+      return code;
+  }
+  int code = check(group, commit, ret_is_refusal, reterr);
+  return code ? code : stage(group, commit, clock_now_us(), reterr);
+}

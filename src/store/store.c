@@ -1,0 +1,271 @@
+#include "store/store.h"
+
+#include <pthread.h>
+
+#include "store/committer.h"
+#include "store/store_internal.h"
+
+#define READERS_DEFAULT 4
+#define READERS_MAX 64
+#define GROUP_DEFAULT 256
+#define BULK_GROUP_DEFAULT 8192
+#define QUEUE_DEFAULT 8192
+#define VIEW_WAIT_S 10
+#define WRITER_CACHE_BYTES ((size_t)32 << 20)
+#define BULK_CACHE_BYTES ((size_t)256 << 20)
+#define READER_CACHE_BYTES ((size_t)4 << 20)
+
+struct store_view {
+  struct store *store;
+  struct db *db;
+  struct store_view *next; /* in the pool */
+};
+
+struct store {
+  struct store_options options;
+  struct arena *arena; /* the schema's numbers */
+  struct schema schema;
+  struct body_codec *codec;
+  struct db *writer;
+  struct store_view writer_view, *views;
+  size_t views_n;
+  struct committer *committer;
+
+  pthread_mutex_t lock;
+  pthread_cond_t has_view;
+  struct store_view *idle;
+};
+
+/* ---- Life ---- */
+
+static struct db_options db_options_of(const struct store *store, bool is_writer) {
+  return (struct db_options){
+      .path = store->options.path,
+      .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION},
+      .is_writer = is_writer,
+      .cache_bytes = !is_writer               ? READER_CACHE_BYTES
+                     : store->options.is_bulk ? BULK_CACHE_BYTES
+                                              : WRITER_CACHE_BYTES,
+  };
+}
+
+static int open_views(struct store *store, struct err *reterr) {
+  store->views = calloc(store->options.readers, sizeof *store->views);
+  if (!store->views)
+    return err_no_memory(reterr);
+  struct db_options options = db_options_of(store, false);
+  for (size_t i = 0; i < store->options.readers; i++) {
+    struct store_view *view = &store->views[store->views_n++];
+    *view = (struct store_view){.store = store, .next = store->idle};
+    int code = db_open(&options, &view->db, reterr);
+    if (code != 0)
+      return code;
+    store->idle = view;
+  }
+  return 0;
+}
+
+static int open_parts(struct store *store, struct err *reterr) {
+  struct db_options options = db_options_of(store, true);
+  int code = db_open(&options, &store->writer, reterr);
+  if (code == 0)
+    code = schema_open(store->writer, store->arena, &store->schema, reterr);
+  if (code == 0)
+    code = body_codec_open(store->writer, &store->codec, reterr);
+  if (code == 0)
+    code = open_views(store, reterr);
+  if (code != 0)
+    return code;
+  store->writer_view = (struct store_view){.store = store, .db = store->writer};
+  return committer_open(&(struct committer_options){.store = &store->options,
+                                                    .db = store->writer,
+                                                    .schema = &store->schema,
+                                                    .codec = store->codec,
+                                                    .view = &store->writer_view},
+                        &store->committer, reterr);
+}
+
+static size_t or_default(size_t value, size_t fallback) {
+  return value ? value : fallback;
+}
+
+int store_open(const struct store_options *options, struct store **ret_store, struct err *reterr) {
+  if (!options->path || !options->path[0] || strcmp(options->path, ":memory:") == 0)
+    return err_set(reterr, ERR_VALUE, "", "A store needs a file; one in memory is not durable.");
+  struct store *store = calloc(1, sizeof *store);
+  if (!store)
+    return err_no_memory(reterr);
+  pthread_mutex_init(&store->lock, NULL);
+  pthread_cond_init(&store->has_view, NULL);
+  size_t readers = or_default(options->readers, READERS_DEFAULT);
+  store->options = (struct store_options){
+      .path = strdup(options->path),
+      .readers = readers < READERS_MAX ? readers : READERS_MAX,
+      .group_max =
+          or_default(options->group_max, options->is_bulk ? BULK_GROUP_DEFAULT : GROUP_DEFAULT),
+      .queue_max = or_default(options->queue_max, QUEUE_DEFAULT),
+      .is_bulk = options->is_bulk,
+  };
+  store->arena = arena_new((size_t)16 << 20);
+  int code =
+      store->arena && store->options.path ? open_parts(store, reterr) : err_no_memory(reterr);
+  if (code == 0)
+    *ret_store = store;
+  else
+    store_close(store);
+  return code;
+}
+
+void store_close(struct store *store) {
+  if (!store)
+    return;
+  committer_close(store->committer);
+  for (size_t i = 0; i < store->views_n; i++)
+    db_close(store->views[i].db);
+  free(store->views);
+  body_codec_close(store->codec);
+  db_close(store->writer);
+  arena_free(store->arena);
+  free((void *)(uintptr_t)store->options.path);
+  pthread_cond_destroy(&store->has_view);
+  pthread_mutex_destroy(&store->lock);
+  free(store);
+}
+
+/* ---- Writing ---- */
+
+void store_submit(struct store *store, struct store_commit *commit) {
+  commit->code = 0;
+  commit->seq = 0;
+  int code = commit_prepare(&store->schema, store->codec, commit, &commit->err);
+  if (code == 0) {
+    committer_submit(store->committer, commit);
+    return;
+  }
+  commit->code = code;
+  commit->done(commit, commit->what);
+}
+
+struct waiter {
+  pthread_mutex_t lock;
+  pthread_cond_t ended;
+  bool is_done;
+};
+
+static void wake(struct store_commit *commit, void *what) {
+  (void)commit;
+  struct waiter *waiter = what;
+  pthread_mutex_lock(&waiter->lock);
+  waiter->is_done = true;
+  pthread_cond_signal(&waiter->ended);
+  pthread_mutex_unlock(&waiter->lock);
+}
+
+int store_commit_wait(struct store *store, struct store_commit *commit, struct err *reterr) {
+  struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+  commit->done = wake;
+  commit->what = &waiter;
+  store_submit(store, commit);
+  pthread_mutex_lock(&waiter.lock);
+  while (!waiter.is_done)
+    pthread_cond_wait(&waiter.ended, &waiter.lock);
+  pthread_mutex_unlock(&waiter.lock);
+  if (commit->code != 0 && reterr)
+    *reterr = commit->err;
+  return commit->code;
+}
+
+/* ---- Views ---- */
+
+static struct store_view *take_view(struct store *store) {
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += VIEW_WAIT_S;
+  pthread_mutex_lock(&store->lock);
+  while (!store->idle)
+    if (pthread_cond_timedwait(&store->has_view, &store->lock, &until) != 0)
+      break;
+  struct store_view *view = store->idle;
+  if (view)
+    store->idle = view->next;
+  pthread_mutex_unlock(&store->lock);
+  return view;
+}
+
+static void give_view(struct store_view *view) {
+  struct store *store = view->store;
+  pthread_mutex_lock(&store->lock);
+  view->next = store->idle;
+  store->idle = view;
+  pthread_cond_signal(&store->has_view);
+  pthread_mutex_unlock(&store->lock);
+}
+
+int store_view_open(struct store *store, struct store_view **ret_view, struct err *reterr) {
+  struct store_view *view = take_view(store);
+  if (!view)
+    return err_set(reterr, ERR_BUSY, "", "Too many readers at the same time; try again later.");
+  int code = db_begin_read(view->db, reterr);
+  if (code != 0) {
+    give_view(view);
+    return code;
+  }
+  *ret_view = view;
+  return 0;
+}
+
+void store_view_close(struct store_view *view) {
+  if (!view)
+    return;
+  db_rollback(view->db);
+  give_view(view);
+}
+
+struct db *store_view_db(struct store_view *view) {
+  return view->db;
+}
+
+const struct schema *store_view_schema(const struct store_view *view) {
+  return &view->store->schema;
+}
+
+const struct body_codec *store_view_codec(const struct store_view *view) {
+  return view->store->codec;
+}
+
+const struct schema *store_schema(const struct store *store) {
+  return &store->schema;
+}
+
+int store_figures(struct store *store, struct store_figures *ret_figures, struct err *reterr) {
+  struct committer_figures figures = committer_figures(store->committer);
+  struct db_size size;
+  struct store_view *view;
+  int code = store_view_open(store, &view, reterr);
+  if (code != 0)
+    return code;
+  struct db_statement *row = NULL;
+  int64_t resources = 0;
+  code = db_size(view->db, &size, reterr);
+  if (code == 0)
+    code = db_prepare(view->db, STR("SELECT sum(n) FROM counter WHERE kind=1"), &row, reterr);
+  if (code == 0) {
+    bool has_row = false;
+    code = db_step(row, &has_row, reterr);
+    if (code == 0 && has_row)
+      resources = db_column_i64(row, 0);
+    db_release(row);
+  }
+  store_view_close(view);
+  if (code == 0)
+    *ret_figures = (struct store_figures){
+        .resources = (uint64_t)resources,
+        .versions = figures.versions,
+        .messages = figures.messages,
+        .commits = figures.commits,
+        .fsyncs = figures.fsyncs,
+        .file_bytes = size.data_bytes + size.log_bytes,
+        .queue_length = figures.queue_length,
+    };
+  return code;
+}

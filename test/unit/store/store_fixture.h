@@ -1,0 +1,127 @@
+/* A store in a fresh folder, and short ways to write into it. Bodies are small; the values that the
+ * tests search by are given by hand, so that nothing here depends on extraction. */
+#ifndef TEST_UNIT_STORE_FIXTURE_H
+#define TEST_UNIT_STORE_FIXTURE_H
+
+#include "../test.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+static char fixture_folder[64];
+static char fixture_path[128];
+static struct store *fixture_store;
+
+__attribute__((unused)) static void fixture_open(void) {
+  struct err err;
+  if (store_open(&(struct store_options){.path = fixture_path}, &fixture_store, &err) != 0)
+    fail_msg("store_open: %s", err.text);
+}
+
+__attribute__((unused)) static void fixture_reopen(void) {
+  store_close(fixture_store);
+  fixture_open();
+}
+
+__attribute__((unused)) static int fixture_setup(void **state) {
+  snprintf(fixture_folder, sizeof fixture_folder, "/tmp/callosum-store-XXXXXX");
+  if (!mkdtemp(fixture_folder))
+    return -1;
+  snprintf(fixture_path, sizeof fixture_path, "%s/data.db", fixture_folder);
+  fixture_store = NULL;
+  return test_arena_open(state);
+}
+
+__attribute__((unused)) static int fixture_teardown(void **state) {
+  store_close(fixture_store);
+  static const char *const suffixes[] = {"", "-wal", "-shm", "-owner"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    char name[160];
+    snprintf(name, sizeof name, "%s%s", fixture_path, suffixes[i]);
+    unlink(name);
+  }
+  rmdir(fixture_folder);
+  return test_arena_close(state);
+}
+
+#define STORE_TEST(function)                                                                       \
+  cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+
+__attribute__((unused)) static defs_type_id type_of(const char *name) {
+  return defs_type_by_name(str_of(name));
+}
+
+/* {"resourceType":"Patient","id":"1","note":"..."} */
+__attribute__((unused)) static struct str body_of(const char *type, const char *id,
+                                                  const char *note) {
+  return arena_printf(test_arena, "{\"resourceType\":\"%s\",\"id\":\"%s\",\"note\":\"%s\"}", type,
+                      id, note);
+}
+
+__attribute__((unused)) static struct store_write write_of(const char *type, const char *id,
+                                                           const char *note) {
+  return (struct store_write){
+      .type = type_of(type), .id = str_of(id), .body = body_of(type, id, note)};
+}
+
+__attribute__((unused)) static void add_value(struct store_write *write,
+                                              struct search_value value) {
+  struct search_value *values = ARENA_ARRAY(test_arena, struct search_value, write->values.n + 1);
+  if (write->values.n)
+    memcpy(values, write->values.p, write->values.n * sizeof *values);
+  values[write->values.n] = value;
+  write->values = (struct search_values){values, write->values.n + 1};
+}
+
+__attribute__((unused)) static void add_identifier(struct store_write *write, const char *system,
+                                                   const char *code) {
+  add_value(write,
+            (struct search_value){.param = defs_param_by_code(write->type, STR("identifier")),
+                                  .type = SEARCH_TOKEN,
+                                  .token = {.system = str_of(system), .code = str_of(code)}});
+}
+
+__attribute__((unused)) static void add_reference(struct store_write *write, const char *param,
+                                                  const char *type, const char *id) {
+  add_value(write, (struct search_value){.param = defs_param_by_code(write->type, str_of(param)),
+                                         .type = SEARCH_REFERENCE,
+                                         .reference = {.type = str_of(type), .id = str_of(id)}});
+}
+
+__attribute__((unused)) static struct store_commit *commit_of(struct store_write *writes,
+                                                              size_t n) {
+  struct store_commit *commit = ARENA_NEW(test_arena, struct store_commit);
+  *commit = (struct store_commit){
+      .arena = test_arena, .principal = STR("test"), .writes = writes, .writes_n = n};
+  return commit;
+}
+
+__attribute__((unused)) static int commit(struct store_write *writes, size_t n) {
+  struct err err;
+  return store_commit_wait(fixture_store, commit_of(writes, n), &err);
+}
+
+__attribute__((unused)) static struct access everything(void) {
+  return ACCESS_EVERYTHING(STR("test"));
+}
+
+__attribute__((unused)) static int read_as(const struct access *access, const char *type,
+                                           const char *id, struct store_resource *ret_resource) {
+  struct store_view *view;
+  struct err err;
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  int code = store_read(view, access, test_arena, type_of(type), str_of(id), ret_resource, &err);
+  store_view_close(view);
+  return code;
+}
+
+__attribute__((unused)) static int read_one(const char *type, const char *id,
+                                            struct store_resource *ret_resource) {
+  struct access access = everything();
+  return read_as(&access, type, id, ret_resource);
+}
+
+#endif
