@@ -250,7 +250,7 @@ class Bench:
             try:
                 before = get_json(server.http_port, "/api/figures")
                 text = subprocess.run([self.program, "send", "--port", str(server.mllp_port), "--connections", str(connections), "--repeat", str(repeat),
-                                       "--new-ids", "--quiet", *samples], capture_output=True, text=True)
+                                       "--fresh-ids", "--quiet", *samples], capture_output=True, text=True)
                 summary = text.stdout.strip().splitlines()[-1]
                 rate = float(re.search(r"([\d.]+) messages/s", summary).group(1))
                 after = get_json(server.http_port, "/api/figures")
