@@ -79,4 +79,8 @@ struct search_reference {
 };
 struct search_reference search_normal_reference(struct str reference, struct str base_url);
 
+/* The resource type that a reference names, relative or absolute ("http://x/Patient/1"); 0: none.
+ */
+defs_type_id search_reference_type(struct str reference);
+
 #endif

@@ -329,13 +329,9 @@ static bool is_id(struct str s) {
   return true;
 }
 
-static bool is_type(struct str s) {
-  if (s.n == 0 || s.p[0] < 'A' || s.p[0] > 'Z')
-    return false;
-  for (size_t i = 1; i < s.n; i++)
-    if (!is_letter(s.p[i]))
-      return false;
-  return true;
+static bool is_resource_type(struct str s) {
+  defs_type_id type = defs_type_by_name(s);
+  return type && defs_is_resource(defs_type(type));
 }
 
 /* Takes "/_history/VERSION" off the end. */
@@ -364,7 +360,7 @@ struct search_reference search_normal_reference(struct str reference, struct str
   if (slash > 0) {
     struct str type = str_slice(local, 0, (size_t)slash);
     struct str id = str_slice(local, (size_t)slash + 1, local.n);
-    if (is_type(type) && is_id(id)) {
+    if (is_resource_type(type) && is_id(id)) {
       result.type = type;
       result.id = id;
       return result;
@@ -372,4 +368,18 @@ struct search_reference search_normal_reference(struct str reference, struct str
   }
   result.url = whole;
   return result;
+}
+
+defs_type_id search_reference_type(struct str reference) {
+  struct str version, whole = cut_version(reference, &version);
+  size_t id = whole.n;
+  while (id > 0 && whole.p[id - 1] != '/')
+    id--;
+  if (id == 0 || !is_id(str_slice(whole, id, whole.n)))
+    return 0;
+  size_t type = id - 1;
+  while (type > 0 && whole.p[type - 1] != '/')
+    type--;
+  defs_type_id found = defs_type_by_name(str_slice(whole, type, id - 1 - type));
+  return found && defs_is_resource(defs_type(found)) ? found : 0;
 }

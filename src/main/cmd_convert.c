@@ -1,0 +1,225 @@
+/* callosum convert: v2 messages to FHIR bundles, without a server. */
+#include "base/clock.h"
+#include "format/charset.h"
+#include "main/command.h"
+#include "mapping/mapping.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { INPUT_BYTES_MAX = 256 << 20 };
+#define ARENA_BYTES_MAX ((size_t)1 << 30)
+
+struct convert {
+  const struct maps *maps;
+  struct str bundle_type;
+  bool is_pretty, with_lineage, is_quiet;
+  int time_zone_minutes;
+  size_t messages, failed;
+};
+
+static void print_err(const char *file, const struct err *err, const char *level) {
+  fprintf(stderr, "%s: %s%s%s: %s\n", file, err->where, err->where[0] ? ": " : "", level,
+          err->text);
+}
+
+static void print_lineage(const struct convert *convert, const struct er7_message *message,
+                          const struct mapping_result *result, struct arena *arena) {
+  for (size_t i = 0; i < result->resources_n; i++) {
+    const struct mapping_resource *resource = &result->resources[i];
+    for (size_t k = 0; k < resource->lineage_n; k++) {
+      const struct mapping_lineage *entry = &resource->lineage[k];
+      struct mapping_row row = maps_row(convert->maps, entry->row);
+      struct buf place;
+      buf_init_arena(&place, arena, 200);
+      if (entry->source.segment == UINT32_MAX)
+        buf_add_z(&place, "-");
+      else
+        er7_place_write(&place, message, entry->source);
+      fprintf(stderr, "%.*s.%.*s\t%.*s\t%.*s line %u\n", STR_ARG(defs_type(resource->type)->name),
+              STR_ARG(entry->element), STR_ARG(buf_str(&place)), STR_ARG(row.file), row.line);
+    }
+  }
+}
+
+static int write_bundle(const struct convert *convert, struct arena *arena,
+                        const struct mapping_result *result, struct err *reterr) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, ARENA_BYTES_MAX);
+  int fault = mapping_write_bundle(&buf, result, convert->bundle_type, reterr);
+  if (fault)
+    return fault;
+  struct str text = buf_str(&buf);
+  struct buf pretty;
+  if (convert->is_pretty) {
+    const struct yyjson_val *root = NULL;
+    fault = json_parse(arena, text, NULL, &root, reterr);
+    if (fault)
+      return fault;
+    buf_init_arena(&pretty, arena, ARENA_BYTES_MAX);
+    json_write_pretty(&pretty, root);
+    text = buf_str(&pretty);
+  }
+  if (fwrite(text.p, 1, text.n, stdout) != text.n || putchar('\n') == EOF)
+    return err_set(reterr, ERR_IO, "standard output", "can't be written");
+  return 0;
+}
+
+static int convert_message(struct convert *convert, struct arena *arena, const char *file,
+                           struct str text, struct err *reterr) {
+  struct er7_message message;
+  struct mapping_result result;
+  struct mapping_options options = {.now_us = clock_now_us(),
+                                    .time_zone_minutes = convert->time_zone_minutes,
+                                    .source = STR("convert")};
+  int fault = er7_parse(arena, text, NULL, &message, reterr);
+  if (!fault)
+    fault = mapping_run(arena, convert->maps, &message, &options, &result, reterr);
+  if (!fault)
+    fault = write_bundle(convert, arena, &result, reterr);
+  if (fault)
+    return fault;
+  for (size_t i = 0; i < result.notes_n && !convert->is_quiet; i++)
+    print_err(file, &result.notes[i], "note");
+  if (convert->with_lineage)
+    print_lineage(convert, &message, &result, arena);
+  return 0;
+}
+
+static int read_all(const char *file, struct buf *buf, struct err *reterr) {
+  bool is_stdin = strcmp(file, "-") == 0;
+  FILE *in = is_stdin ? stdin : fopen(file, "rb");
+  if (!in)
+    return err_set(reterr, ERR_IO, file, "can't be opened: %s", strerror(errno));
+  char chunk[65536];
+  size_t n;
+  while ((n = fread(chunk, 1, sizeof chunk, in)) > 0)
+    buf_add(buf, str_n(chunk, n));
+  int fault = ferror(in) ? err_set(reterr, ERR_IO, file, "can't be read") : 0;
+  if (!is_stdin)
+    fclose(in);
+  if (!fault && buf_is_overflown(buf))
+    fault = err_set(reterr, ERR_TOO_LONG, file, "is over %d bytes", INPUT_BYTES_MAX);
+  return fault;
+}
+
+/* Every message of a file; one that fails does not stop the others. */
+static int convert_file(struct convert *convert, struct arena *arena, const char *file,
+                        struct err *reterr) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, INPUT_BYTES_MAX);
+  int fault = read_all(file, &buf, reterr);
+  if (fault)
+    return fault;
+  struct charset_result utf8;
+  const struct str *messages = NULL;
+  size_t n = 0;
+  struct err err;
+  fault = charset_to_utf8(arena, buf_str(&buf), &utf8, &err);
+  if (!fault)
+    fault = er7_split_batch(arena, utf8.text, &messages, &n, &err);
+  if (fault) {
+    print_err(file, &err, "error");
+    convert->messages++;
+    convert->failed++;
+    return 0;
+  }
+  struct arena *scratch = arena_new(ARENA_BYTES_MAX);
+  for (size_t i = 0; i < n && scratch; i++) {
+    convert->messages++;
+    if (convert_message(convert, scratch, file, messages[i], &err)) {
+      print_err(file, &err, "error");
+      convert->failed++;
+    }
+    arena_reset(scratch);
+  }
+  arena_free(scratch);
+  return scratch ? 0 : err_no_memory(reterr);
+}
+
+static bool parse_zone(const char *z, int *ret_minutes) {
+  int hours, minutes, used = 0;
+  char sign;
+  if (sscanf(z, "%c%2d:%2d%n", &sign, &hours, &minutes, &used) != 3 || z[used] ||
+      (sign != '+' && sign != '-') || hours > 14 || minutes > 59 || hours < 0 || minutes < 0)
+    return false;
+  *ret_minutes = (sign == '-' ? -1 : 1) * (hours * 60 + minutes);
+  return true;
+}
+
+static int run_convert(int argc, char **argv) {
+  static const struct option options[] = {{"maps", required_argument, NULL, 'm'},
+                                          {"pretty", no_argument, NULL, 'p'},
+                                          {"lineage", no_argument, NULL, 'l'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"bundle-type", required_argument, NULL, 't'},
+                                          {"zone", required_argument, NULL, 'z'},
+                                          {NULL, 0, NULL, 0}};
+  static const char *const types[] = {"collection", "message", "transaction", "batch"};
+  struct convert convert = {.bundle_type = STR("message")};
+  const char *dir = NULL;
+  bool is_type = true;
+  for (int c; (c = getopt_long(argc, argv, "plq", options, NULL)) != -1;) {
+    if (c == 'm')
+      dir = optarg;
+    else if (c == 'p')
+      convert.is_pretty = true;
+    else if (c == 'l')
+      convert.with_lineage = true;
+    else if (c == 'q')
+      convert.is_quiet = true;
+    else if (c == 't')
+      convert.bundle_type = str_of(optarg);
+    else if (c != 'z' || !parse_zone(optarg, &convert.time_zone_minutes))
+      return command_usage_error(&command_convert, "wrong options");
+  }
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+    is_type = i ? is_type || str_is(convert.bundle_type, types[i])
+                : str_is(convert.bundle_type, types[i]);
+  if (!is_type)
+    return command_usage_error(&command_convert, "a bundle type is one of collection, message, "
+                                                 "transaction, batch");
+  if (optind == argc)
+    return command_usage_error(&command_convert, "name the files to convert, or -");
+  struct maps *maps = NULL;
+  struct err err;
+  if (maps_open(dir, &maps, &err))
+    return command_fail(&command_convert, &err, EXIT_FAILED);
+  convert.maps = maps;
+  int code = EXIT_OK;
+  for (int i = optind; i < argc && code != EXIT_IO; i++) {
+    struct arena *arena = arena_new(ARENA_BYTES_MAX);
+    if (!arena)
+      err_no_memory(&err);
+    if (!arena || convert_file(&convert, arena, argv[i], &err))
+      code = command_fail(&command_convert, &err, EXIT_IO);
+    arena_free(arena);
+  }
+  maps_close(maps);
+  if (code == EXIT_OK && convert.failed) {
+    fprintf(stderr, "callosum convert: %zu of %zu messages could not be converted\n",
+            convert.failed, convert.messages);
+    code = EXIT_FAILED;
+  }
+  return code;
+}
+
+const struct command command_convert = {
+    .name = "convert",
+    .summary = "turn HL7 v2 messages into FHIR bundles",
+    .usage = "convert [OPTIONS] FILE...\n\n"
+             "Writes one FHIR bundle per message, a line each, on standard output; notes on what "
+             "was not\nmapped go to standard error. FILE can be - for standard input.\n\n"
+             "  --maps DIR           use the maps in DIR in place of their namesakes\n"
+             "  --pretty, -p         indent the bundles\n"
+             "  --lineage, -l        tell on standard error where each element came from\n"
+             "  --quiet, -q          no notes\n"
+             "  --bundle-type TYPE   message (default), collection, transaction or batch\n"
+             "  --zone +HH:MM        of times without an offset (default: UTC)\n\n"
+             "Exit codes: 0 all messages converted, 1 some were not, 2 wrong usage, 3 a file "
+             "can't be read.\n\n"
+             "Example: callosum convert --pretty admission.hl7",
+    .run = run_convert,
+};

@@ -1,0 +1,180 @@
+/*
+ * Which group of the message's structure a segment belongs to.
+ *
+ * A reader of the standard's grammar, but a forgiving one: every segment and group may be missing.
+ * From where the last segment stood it looks for the next one (1) at the same item, if that
+ * repeats, (2) further on in the same repetition of the group, (3) from the start of a new
+ * repetition, if the group repeats, (4) the same in the group around. What fits nowhere is put
+ * where the structure names it first.
+ */
+#include "mapping/run.h"
+
+bool group_is_within(const struct group *group, const struct group *around) {
+  for (; group; group = group->parent)
+    if (group == around)
+      return true;
+  return false;
+}
+
+static const struct item *item_at(const struct run *run, uint32_t item) {
+  return &run->maps->items.p[item];
+}
+
+static struct group *new_group(struct run *run, uint32_t item, struct group *parent,
+                               uint32_t first_segment) {
+  struct group *group = ARENA_NEW(run->arena, struct group);
+  if (!group)
+    return NULL;
+  *group = (struct group){
+      .item = item, .parent = parent, .first_segment = first_segment, .end_segment = first_segment};
+  return group;
+}
+
+/* The item for `segment` at `item` or in the groups below it; 0. */
+static uint32_t find_below(const struct run *run, uint32_t item, uint32_t segment) {
+  const struct item *it = item_at(run, item);
+  if (it->segment)
+    return it->segment == segment ? item : 0;
+  for (uint32_t child = it->first_child; child; child = item_at(run, child)->next) {
+    uint32_t found = find_below(run, child, segment);
+    if (found)
+      return found;
+  }
+  return 0;
+}
+
+/* The same among the children of `group_item` with an order in [from, to). */
+static uint32_t find_among(const struct run *run, uint32_t group_item, uint32_t from, uint32_t to,
+                           uint32_t segment) {
+  for (uint32_t child = item_at(run, group_item)->first_child; child;
+       child = item_at(run, child)->next) {
+    const struct item *it = item_at(run, child);
+    if (it->order < from || it->order >= to)
+      continue;
+    uint32_t found = find_below(run, child, segment);
+    if (found)
+      return found;
+  }
+  return 0;
+}
+
+/* Opens the groups between `group` (an instance) and the item found; the innermost is returned. */
+static struct group *open_down_to(struct run *run, struct group *group, uint32_t item,
+                                  uint32_t segment) {
+  uint32_t chain[64];
+  size_t n = 0;
+  for (uint32_t up = item_at(run, item)->parent; up && up != group->item && n < 64;
+       up = item_at(run, up)->parent)
+    chain[n++] = up;
+  while (group && n)
+    group = new_group(run, chain[--n], group, segment);
+  return group;
+}
+
+struct position {
+  struct group *group;
+  uint32_t item; /* the last one in it */
+};
+
+static bool place_next(struct run *run, struct position *at, uint32_t segment, uint32_t code) {
+  struct group *group = at->group;
+  uint32_t item = at->item;
+  while (group) {
+    uint32_t order = item ? item_at(run, item)->order : 0, found = 0;
+    if (item && item_at(run, item)->segment == code && item_at(run, item)->repeats)
+      found = item;
+    if (!found && item && !item_at(run, item)->segment && item_at(run, item)->repeats)
+      found = find_below(run, item, code); /* a new repetition of the group just left */
+    if (!found)
+      found = find_among(run, group->item, order + 1, UINT32_MAX, code);
+    if (found) {
+      at->group = open_down_to(run, group, found, segment);
+      at->item = found;
+      return true;
+    }
+    item = group->item;
+    group = group->parent;
+  }
+  return false;
+}
+
+/* Where the structure names it first, in groups that are open or new. */
+static bool place_anywhere(struct run *run, const struct position *at, uint32_t segment,
+                           uint32_t code, struct position *ret_position) {
+  uint32_t item = find_below(run, run->program->root, code);
+  if (!item)
+    return false;
+  struct group *group = at->group;
+  for (; group->parent; group = group->parent) {
+    uint32_t up = item_at(run, item)->parent;
+    while (up && up != group->item)
+      up = item_at(run, up)->parent;
+    if (up)
+      break;
+  }
+  ret_position->group = open_down_to(run, group, item, segment);
+  ret_position->item = item;
+  return ret_position->group != NULL;
+}
+
+int groups_place(struct run *run, struct err *reterr) {
+  size_t n = run->message->segments_n;
+  run->groups = ARENA_ARRAY(run->arena, struct group *, n + 1);
+  run->items = ARENA_ARRAY(run->arena, uint32_t, n + 1);
+  run->codes = ARENA_ARRAY(run->arena, uint32_t, n + 1);
+  run->taken = ARENA_ARRAY(run->arena, struct field_set, n + 1);
+  struct position at = {.group = new_group(run, run->program->root, NULL, 0)};
+  if (!run->groups || !run->items || !run->codes || !run->taken || !at.group)
+    return err_no_memory(reterr);
+  for (uint32_t i = 0; i < n; i++) {
+    run->codes[i] = segment_code(run->message->segments[i].name);
+    struct position here = at;
+    if (place_next(run, &here, i, run->codes[i])) {
+      at = here;
+    } else if (place_anywhere(run, &at, i, run->codes[i], &here)) {
+      run_note(run, ERR_STRUCTURE, (struct er7_place){.segment = i},
+               "the segment stands out of its order");
+    } else {
+      continue;
+    }
+    if (!here.group)
+      return err_no_memory(reterr);
+    run->groups[i] = here.group;
+    run->items[i] = here.item;
+    for (struct group *group = here.group; group; group = group->parent)
+      group->end_segment = i + 1;
+  }
+  return 0;
+}
+
+/* The segment of this name in a group, itself before the groups in it; -1. Remembered, for a group
+ * may be long and be asked by each of its segments. */
+static ssize_t find_in(const struct run *run, struct group *group, uint32_t code) {
+  for (size_t i = 0; i < GROUP_MEMO; i++)
+    if (group->memo[i].code == code)
+      return group->memo[i].segment;
+  ssize_t found = -1;
+  for (uint32_t i = group->first_segment; i < group->end_segment; i++) {
+    if (run->codes[i] != code || !group_is_within(run->groups[i], group))
+      continue;
+    if (found < 0 || run->groups[i] == group)
+      found = i;
+    if (run->groups[i] == group)
+      break;
+  }
+  group->memo[group->memo_next].code = code;
+  group->memo[group->memo_next].segment = found;
+  group->memo_next = (group->memo_next + 1) % GROUP_MEMO;
+  return found;
+}
+
+ssize_t groups_nearest(const struct run *run, struct group *group, uint32_t from, uint32_t code) {
+  if (from < run->message->segments_n && run->codes[from] == code)
+    return from;
+  for (struct group *around = group; around; around = around->parent) {
+    ssize_t found = find_in(run, around, code);
+    if (found >= 0)
+      return found;
+  }
+  return -1;
+}

@@ -1,0 +1,139 @@
+/*
+ * Texts of the message. A `located` carries the bytes of its place along, so that going down to a
+ * component costs a scan of those bytes only, however long the field is.
+ */
+#include "mapping/run.h"
+
+/* MSH-1 and MSH-2 hold the delimiters themselves and are not cut. */
+static bool is_delimiters(const struct run *run, struct er7_place place) {
+  if (place.field > 2)
+    return false;
+  uint32_t code = run->codes[place.segment];
+  return code == segment_code(STR("MSH")) || code == segment_code(STR("BHS")) ||
+         code == segment_code(STR("FHS"));
+}
+
+struct located located_field(const struct run *run, uint32_t segment, unsigned field) {
+  struct located l = {.place = {.segment = segment, .field = (uint16_t)field}};
+  l.raw = er7_raw(run->message, l.place);
+  if (is_delimiters(run, l.place))
+    l.place.repetition = l.place.component = l.place.subcomponent = 1;
+  return l;
+}
+
+/* The n-th (from 1) part of `s`; empty when there is none. A delimiter that isn't defined cuts
+ * nothing. */
+static struct str part_of(struct str s, char delimiter, unsigned n) {
+  if (delimiter == '\0')
+    return n == 1 ? s : STR_NULL;
+  size_t from = 0;
+  for (;;) {
+    ssize_t end = str_find_char(s, delimiter, from);
+    if (--n == 0)
+      return str_slice(s, from, end < 0 ? SIZE_MAX : (size_t)end - from);
+    if (end < 0)
+      return STR_NULL;
+    from = (size_t)end + 1;
+  }
+}
+
+struct located located_part(const struct run *run, struct located whole, unsigned n) {
+  const struct er7_delimiters *d = &run->message->delimiters;
+  struct located part = whole;
+  if (!part.place.component) {
+    part.place.component = (uint16_t)n;
+    part.raw = part_of(whole.raw, d->component, n);
+  } else if (!part.place.subcomponent) {
+    part.place.subcomponent = (uint16_t)n;
+    part.raw = part_of(whole.raw, d->subcomponent, n);
+  } else if (n != 1) {
+    part.raw = STR_NULL;
+  }
+  return part;
+}
+
+bool located_next(const struct run *run, struct located *rest, struct located *ret_repetition) {
+  if (!rest->raw.p)
+    return false;
+  if (rest->place.repetition) { /* already one repetition, or a part of one */
+    *ret_repetition = *rest;
+    rest->raw = STR_NULL;
+    return true;
+  }
+  char delimiter = run->message->delimiters.repetition;
+  *ret_repetition = *rest;
+  ret_repetition->place.repetition = (uint16_t)(rest->taken_n + 1);
+  if (delimiter == '\0')
+    rest->raw = STR_NULL;
+  else if (!str_split(&rest->raw, delimiter, &ret_repetition->raw))
+    return false;
+  rest->taken_n++;
+  return true;
+}
+
+static struct located repetition(const struct run *run, struct located field, unsigned n) {
+  struct located rest = field, one;
+  for (unsigned i = 1; located_next(run, &rest, &one); i++)
+    if (i == n)
+      return one;
+  one = field;
+  one.place.repetition = (uint16_t)n;
+  one.raw = STR_NULL;
+  return one;
+}
+
+struct located located_source(const struct frame *frame, const struct source *source) {
+  struct run *run = frame->run;
+  struct located l = frame->dot;
+  if (source->segment) {
+    ssize_t segment = groups_nearest(run, frame->group, frame->dot.place.segment, source->segment);
+    if (segment < 0)
+      return (struct located){.place = PLACE_NONE};
+    l = located_field(run, (uint32_t)segment, source->field);
+    if (source->repetition && !l.place.repetition)
+      l = repetition(run, l, source->repetition);
+    return l; /* components are taken of each repetition: see row_part */
+  }
+  if (source->component)
+    l = located_part(run, l, source->component);
+  if (source->subcomponent)
+    l = located_part(run, l, source->subcomponent);
+  return l;
+}
+
+struct located located_leaf(const struct run *run, struct located l) {
+  struct located rest = l;
+  if (!l.place.repetition && !located_next(run, &rest, &l))
+    return l;
+  if (!l.place.component)
+    l = located_part(run, l, 1);
+  if (!l.place.subcomponent)
+    l = located_part(run, l, 1);
+  return l;
+}
+
+struct str located_text(const struct run *run, struct located l) {
+  l = located_leaf(run, l);
+  if (er7_is_null(l.raw))
+    return STR_NULL;
+  return er7_unescape(run->arena, run->message, l.raw);
+}
+
+bool located_is_valued(const struct run *run, struct located l) {
+  const struct er7_delimiters *d = &run->message->delimiters;
+  if (er7_is_null(l.raw))
+    return false;
+  for (size_t i = 0; i < l.raw.n; i++) {
+    char c = l.raw.p[i];
+    if ((c != d->component && c != d->repetition && c != d->subcomponent) ||
+        is_delimiters(run, l.place))
+      return true;
+  }
+  return false;
+}
+
+void take_field(const struct frame *frame, const struct source *source, struct located l) {
+  if (!source->segment || l.place.segment == UINT32_MAX || source->field > 255)
+    return;
+  frame->run->taken[l.place.segment].bits[source->field / 64] |= UINT64_C(1) << source->field % 64;
+}

@@ -1,0 +1,244 @@
+/* Equality, equivalence and order of values: FHIRPath 2.0.0, sections 6.1 and 6.2. */
+#include "model/fhirpath_decimal.h"
+#include "model/fhirpath_program.h"
+#include "model/fhirpath_time.h"
+#include "model/search_values.h"
+
+/* ---- Quantities ------------------------------------------------------------------------------ */
+
+/* Units that convert by a factor, by dimension. The calendar's years and months are of a dimension
+ * of their own: they have no fixed length. */
+static const struct unit {
+  const char *name, *plural;
+  char dimension;
+  const char *factor;
+} UNITS[] = {
+    {"ms", NULL, 's', "0.001"},
+    {"millisecond", "milliseconds", 's', "0.001"},
+    {"s", NULL, 's', "1"},
+    {"second", "seconds", 's', "1"},
+    {"min", NULL, 's', "60"},
+    {"minute", "minutes", 's', "60"},
+    {"h", NULL, 's', "3600"},
+    {"hour", "hours", 's', "3600"},
+    {"d", NULL, 's', "86400"},
+    {"day", "days", 's', "86400"},
+    {"wk", NULL, 's', "604800"},
+    {"week", "weeks", 's', "604800"},
+    {"month", "months", 'M', "1"},
+    {"year", "years", 'M', "12"},
+    {"mo", NULL, 'm', "1"},
+    {"a", NULL, 'm', "12"},
+    {"ng", NULL, 'g', "0.000000001"},
+    {"ug", NULL, 'g', "0.000001"},
+    {"mg", NULL, 'g', "0.001"},
+    {"g", NULL, 'g', "1"},
+    {"kg", NULL, 'g', "1000"},
+    {"mm", NULL, 'l', "0.001"},
+    {"cm", NULL, 'l', "0.01"},
+    {"m", NULL, 'l', "1"},
+    {"km", NULL, 'l', "1000"},
+    {"[in_i]", NULL, 'l', "0.0254"},
+    {"[ft_i]", NULL, 'l', "0.3048"},
+    {"uL", NULL, 'v', "0.000001"},
+    {"mL", NULL, 'v', "0.001"},
+    {"dL", NULL, 'v', "0.1"},
+    {"L", NULL, 'v', "1"},
+};
+
+static const struct unit *find_unit(struct str name) {
+  for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++)
+    if (str_is(name, UNITS[i].name) || (UNITS[i].plural && str_is(name, UNITS[i].plural)))
+      return &UNITS[i];
+  return NULL;
+}
+
+static struct str unit_of(const struct fhirpath_value *v) {
+  return v->kind != FHIRPATH_QUANTITY || str_is_empty(v->unit) ? STR("1") : v->unit;
+}
+
+/* Brings both to one unit. False when that can't be done. */
+static bool align_units(const struct fhirpath_value *a, const struct fhirpath_value *b,
+                        struct fhirpath_decimal *x, struct fhirpath_decimal *y) {
+  if (str_equal(unit_of(a), unit_of(b)))
+    return true;
+  const struct unit *p = find_unit(unit_of(a)), *q = find_unit(unit_of(b));
+  struct fhirpath_decimal f, g;
+  return p && q && p->dimension == q->dimension && fhirpath_decimal_parse(str_of(p->factor), &f) &&
+         fhirpath_decimal_parse(str_of(q->factor), &g) && fhirpath_decimal_multiply(*x, f, x) &&
+         fhirpath_decimal_multiply(*y, g, y);
+}
+
+/* ---- Order ----------------------------------------------------------------------------------- */
+
+static bool is_number(enum fhirpath_kind kind) {
+  return kind == FHIRPATH_INTEGER || kind == FHIRPATH_DECIMAL || kind == FHIRPATH_QUANTITY;
+}
+
+static bool is_date(enum fhirpath_kind kind) {
+  return kind == FHIRPATH_DATE || kind == FHIRPATH_DATETIME;
+}
+
+static enum fhirpath_truth order_numbers(const struct fhirpath_value *a,
+                                         const struct fhirpath_value *b, int *ret_order) {
+  if (a->kind == FHIRPATH_INTEGER && b->kind == FHIRPATH_INTEGER) {
+    *ret_order = (a->integer > b->integer) - (a->integer < b->integer);
+    return FHIRPATH_TRUE;
+  }
+  struct fhirpath_decimal x, y;
+  if (!fhirpath_decimal_parse(a->text, &x) || !fhirpath_decimal_parse(b->text, &y) ||
+      !align_units(a, b, &x, &y))
+    return FHIRPATH_UNKNOWN;
+  *ret_order = fhirpath_decimal_compare(x, y);
+  return FHIRPATH_TRUE;
+}
+
+static enum fhirpath_truth order_times(const struct fhirpath_value *a,
+                                       const struct fhirpath_value *b, int *ret_order) {
+  struct fhirpath_time x, y;
+  if (!fhirpath_time_parse(a->text, a->kind, &x) || !fhirpath_time_parse(b->text, b->kind, &y))
+    return FHIRPATH_UNKNOWN;
+  return fhirpath_time_compare(&x, &y, ret_order) ? FHIRPATH_TRUE : FHIRPATH_UNKNOWN;
+}
+
+enum fhirpath_truth fhirpath_order(const struct fhirpath_value *a, const struct fhirpath_value *b,
+                                   int *ret_order) {
+  struct fhirpath_value x = fhirpath_computed(*a), y = fhirpath_computed(*b);
+  if (is_number(x.kind) && is_number(y.kind))
+    return order_numbers(&x, &y, ret_order);
+  if (x.kind == FHIRPATH_STRING && y.kind == FHIRPATH_STRING) {
+    int order = str_compare(x.text, y.text);
+    *ret_order = (order > 0) - (order < 0);
+    return FHIRPATH_TRUE;
+  }
+  if ((is_date(x.kind) && is_date(y.kind)) || (x.kind == FHIRPATH_TIME && y.kind == FHIRPATH_TIME))
+    return order_times(&x, &y, ret_order);
+  return FHIRPATH_FALSE;
+}
+
+/* ---- Equality -------------------------------------------------------------------------------- */
+
+static bool json_equal(const struct yyjson_val *a, const struct yyjson_val *b) {
+  enum json_kind kind = json_kind(a);
+  if (kind != json_kind(b))
+    return false;
+  if (kind == JSON_NUMBER) {
+    struct fhirpath_decimal x, y;
+    return str_equal(json_text(a), json_text(b)) ||
+           (fhirpath_decimal_parse(json_text(a), &x) && fhirpath_decimal_parse(json_text(b), &y) &&
+            fhirpath_decimal_compare(x, y) == 0);
+  }
+  if (kind != JSON_OBJECT && kind != JSON_ARRAY)
+    return str_equal(json_text(a), json_text(b));
+  if (json_count(a) != json_count(b))
+    return false;
+  struct json_each left = json_each(a), right = json_each(b);
+  while (json_next(&left) && json_next(&right)) {
+    const struct yyjson_val *other = kind == JSON_OBJECT ? json_get(b, left.name) : right.value;
+    if (!other || !json_equal(left.value, other))
+      return false;
+  }
+  return true;
+}
+
+enum fhirpath_truth fhirpath_equal(struct fhirpath_eval *e, const struct fhirpath_value *a,
+                                   const struct fhirpath_value *b) {
+  (void)e;
+  struct fhirpath_value x = fhirpath_computed(*a), y = fhirpath_computed(*b);
+  if (x.kind == FHIRPATH_NODE && y.kind == FHIRPATH_NODE)
+    return x.node == y.node || json_equal(x.node, y.node) ? FHIRPATH_TRUE : FHIRPATH_FALSE;
+  if (x.kind == FHIRPATH_BOOLEAN && y.kind == FHIRPATH_BOOLEAN)
+    return x.integer == y.integer ? FHIRPATH_TRUE : FHIRPATH_FALSE;
+  int order;
+  enum fhirpath_truth known = fhirpath_order(&x, &y, &order);
+  if (known == FHIRPATH_FALSE) /* a date's text may stand as string on one side */
+    return FHIRPATH_FALSE;
+  if (known == FHIRPATH_UNKNOWN)
+    return FHIRPATH_UNKNOWN;
+  return order == 0 ? FHIRPATH_TRUE : FHIRPATH_FALSE;
+}
+
+enum fhirpath_truth fhirpath_equal_all(struct fhirpath_eval *e, struct fhirpath_values a,
+                                       struct fhirpath_values b) {
+  if (a.n == 0 || b.n == 0)
+    return FHIRPATH_UNKNOWN;
+  if (a.n != b.n)
+    return FHIRPATH_FALSE;
+  enum fhirpath_truth all = FHIRPATH_TRUE;
+  for (size_t i = 0; i < a.n; i++) {
+    enum fhirpath_truth one = fhirpath_equal(e, &a.p[i], &b.p[i]);
+    if (one == FHIRPATH_FALSE)
+      return one;
+    if (one == FHIRPATH_UNKNOWN)
+      all = one;
+  }
+  return all;
+}
+
+bool fhirpath_includes(struct fhirpath_eval *e, struct fhirpath_values values,
+                       const struct fhirpath_value *value) {
+  /* Comparisons count as steps; the caller's next step reports that they are used up. */
+  e->steps_left -= e->steps_left < values.n ? e->steps_left : (unsigned)values.n;
+  for (size_t i = 0; i < values.n && e->steps_left > 0; i++)
+    if (fhirpath_equal(e, &values.p[i], value) == FHIRPATH_TRUE)
+      return true;
+  return false;
+}
+
+/* ---- Equivalence ----------------------------------------------------------------------------- */
+
+static bool decimals_equivalent(const struct fhirpath_value *a, const struct fhirpath_value *b) {
+  struct fhirpath_decimal x, y;
+  if (!fhirpath_decimal_parse(a->text, &x) || !fhirpath_decimal_parse(b->text, &y))
+    return str_equal(a->text, b->text);
+  if (!align_units(a, b, &x, &y))
+    return false;
+  x = fhirpath_decimal_trim(x);
+  y = fhirpath_decimal_trim(y);
+  int scale = x.scale < y.scale ? x.scale : y.scale;
+  return fhirpath_decimal_compare(fhirpath_decimal_round(x, scale),
+                                  fhirpath_decimal_round(y, scale)) == 0;
+}
+
+static bool nodes_equivalent(struct fhirpath_eval *e, const struct fhirpath_value *a,
+                             const struct fhirpath_value *b) {
+  struct fhirpath_list left = {0}, right = {0};
+  if (fhirpath_children(e, a, &left) < 0 || fhirpath_children(e, b, &right) < 0)
+    return false;
+  return left.v.n > 0 || right.v.n > 0
+             ? fhirpath_equivalent_all(e, fhirpath_all(&left), fhirpath_all(&right))
+             : json_equal(a->node, b->node);
+}
+
+bool fhirpath_equivalent(struct fhirpath_eval *e, const struct fhirpath_value *a,
+                         const struct fhirpath_value *b) {
+  struct fhirpath_value x = fhirpath_computed(*a), y = fhirpath_computed(*b);
+  if (x.kind == FHIRPATH_NODE && y.kind == FHIRPATH_NODE)
+    return nodes_equivalent(e, &x, &y);
+  if (x.kind == FHIRPATH_STRING && y.kind == FHIRPATH_STRING)
+    return str_equal(search_normal_string(e->arena, x.text),
+                     search_normal_string(e->arena, y.text));
+  if (is_number(x.kind) && is_number(y.kind))
+    return decimals_equivalent(&x, &y);
+  return fhirpath_equal(e, &x, &y) == FHIRPATH_TRUE;
+}
+
+/* The order does not matter, but each item is used once. */
+bool fhirpath_equivalent_all(struct fhirpath_eval *e, struct fhirpath_values a,
+                             struct fhirpath_values b) {
+  if (a.n != b.n)
+    return false;
+  bool *used = ARENA_ARRAY(e->arena, bool, b.n + 1);
+  if (!used)
+    return false;
+  for (size_t i = 0; i < a.n; i++) {
+    size_t k = 0;
+    while (k < b.n &&
+           (used[k] || fhirpath_step(e) < 0 || !fhirpath_equivalent(e, &a.p[i], &b.p[k])))
+      k++;
+    if (k == b.n)
+      return false;
+    used[k] = true;
+  }
+  return true;
+}
