@@ -337,6 +337,7 @@ static void check_object(struct validator *v, defs_type_id type, const struct yy
   o.type_id = type;
   o.place = place;
   o.seen = 0;
+  size_t errors_before = v->issues->errors_n;
   if (json_kind(json) != JSON_OBJECT) {
     validate_report(v, place, ERR_STRUCTURE, "This is %s in JSON; it must be an object (%.*s).",
                     kind_name(json_kind(json)), STR_ARG(o.type->name));
@@ -357,6 +358,9 @@ static void check_object(struct validator *v, defs_type_id type, const struct yy
     report_missing(v, &o);
   if (o.type->builtin == DEFS_EXTENSION)
     check_extension(v, &o);
+  /* A rule says nothing useful of what has the wrong shape. */
+  if (v->with_invariants && v->issues->errors_n == errors_before)
+    validate_invariants(v, type, json, place);
 }
 
 int validate_resource(struct arena *arena, const struct yyjson_val *resource,
@@ -373,5 +377,6 @@ int validate_resource(struct arena *arena, const struct yyjson_val *resource,
       defs_type(defs_type_by_name(json_get_text(resource, STR("resourceType"))));
   struct place place = place_of(NULL, defs_is_resource(type) ? type->name : STR("Resource"));
   check_resource(&v, resource, &place);
+  arena_free(v.scratch);
   return v.has_no_memory ? err_no_memory(reterr) : 0;
 }

@@ -25,6 +25,7 @@ struct validator {
   const struct yyjson_val *container;    /* the one whose `contained` "#id" leads into */
   const struct yyjson_val *contained_of; /* the container that `contained` was made for */
   struct map contained;                  /* id -> contained resource */
+  struct arena *scratch; /* of one evaluation of an invariant; made when first needed */
   bool with_invariants;
   bool is_full; /* no further issue is wanted */
   bool has_no_memory;
@@ -45,5 +46,9 @@ void validate_value(struct validator *v, const struct defs_element *element, def
 
 /* The contained resource that "#id" means; NULL when there is none. */
 const struct yyjson_val *validate_find_contained(struct validator *v, struct str id);
+
+/* The invariants of an object whose structure is right. */
+void validate_invariants(struct validator *v, defs_type_id type, const struct yyjson_val *json,
+                         const struct place *place);
 
 #endif

@@ -1,0 +1,178 @@
+/*
+ * The rules that the definitions write in FHIRPath.
+ *
+ * Those of severity error are compiled once, by type, inherited ones included. A few have an equal
+ * in the walk itself, which is faster and says more; these are left out here.
+ */
+#include "model/fhirpath.h"
+#include "model/validate_internal.h"
+
+/* Of one evaluation. */
+#define SCRATCH_MAX_BYTES ((size_t)16 << 20)
+
+/* Checked by the walk: check_object and check_extra, check_extension, check_local, xhtml_fault. */
+static const char *const checked_elsewhere[] = {"ele-1", "ext-1", "ref-1", "txt-1", "txt-2"};
+
+struct rule {
+  const struct defs_invariant *invariant;
+  const struct fhirpath *program; /* NULL: its expression isn't supported */
+  uint32_t element;               /* 0: on the type itself, else on this child */
+};
+
+struct rules {
+  struct rule *p;
+  size_t n;
+};
+
+/* Written once, before the first validation. */
+static struct {
+  struct arena *arena;
+  struct rules *by_type;
+} compiled;
+
+static bool is_checked_elsewhere(struct str key) {
+  for (size_t i = 0; i < sizeof checked_elsewhere / sizeof *checked_elsewhere; i++)
+    if (str_is(key, checked_elsewhere[i]))
+      return true;
+  return false;
+}
+
+/* The element of `type` that an invariant of its base `owner` is on; 0: the type itself. */
+static uint32_t element_of(const struct defs_type *type, const struct defs_type *owner,
+                           const struct defs_invariant *invariant) {
+  struct str below = str_slice(invariant->path, owner->name.n, invariant->path.n);
+  for (uint32_t i = 0; i < type->elements_n && below.n > 0; i++) {
+    struct str path = defs_element(type->first_element + i)->path;
+    if (str_equal(str_slice(path, type->name.n, path.n), below))
+      return type->first_element + i;
+  }
+  return 0;
+}
+
+/* An expression on a child is compiled for the child's type where it has only one. */
+static defs_type_id input_type(defs_type_id type, uint32_t element) {
+  if (!element)
+    return type;
+  const struct defs_element *e = defs_element(element);
+  return e->types_n == 1 ? defs_element_type(e->first_type)->type : 0;
+}
+
+static int compile_type(struct arena *arena, defs_type_id type, struct rules *ret_rules,
+                        struct err *reterr) {
+  VEC(struct rule) rules = {0};
+  for (defs_type_id t = type; t; t = defs_type(t)->base) {
+    const struct defs_type *owner = defs_type(t);
+    for (uint32_t i = 0; i < owner->invariants_n; i++) {
+      const struct defs_invariant *invariant = defs_invariant(owner->first_invariant + i);
+      if (!invariant->is_error || str_is_empty(invariant->expression) ||
+          is_checked_elsewhere(invariant->key))
+        continue;
+      struct rule rule = {.invariant = invariant,
+                          .element = element_of(defs_type(type), owner, invariant)};
+      struct err err;
+      int code = fhirpath_compile(arena, invariant->expression, input_type(type, rule.element),
+                                  &rule.program, &err);
+      if (code == ERR_NO_MEMORY)
+        return err_no_memory(reterr);
+      if (code < 0)
+        rule.program = NULL;
+      struct rule *added = VEC_PUSH(arena, &rules);
+      if (!added)
+        return err_no_memory(reterr);
+      *added = rule;
+    }
+  }
+  *ret_rules = (struct rules){rules.p, rules.n};
+  return 0;
+}
+
+int validate_init(struct err *reterr) {
+  if (compiled.by_type)
+    return 0;
+  struct arena *arena = arena_new((size_t)64 << 20);
+  struct rules *by_type = arena ? ARENA_ARRAY(arena, struct rules, defs_types_count() + 1) : NULL;
+  int code = by_type ? 0 : err_no_memory(reterr);
+  for (size_t type = 1; code == 0 && type <= defs_types_count(); type++)
+    code = compile_type(arena, (defs_type_id)type, &by_type[type], reterr);
+  if (code < 0) {
+    arena_free(arena);
+    return code;
+  }
+  compiled.arena = arena;
+  compiled.by_type = by_type;
+  return 0;
+}
+
+/* Only what is contained is at hand. */
+static const struct yyjson_val *resolve(void *what, struct str reference) {
+  if (reference.n < 2 || reference.p[0] != '#')
+    return NULL;
+  return validate_find_contained(what, str_slice(reference, 1, reference.n));
+}
+
+enum outcome { HOLDS, FAILS, UNKNOWN };
+
+/* An expression holds when it gives true. Empty is neither: it could not be decided. */
+static enum outcome evaluate(struct validator *v, const struct rule *rule,
+                             const struct yyjson_val *value, defs_type_id type) {
+  struct fhirpath_context context = {
+      .resource = v->resource, .root_resource = v->container, .resolve = resolve, .what = v};
+  struct fhirpath_values values;
+  struct err err;
+  if (!rule->program)
+    return UNKNOWN;
+  arena_reset(v->scratch);
+  if (fhirpath_eval(v->scratch, rule->program, value, type, &context, &values, &err) < 0 ||
+      values.n != 1)
+    return UNKNOWN;
+  const struct fhirpath_value *result = &values.p[0];
+  if (result->kind == FHIRPATH_NODE)
+    return json_kind(result->node) != JSON_BOOL || json_is_true(result->node) ? HOLDS : FAILS;
+  return result->kind != FHIRPATH_BOOLEAN || result->integer ? HOLDS : FAILS;
+}
+
+static void check(struct validator *v, const struct rule *rule, const struct yyjson_val *value,
+                  defs_type_id type, const struct place *place) {
+  enum outcome outcome = evaluate(v, rule, value, type);
+  v->issues->skipped_n += outcome == UNKNOWN;
+  if (outcome == FAILS)
+    validate_report(v, place, ERR_INVARIANT, "%.*s (%.*s)", STR_ARG(rule->invariant->human),
+                    STR_ARG(rule->invariant->key));
+}
+
+/* A rule on a child: on each of its values. */
+static void check_child(struct validator *v, const struct rule *rule, defs_type_id type,
+                        const struct yyjson_val *json, const struct place *place) {
+  struct json_each each = json_each(json);
+  while (json_next(&each)) {
+    const struct defs_property *property = defs_property(type, each.name);
+    if (!property || property->element != rule->element)
+      continue;
+    struct place child = place_of(place, defs_element(rule->element)->name);
+    if (json_kind(each.value) != JSON_ARRAY) {
+      check(v, rule, each.value, property->type, &child);
+      continue;
+    }
+    struct json_each item = json_each(each.value);
+    while (json_next(&item)) {
+      child.index = (ssize_t)item.index;
+      check(v, rule, item.value, property->type, &child);
+    }
+  }
+}
+
+void validate_invariants(struct validator *v, defs_type_id type, const struct yyjson_val *json,
+                         const struct place *place) {
+  if (!compiled.by_type)
+    return;
+  if (!v->scratch && !(v->scratch = arena_new(SCRATCH_MAX_BYTES))) {
+    v->has_no_memory = v->is_full = true;
+    return;
+  }
+  const struct rules *rules = &compiled.by_type[type];
+  for (size_t i = 0; i < rules->n && !v->is_full; i++)
+    if (rules->p[i].element)
+      check_child(v, &rules->p[i], type, json, place);
+    else
+      check(v, &rules->p[i], json, type, place);
+}
