@@ -1,0 +1,300 @@
+#include "flow/config.h"
+
+#include "base/nearest.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <yaml.h>
+
+#define FILE_MAX_BYTES ((size_t)1 << 20)
+#define FILES_MAX 256
+
+enum kind { KIND_PATH, KIND_TEXT, KIND_NUMBER, KIND_ZONE };
+
+/* One setting of a section. `offset` is that of its member in struct config, or in struct
+ * config_listener for listeners. */
+struct setting {
+  const char *name;
+  enum kind kind;
+  size_t offset;
+  uint64_t most;
+  const char *text;
+};
+
+static const struct setting top_settings[] = {
+    {"store", KIND_PATH, offsetof(struct config, store), 0,
+     "the file that holds everything (callosum.db)"},
+    {"maps", KIND_PATH, offsetof(struct config, maps), 0,
+     "a folder of map files; each replaces the built-in one of its name"},
+    {"timeZone", KIND_ZONE, offsetof(struct config, time_zone_minutes), 0,
+     "offset of v2 times that say none, such as \"+01:00\" (\"+00:00\")"},
+    {"threads", KIND_NUMBER, offsetof(struct config, threads), 64,
+     "worker threads; 0: one per core"},
+};
+
+static const struct setting listener_settings[] = {
+    {"name", KIND_TEXT, offsetof(struct config_listener, name), 0,
+     "MLLP only: its name in the message log (mllp:PORT)"},
+    {"address", KIND_TEXT, offsetof(struct config_listener, address), 0,
+     "the IP address to listen on (127.0.0.1)"},
+    {"port", KIND_NUMBER, offsetof(struct config_listener, port), 65535,
+     "the port; 0: any free one"},
+    {"maxBytes", KIND_NUMBER, offsetof(struct config_listener, max_bytes), (uint64_t)1 << 32,
+     "the largest body or frame that is taken"},
+    {"maxConnections", KIND_NUMBER, offsetof(struct config_listener, max_connections), 100000,
+     "connections at once"},
+    {"idleTimeoutSeconds", KIND_NUMBER, offsetof(struct config_listener, idle_timeout_s), 86400 * 7,
+     "an idle connection is closed after it"},
+    {"frameTimeoutSeconds", KIND_NUMBER, offsetof(struct config_listener, frame_timeout_s), 86400,
+     "MLLP only: from the first byte of a frame to its last"},
+};
+
+#define TOP_N (sizeof top_settings / sizeof top_settings[0])
+#define LISTENER_N (sizeof listener_settings / sizeof listener_settings[0])
+
+void config_default(struct config *ret_config) {
+  *ret_config = (struct config){
+      .store = "callosum.db",
+      .http = {.address = "127.0.0.1", .port = 8080},
+      .mllp = {{.address = "127.0.0.1", .port = 2575}},
+      .mllp_n = 1,
+  };
+}
+
+struct reader {
+  struct arena *arena;
+  const char *folder, *file;
+  struct config *config;
+  yaml_document_t *document;
+  bool has_http, has_mllp;
+  bool is_set[TOP_N];
+};
+
+static int fault(const struct reader *r, const yaml_node_t *node, struct err *reterr,
+                 struct str text) {
+  char where[120];
+  snprintf(where, sizeof where, "%s line %zu", r->file, node ? node->start_mark.line + 1 : 1);
+  return err_set(reterr, ERR_VALUE, where, "%.*s", STR_ARG(text));
+}
+
+static struct str scalar(const yaml_node_t *node) {
+  if (node->type != YAML_SCALAR_NODE)
+    return STR_NULL;
+  return str_n((const char *)node->data.scalar.value, node->data.scalar.length);
+}
+
+static int unknown_setting(const struct reader *r, const yaml_node_t *key,
+                           const struct setting *settings, size_t n, const char *const *sections,
+                           struct err *reterr) {
+  struct str name = scalar(key);
+  struct nearest nearest = nearest_to(name);
+  for (size_t i = 0; i < n; i++)
+    nearest_consider(&nearest, str_of(settings[i].name));
+  for (; sections && *sections; sections++)
+    nearest_consider(&nearest, str_of(*sections));
+  return fault(r, key, reterr,
+               arena_printf(r->arena, "There is no setting '%.*s' here%s%.*s%s", STR_ARG(name),
+                            nearest.name.n ? "; did you mean '" : "", STR_ARG(nearest.name),
+                            nearest.name.n ? "'?" : "."));
+}
+
+static bool read_zone(struct str s, int64_t *ret_minutes) {
+  uint64_t hours, minutes;
+  if (s.n != 6 || (s.p[0] != '+' && s.p[0] != '-') || s.p[3] != ':' ||
+      !str_to_u64(str_slice(s, 1, 2), &hours) || !str_to_u64(str_slice(s, 4, 2), &minutes) ||
+      hours > 14 || minutes > 59)
+    return false;
+  *ret_minutes = (s.p[0] == '-' ? -1 : 1) * (int64_t)(hours * 60 + minutes);
+  return true;
+}
+
+static int set_value(const struct reader *r, void *base, const struct setting *setting,
+                     const yaml_node_t *node, struct err *reterr) {
+  void *member = (char *)base + setting->offset;
+  struct str text = scalar(node);
+  if (str_is_empty(text))
+    return fault(r, node, reterr, arena_printf(r->arena, "'%s' wants a value.", setting->name));
+  switch (setting->kind) {
+  case KIND_NUMBER:
+    if (!str_to_u64(text, member) || *(uint64_t *)member > setting->most)
+      return fault(r, node, reterr,
+                   arena_printf(r->arena, "'%s' wants a whole number from 0 to %llu.",
+                                setting->name, (unsigned long long)setting->most));
+    return 0;
+  case KIND_ZONE:
+    if (!read_zone(text, member))
+      return fault(
+          r, node, reterr,
+          arena_printf(r->arena, "'%s' wants an offset such as \"+01:00\".", setting->name));
+    return 0;
+  case KIND_PATH:
+    text = text.p[0] == '/' ? arena_str(r->arena, text)
+                            : arena_printf(r->arena, "%s/%.*s", r->folder, STR_ARG(text));
+    break;
+  case KIND_TEXT:
+    text = arena_str(r->arena, text);
+    break;
+  }
+  if (!text.p)
+    return err_no_memory(reterr);
+  *(const char **)member = text.p;
+  return 0;
+}
+
+static const struct setting *find_setting(const struct setting *settings, size_t n,
+                                          struct str name) {
+  for (size_t i = 0; i < n; i++)
+    if (str_is(name, settings[i].name))
+      return &settings[i];
+  return NULL;
+}
+
+static int read_listener(const struct reader *r, const yaml_node_t *node,
+                         struct config_listener *listener, struct err *reterr) {
+  if (node->type != YAML_MAPPING_NODE)
+    return fault(r, node, reterr, STR("A listener is a mapping, with 'address' and 'port'."));
+  for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
+       pair++) {
+    yaml_node_t *key = yaml_document_get_node(r->document, pair->key),
+                *value = yaml_document_get_node(r->document, pair->value);
+    const struct setting *setting = find_setting(listener_settings, LISTENER_N, scalar(key));
+    int code = setting ? set_value(r, listener, setting, value, reterr)
+                       : unknown_setting(r, key, listener_settings, LISTENER_N, NULL, reterr);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+static int read_mllp(struct reader *r, const yaml_node_t *node, struct err *reterr) {
+  if (node->type != YAML_SEQUENCE_NODE)
+    return fault(r, node, reterr, STR("'mllp' is a list of listeners: each begins with '- '."));
+  if (!r->has_mllp)
+    r->config->mllp_n = 0;
+  r->has_mllp = true;
+  for (yaml_node_item_t *item = node->data.sequence.items.start;
+       item < node->data.sequence.items.top; item++) {
+    if (r->config->mllp_n == CONFIG_MLLP_MAX)
+      return fault(
+          r, node, reterr,
+          arena_printf(r->arena, "There are more than %d MLLP listeners.", CONFIG_MLLP_MAX));
+    struct config_listener *listener = &r->config->mllp[r->config->mllp_n++];
+    *listener = (struct config_listener){.address = "127.0.0.1", .port = 2575};
+    int code = read_listener(r, yaml_document_get_node(r->document, *item), listener, reterr);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+static int read_top(struct reader *r, const yaml_node_t *key, const yaml_node_t *value,
+                    struct err *reterr) {
+  static const char *const sections[] = {"http", "mllp", NULL};
+  struct str name = scalar(key);
+  if (str_is(name, "mllp"))
+    return read_mllp(r, value, reterr);
+  if (str_is(name, "http")) {
+    if (r->has_http)
+      return fault(r, key, reterr, STR("'http' is set twice."));
+    r->has_http = true;
+    return read_listener(r, value, &r->config->http, reterr);
+  }
+  const struct setting *setting = find_setting(top_settings, TOP_N, name);
+  if (!setting)
+    return unknown_setting(r, key, top_settings, TOP_N, sections, reterr);
+  bool *is_set = &r->is_set[setting - top_settings];
+  if (*is_set)
+    return fault(r, key, reterr, arena_printf(r->arena, "'%s' is set twice.", setting->name));
+  *is_set = true;
+  return set_value(r, r->config, setting, value, reterr);
+}
+
+static int read_document(struct reader *r, struct err *reterr) {
+  const yaml_node_t *root = yaml_document_get_root_node(r->document);
+  if (!root)
+    return 0; /* an empty file */
+  if (root->type != YAML_MAPPING_NODE)
+    return fault(r, root, reterr, STR("The file is not a mapping of settings."));
+  for (yaml_node_pair_t *pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top;
+       pair++) {
+    int code = read_top(r, yaml_document_get_node(r->document, pair->key),
+                        yaml_document_get_node(r->document, pair->value), reterr);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+static int read_file(struct reader *r, struct err *reterr) {
+  struct str path = arena_printf(r->arena, "%s/%s", r->folder, r->file);
+  FILE *file = path.p ? fopen(path.p, "rbe") : NULL;
+  if (!file)
+    return err_set(reterr, ERR_IO, r->file, "The file can't be read: %s.", strerror(errno));
+  char *bytes = arena_alloc(r->arena, FILE_MAX_BYTES + 1);
+  size_t n = bytes ? fread(bytes, 1, FILE_MAX_BYTES + 1, file) : 0;
+  fclose(file);
+  if (!bytes)
+    return err_no_memory(reterr);
+  if (n > FILE_MAX_BYTES)
+    return err_set(reterr, ERR_TOO_LONG, r->file, "The file is larger than 1 MiB.");
+  yaml_parser_t parser;
+  yaml_document_t document;
+  if (!yaml_parser_initialize(&parser))
+    return err_no_memory(reterr);
+  yaml_parser_set_input_string(&parser, (const unsigned char *)bytes, n);
+  int code;
+  if (yaml_parser_load(&parser, &document)) {
+    r->document = &document;
+    code = read_document(r, reterr);
+    yaml_document_delete(&document);
+  } else {
+    char where[120];
+    snprintf(where, sizeof where, "%s line %zu", r->file, parser.problem_mark.line + 1);
+    code = err_set(reterr, ERR_STRUCTURE, where, "This is not YAML: %s.",
+                   parser.problem ? parser.problem : "unknown fault");
+  }
+  yaml_parser_delete(&parser);
+  return code;
+}
+
+static int is_yaml(const struct dirent *entry) {
+  struct str name = str_of(entry->d_name);
+  return str_ends_with(name, STR(".yaml")) || str_ends_with(name, STR(".yml"));
+}
+
+int config_read(struct arena *arena, const char *folder, struct config *ret_config,
+                struct err *reterr) {
+  struct config config;
+  config_default(&config);
+  struct dirent **entries = NULL;
+  int n = scandir(folder, &entries, is_yaml, alphasort);
+  if (n < 0)
+    return err_set(reterr, ERR_IO, folder, "The folder can't be read: %s.", strerror(errno));
+  struct reader r = {.arena = arena, .folder = folder, .config = &config};
+  int code = 0;
+  for (int i = 0; i < n; i++) {
+    r.file = arena_str(arena, str_of(entries[i]->d_name)).p;
+    if (code == 0 && i < FILES_MAX)
+      code = r.file ? read_file(&r, reterr) : err_no_memory(reterr);
+    free(entries[i]);
+  }
+  free(entries);
+  if (code == 0)
+    *ret_config = config;
+  return code;
+}
+
+const struct config_setting *config_settings(size_t *ret_n) {
+  static struct config_setting all[TOP_N + LISTENER_N];
+  static const char *const kinds[] = {"path", "text", "number", "offset"};
+  size_t n = 0;
+  for (size_t i = 0; i < TOP_N; i++)
+    all[n++] = (struct config_setting){top_settings[i].name, kinds[top_settings[i].kind],
+                                       top_settings[i].text};
+  for (size_t i = 0; i < LISTENER_N; i++)
+    all[n++] = (struct config_setting){listener_settings[i].name, kinds[listener_settings[i].kind],
+                                       listener_settings[i].text};
+  *ret_n = n;
+  return all;
+}
