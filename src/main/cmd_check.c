@@ -10,7 +10,8 @@
 
 #define CHECK_ARENA_BYTES ((size_t)1 << 30)
 #define FIXTURE_MAX_BYTES ((size_t)64 << 20)
-/* Fixtures are converted as if it were 2026-01-01T00:00:00Z, so that their result does not change. */
+/* Fixtures are converted as if it were 2026-01-01T00:00:00Z, so that their result does not change.
+ */
 #define FIXTURE_NOW_US INT64_C(1767225600000000)
 
 struct check {
@@ -22,7 +23,8 @@ struct check {
   unsigned passed, failed;
 };
 
-static int read_whole(struct arena *arena, const char *path, struct str *ret_bytes, struct err *reterr) {
+static int read_whole(struct arena *arena, const char *path, struct str *ret_bytes,
+                      struct err *reterr) {
   FILE *file = fopen(path, "rbe");
   struct stat stat;
   if (!file || fstat(fileno(file), &stat) != 0 || (uint64_t)stat.st_size > FIXTURE_MAX_BYTES) {
@@ -39,12 +41,14 @@ static int read_whole(struct arena *arena, const char *path, struct str *ret_byt
   return 0;
 }
 
-static int convert(struct check *check, struct str bytes, struct str *ret_bundle, struct err *reterr) {
+static int convert(struct check *check, struct str bytes, struct str *ret_bundle,
+                   struct err *reterr) {
   struct charset_result charset;
   struct er7_message message;
   struct mapping_result result;
-  struct mapping_options options = {
-      .now_us = FIXTURE_NOW_US, .time_zone_minutes = (int)check->config.time_zone_minutes, .source = STR("check")};
+  struct mapping_options options = {.now_us = FIXTURE_NOW_US,
+                                    .time_zone_minutes = (int)check->config.time_zone_minutes,
+                                    .source = STR("check")};
   int code = charset_to_utf8(check->arena, bytes, &charset, reterr);
   if (code == 0)
     code = er7_parse(check->arena, charset.text, NULL, &message, reterr);
@@ -59,7 +63,8 @@ static int convert(struct check *check, struct str bytes, struct str *ret_bundle
 }
 
 /* The path of the first difference ("entry[2].resource.status"), or an empty text. */
-static struct str first_difference(struct arena *arena, const struct yyjson_val *a, const struct yyjson_val *b, struct str path) {
+static struct str first_difference(struct arena *arena, const struct yyjson_val *a,
+                                   const struct yyjson_val *b, struct str path) {
   enum json_kind kind = json_kind(a);
   if (kind != json_kind(b) || json_count(a) != json_count(b))
     return path;
@@ -69,7 +74,8 @@ static struct str first_difference(struct arena *arena, const struct yyjson_val 
   while (json_next(&left) && json_next(&right)) {
     const struct yyjson_val *other = kind == JSON_OBJECT ? json_get(b, left.name) : right.value;
     struct str inner = kind == JSON_OBJECT
-                           ? arena_printf(arena, "%.*s%s%.*s", STR_ARG(path), path.n ? "." : "", STR_ARG(left.name))
+                           ? arena_printf(arena, "%.*s%s%.*s", STR_ARG(path), path.n ? "." : "",
+                                          STR_ARG(left.name))
                            : arena_printf(arena, "%.*s[%zu]", STR_ARG(path), left.index);
     struct str found = first_difference(arena, left.value, other, inner);
     if (!str_is_empty(found))
@@ -78,7 +84,8 @@ static struct str first_difference(struct arena *arena, const struct yyjson_val 
   return STR_NULL;
 }
 
-static int write_expected(const char *path, struct arena *arena, const struct yyjson_val *bundle, struct err *reterr) {
+static int write_expected(const char *path, struct arena *arena, const struct yyjson_val *bundle,
+                          struct err *reterr) {
   struct buf buf;
   buf_init_arena(&buf, arena, FIXTURE_MAX_BYTES * 4);
   json_write_pretty(&buf, bundle);
@@ -93,7 +100,8 @@ static int write_expected(const char *path, struct arena *arena, const struct yy
 static int check_fixture(struct check *check, const char *name, struct err *reterr) {
   size_t stem = strlen(name) - strlen(".hl7");
   struct str input = arena_printf(check->arena, "%s/%s", check->folder, name);
-  struct str expected_path = arena_printf(check->arena, "%s/%.*s.fhir.json", check->folder, (int)stem, name);
+  struct str expected_path =
+      arena_printf(check->arena, "%s/%.*s.fhir.json", check->folder, (int)stem, name);
   struct str bytes, made, text;
   const struct yyjson_val *bundle, *expected;
   if (!input.p || !expected_path.p)
@@ -127,7 +135,8 @@ static void check_fixtures(struct check *check) {
   for (int i = 0; i < n; i++) {
     struct err err = {0};
     if (check_fixture(check, entries[i]->d_name, &err) < 0) {
-      printf("FAILED  %s: %s%s%s\n", entries[i]->d_name, err.where, err.where[0] ? ": " : "", err.text);
+      printf("FAILED  %s: %s%s%s\n", entries[i]->d_name, err.where, err.where[0] ? ": " : "",
+             err.text);
       check->failed++;
     } else {
       printf("ok      %s\n", entries[i]->d_name);
@@ -140,14 +149,16 @@ static void check_fixtures(struct check *check) {
 
 static int run(struct check *check, const char *folder) {
   struct err err = {0};
-  if (config_read(check->arena, folder, &check->config, &err) < 0 || maps_open(check->config.maps, &check->maps, &err) < 0)
+  if (config_read(check->arena, folder, &check->config, &err) < 0 ||
+      maps_open(check->config.maps, &check->maps, &err) < 0)
     return command_fail(&command_check, &err, err.code == ERR_IO ? EXIT_IO : EXIT_FAILED);
   struct str fixtures = arena_printf(check->arena, "%s/fixtures", folder);
   check->folder = fixtures.p;
   if (check->folder)
     check_fixtures(check);
-  printf("The configuration is valid: %zu MLLP listener%s, %u fixture%s passed, %u failed.\n", check->config.mllp_n,
-         check->config.mllp_n == 1 ? "" : "s", check->passed, check->passed == 1 ? "" : "s", check->failed);
+  printf("The configuration is valid: %zu MLLP listener%s, %u fixture%s passed, %u failed.\n",
+         check->config.mllp_n, check->config.mllp_n == 1 ? "" : "s", check->passed,
+         check->passed == 1 ? "" : "s", check->failed);
   maps_close(check->maps);
   return check->failed ? EXIT_FAILED : EXIT_OK;
 }
@@ -186,12 +197,15 @@ const struct command command_check = {
     .summary = "check a configuration folder, its maps and its fixtures",
     .usage = "check [--update] [FOLDER]\n"
              "       callosum check --settings\n\n"
-             "Reads the configuration in FOLDER (callosum.d) and its maps, and converts each FOLDER/fixtures/NAME.hl7: the result\n"
-             "must be FOLDER/fixtures/NAME.fhir.json. Faults are told with file and line. Fixtures are converted as if it were\n"
+             "Reads the configuration in FOLDER (callosum.d) and its maps, and converts each "
+             "FOLDER/fixtures/NAME.hl7: the result\n"
+             "must be FOLDER/fixtures/NAME.fhir.json. Faults are told with file and line. Fixtures "
+             "are converted as if it were\n"
              "2026-01-01T00:00:00Z.\n\n"
              "Options:\n"
              "  --update     write the expected results from what the maps make now\n"
              "  --settings   list the settings that a configuration can have\n\n"
-             "Exit code: 0 all is well, 1 a fault was found, 2 wrong usage, 3 the folder can't be read.\n",
+             "Exit code: 0 all is well, 1 a fault was found, 2 wrong usage, 3 the folder can't be "
+             "read.\n",
     .run = run_check,
 };
