@@ -260,12 +260,12 @@ static int compile_files(struct maps *maps, struct err *reterr) {
   return result;
 }
 
-int maps_open(const char *override_dir, struct maps **ret_maps, struct err *reterr) {
+static struct maps *new_maps(void) {
   struct arena *arena = arena_new(MAPS_BYTES_MAX);
   struct maps *maps = arena ? ARENA_NEW(arena, struct maps) : NULL;
   if (!maps) {
     arena_free(arena);
-    return err_no_memory(reterr);
+    return NULL;
   }
   maps->arena = arena;
   map_init(&maps->maps_by_name, arena);
@@ -276,15 +276,31 @@ int maps_open(const char *override_dir, struct maps **ret_maps, struct err *rete
   maps->type_coding = defs_type_by_name(STR("Coding"));
   maps->type_codeable_concept = defs_type_by_name(STR("CodeableConcept"));
   maps->type_bundle = defs_type_by_name(STR("Bundle"));
-  int result = files_load(maps, override_dir, reterr);
+  return maps;
+}
+
+static int open_with(const struct embedded_map *texts, size_t n, const char *override_dir,
+                     struct maps **ret_maps, struct err *reterr) {
+  struct maps *maps = new_maps();
+  if (!maps)
+    return err_no_memory(reterr);
+  int result = files_load(maps, texts, n, override_dir, reterr);
   if (!result)
     result = compile_files(maps, reterr);
-  if (result) {
-    arena_free(arena);
-    return result;
-  }
-  *ret_maps = maps;
-  return 0;
+  if (result)
+    maps_close(maps);
+  else
+    *ret_maps = maps;
+  return result;
+}
+
+int maps_open(const char *override_dir, struct maps **ret_maps, struct err *reterr) {
+  return open_with(embedded_maps, embedded_maps_n, override_dir, ret_maps, reterr);
+}
+
+int maps_open_texts(const struct embedded_map *texts, size_t n, struct maps **ret_maps,
+                    struct err *reterr) {
+  return open_with(texts, n, NULL, ret_maps, reterr);
 }
 
 void maps_close(struct maps *maps) {

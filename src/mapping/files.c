@@ -81,10 +81,10 @@ static int load_folder(struct maps *maps, const char *dir, const char *folder, s
   return result;
 }
 
-int files_load(struct maps *maps, const char *override_dir, struct err *reterr) {
-  for (size_t i = 0; i < embedded_maps_n; i++) {
-    int result = add_file(maps, str_of(embedded_maps[i].name),
-                          str_n(embedded_maps[i].text, embedded_maps[i].n), reterr);
+int files_load(struct maps *maps, const struct embedded_map *texts, size_t n,
+               const char *override_dir, struct err *reterr) {
+  for (size_t i = 0; i < n; i++) {
+    int result = add_file(maps, str_of(texts[i].name), str_n(texts[i].text, texts[i].n), reterr);
     if (result)
       return result;
   }

@@ -18,8 +18,14 @@ struct embedded_map {
 extern const struct embedded_map embedded_maps[];
 extern const size_t embedded_maps_n;
 
-/* Adds all files to `maps->files`, those of `override_dir` in place of their namesakes. */
-int files_load(struct maps *maps, const char *override_dir, struct err *reterr) MUST_CHECK;
+/* Adds these texts to `maps->files`, and those of `override_dir` (NULL: none) in place of their
+ * namesakes. */
+int files_load(struct maps *maps, const struct embedded_map *texts, size_t n,
+               const char *override_dir, struct err *reterr) MUST_CHECK;
+
+/* Maps made of these texts alone, without those of the program. */
+int maps_open_texts(const struct embedded_map *texts, size_t n, struct maps **ret_maps,
+                    struct err *reterr) MUST_CHECK;
 
 /* A row of text with its continuations joined and its comment taken away. */
 struct text_row {

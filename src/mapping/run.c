@@ -118,17 +118,28 @@ static void run_other_row(struct frame *frame, const struct row *row, uint32_t i
   run_set(&below, index);
 }
 
+/* The nearest group around that holds a resource of this name. */
+static const struct group *group_with(const struct frame *frame, uint32_t name) {
+  const struct run *run = frame->run;
+  for (const struct group *group = frame->group; group; group = group->parent)
+    for (size_t i = run->resources.n; i-- > 0;)
+      if (run->resources.p[i]->name == name && group_is_within(run->resources.p[i]->group, group))
+        return group;
+  return NULL;
+}
+
 static void run_each_row(struct frame *frame, const struct row *row, uint32_t index) {
   struct run *run = frame->run;
-  for (size_t i = 0; i < run->resources.n; i++) {
+  const struct group *group = group_with(frame, row->name);
+  for (size_t i = 0; group && i < run->resources.n; i++) {
     struct resource *resource = run->resources.p[i];
-    if (resource->name != row->name || !group_is_within(resource->group, frame->group))
-      continue;
     if (run->each_budget == 0) {
       run_note(run, ERR_TOO_COSTLY, frame->dot.place, "too many resources to refer from");
       return;
     }
     run->each_budget--;
+    if (resource->name != row->name || !group_is_within(resource->group, group))
+      continue;
     struct frame below = *frame;
     below.node = resource->root;
     below.resource = resource;

@@ -95,7 +95,7 @@ struct run {
   struct str now;
 };
 
-enum { NOTES_MAX = 300, REPETITIONS_MAX = 10000, DEPTH_MAX = 24, EACH_BUDGET = 200000 };
+enum { NOTES_MAX = 300, REPETITIONS_MAX = 10000, DEPTH_MAX = 24, EACH_BUDGET = 2000000 };
 #define PLACE_NONE ((struct er7_place){.segment = UINT32_MAX})
 
 /* A warning at a place. The text must hold no data of the message but codes. */

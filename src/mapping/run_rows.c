@@ -332,10 +332,23 @@ static void fill(const struct frame *frame, const struct row *row, uint32_t inde
   }
 }
 
+static bool is_set_by(const struct node *node, uint32_t row) {
+  return (node->text.p || node->target) && node->row == row;
+}
+
 /* One repetition of the source of a `->` row. True when something was made. */
 static bool copy_one(const struct frame *frame, const struct row *row, uint32_t index,
                      struct located l, bool again) {
   struct target target = reach(frame, frame->node, &row->path, again);
+  /* By an earlier segment of this kind? Maps of data types may well be tried one after the other.
+   */
+  if (target.node && row->source.segment && is_set_by(target.node, index)) {
+    if (!has_list(frame, &row->path)) {
+      run_note(frame->run, ERR_NOT_SUPPORTED, l.place, "only the first is mapped");
+      return false;
+    }
+    target = reach(frame, frame->node, &row->path, true);
+  }
   if (!target.node)
     return false;
   uint64_t before = frame->run->values_n;
