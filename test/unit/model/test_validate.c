@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include "format/json.h"
+#include "model/fhirpath.h"
 #include "model/validate.h"
 #include "model/validate_primitive.h"
 
@@ -332,6 +333,75 @@ static void validate_reports_a_full_arena(void **state) {
   arena_free(small);
 }
 
+static void assert_rule(const char *json, const char *key, const char *where) {
+  struct validate_options options = {.with_invariants = true};
+  struct issues issues = validate_with(json, &options);
+  for (size_t i = 0; issues.list.n != (key ? 1 : 0) && i < issues.list.n; i++)
+    print_error("%s: %s\n", issues.list.p[i].where, issues.list.p[i].text);
+  assert_int_equal(issues.errors_n, key ? 1 : 0);
+  if (!key)
+    return;
+  assert_string_equal(issues.list.p[0].where, where);
+  assert_int_equal(issues.list.p[0].code, ERR_INVARIANT);
+  assert_non_null(strstr(issues.list.p[0].text, key));
+}
+
+static void validate_evaluates_invariants(void **state) {
+  (void)state;
+  struct err err;
+  assert_int_equal(validate_init(&err), 0);
+  assert_rule(OBSERVATION("'valueString':'x'"), NULL, NULL);
+  assert_rule(OBSERVATION("'valueString':'x','dataAbsentReason':{'text':'x'}"), "obs-6",
+              "Observation");
+  assert_rule(PATIENT("'contact':[{'gender':'male'}]"), "pat-1", "Patient.contact[0]");
+  assert_rule(PATIENT("'name':[{'period':{'start':'2021','end':'2020'}}]"), "per-1",
+              "Patient.name[0].period");
+  /* inherited from DomainResource */
+  assert_rule(PATIENT("'contained':[{'resourceType':'Basic','id':'a','code':{'text':'x'},"
+                      "'meta':{'versionId':'1'}}],'extension':[{'url':'u','valueReference':{"
+                      "'reference':'#a'}}]"),
+              "dom-4", "Patient");
+  /* on a child, and on a child of several types */
+  assert_rule("{'resourceType':'Organization','name':'x','address':[{'text':'a'},{'use':'home'}]}",
+              "org-2", "Organization.address[1]");
+#define RISK(range)                                                                                \
+  "{'resourceType':'RiskAssessment','status':'final','subject':{'display':'x'},"                   \
+  "'prediction':[{'probabilityRange':{'low':{'value':1,'system':'" range "','code':'%'}}}]}"
+  assert_rule(RISK("http://unitsofmeasure.org"), NULL, NULL);
+  assert_rule(RISK("urn:x"), "ras-1", "RiskAssessment.prediction[0].probability");
+  /* %resource is the entry's resource */
+  assert_rule("{'resourceType':'Bundle','type':'collection','entry':[{'resource':" OBSERVATION(
+                  "'valueString':'x','dataAbsentReason':{'text':'x'}") "}]}",
+              "obs-6", "Bundle.entry[0].resource");
+}
+
+static void validate_compiles_every_invariant(void **state) {
+  (void)state;
+  for (size_t id = 1; id <= defs_types_count(); id++) {
+    const struct defs_type *type = defs_type((defs_type_id)id);
+    for (uint32_t i = 0; i < type->invariants_n; i++) {
+      const struct defs_invariant *invariant = defs_invariant(type->first_invariant + i);
+      const struct fhirpath *program;
+      struct err err;
+      if (invariant->expression.n > 0 &&
+          fhirpath_compile(test_arena, invariant->expression, (defs_type_id)id, &program, &err) < 0)
+        fail_msg("%.*s: %s", STR_ARG(invariant->key), err.text);
+    }
+  }
+}
+
+/* Without a decision nothing is refused, and that is said. */
+static void validate_counts_invariants_that_were_not_decided(void **state) {
+  (void)state;
+  struct err err;
+  assert_int_equal(validate_init(&err), 0);
+  struct validate_options options = {.with_invariants = true};
+  struct issues issues =
+      validate_with(PATIENT("'name':[{'period':{'start':'2020-05-01','end':'2020'}}]"), &options);
+  assert_int_equal(issues.errors_n, 0);
+  assert_int_equal(issues.skipped_n, 1);
+}
+
 static uint64_t random_state = 42;
 static uint32_t random_below(uint32_t n) {
   random_state = random_state * 6364136223846793005u + 1442695040888963407u;
@@ -458,6 +528,9 @@ int main(void) {
       TEST(validate_stops_at_the_limit_of_issues),
       TEST(validate_limits_depth),
       TEST(validate_reports_a_full_arena),
+      TEST(validate_evaluates_invariants),
+      TEST(validate_compiles_every_invariant),
+      TEST(validate_counts_invariants_that_were_not_decided),
       TEST(primitives_agree_with_the_published_expressions),
       TEST(primitives_have_the_limits_of_the_text),
   };

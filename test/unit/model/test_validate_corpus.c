@@ -1,6 +1,6 @@
 /*
  * Validates what others wrote: the example resources of the specification, and the Synthea bundles.
- * With file names as arguments it prints the faults in these instead.
+ * With [--invariants] and file names it prints the faults in these instead.
  */
 #include "../test.h"
 
@@ -15,7 +15,9 @@
 
 struct tally {
   size_t resources, bytes, faulty;
+  size_t skipped; /* invariants that were not decided */
   int64_t validate_us;
+  bool with_invariants;
 };
 
 static const struct yyjson_val *parse(struct arena *arena, struct str text) {
@@ -28,15 +30,19 @@ static const struct yyjson_val *parse(struct arena *arena, struct str text) {
 /* Returns the number of errors; prints them where `label` isn't NULL. */
 static size_t validate(struct arena *arena, const struct yyjson_val *resource, const char *label,
                        struct tally *tally) {
+  struct validate_options options = {.with_invariants = tally->with_invariants};
   struct issues issues = {0};
   struct err err;
   int64_t before = clock_monotonic_us();
-  assert_int_equal(validate_resource(arena, resource, NULL, &issues, &err), 0);
+  assert_int_equal(validate_resource(arena, resource, &options, &issues, &err), 0);
   tally->validate_us += clock_monotonic_us() - before;
+  tally->skipped += issues.skipped_n;
   tally->resources++;
   tally->faulty += issues.errors_n > 0;
   for (size_t i = 0; label && i < issues.list.n; i++)
     printf("%s\t%s\t%s\n", label, issues.list.p[i].where, issues.list.p[i].text);
+  if (label && issues.skipped_n > 0)
+    printf("%s\t\t%zu invariants not decided\n", label, issues.skipped_n);
   return issues.errors_n;
 }
 
@@ -170,8 +176,11 @@ static void validate_accepts_the_examples_of_the_specification(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) {
-    struct tally tally = {0};
-    for (int i = 1; i < argc; i++) {
+    struct tally tally = {.with_invariants = strcmp(argv[1], "--invariants") == 0};
+    struct err err;
+    if (tally.with_invariants && validate_init(&err) < 0)
+      return 1;
+    for (int i = 1 + tally.with_invariants; i < argc; i++) {
       struct arena *arena = arena_new((size_t)2 << 30);
       const struct yyjson_val *resource = parse(arena, read_whole(arena, argv[i]));
       if (resource)
@@ -180,7 +189,9 @@ int main(int argc, char **argv) {
         printf("%s\tnot JSON\n", argv[i]);
       arena_free(arena);
     }
-    printf("%zu resources, %zu with faults\n", tally.resources, tally.faulty);
+    printf("%zu resources, %zu with faults, %zu invariants not decided, %.1f us each\n",
+           tally.resources, tally.faulty, tally.skipped,
+           (double)tally.validate_us / (double)tally.resources);
     return 0;
   }
   const struct CMUnitTest tests[] = {
