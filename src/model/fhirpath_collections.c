@@ -245,7 +245,7 @@ int fhirpath_fn_repeat(struct fhirpath_eval *e, const struct fhirpath_call *call
 int fhirpath_fn_ofType(struct fhirpath_eval *e, const struct fhirpath_call *call,
                        struct fhirpath_list *out) {
   for (size_t i = 0; i < call->focus.n; i++)
-    if (fhirpath_is(&call->focus.p[i], call->node->spec)) {
+    if (fhirpath_is_of_type(&call->focus.p[i], call->node->spec)) {
       int code = fhirpath_push(e, out, &call->focus.p[i]);
       if (code < 0)
         return code;

@@ -34,6 +34,8 @@ static const struct unit {
     {"mg", NULL, 'g', "0.001"},
     {"g", NULL, 'g', "1"},
     {"kg", NULL, 'g', "1000"},
+    {"[lb_av]", NULL, 'g', "453.59237"},
+    {"[oz_av]", NULL, 'g', "28.349523125"},
     {"mm", NULL, 'l', "0.001"},
     {"cm", NULL, 'l', "0.01"},
     {"m", NULL, 'l', "1"},

@@ -179,7 +179,7 @@ static int run_type_operator(struct fhirpath_eval *e, const struct fhirpath_node
     return left.n ? fhirpath_push_boolean(e, out, fhirpath_is(&left.p[0], node->spec)) : 0;
   }
   for (size_t i = 0; i < left.n; i++)
-    if (fhirpath_is(&left.p[i], node->spec)) {
+    if (fhirpath_is_of_type(&left.p[i], node->spec)) {
       int code = fhirpath_push(e, out, &left.p[i]);
       if (code < 0)
         return code;

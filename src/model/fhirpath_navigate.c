@@ -4,31 +4,33 @@
 
 /* ---- Types ----------------------------------------------------------------------------------- */
 
-static bool name_is(struct str s, const char *a, const char *b) {
-  return str_is(s, a) || (b && str_is(s, b));
-}
-
 /* What a value of this FHIR type computes as; FHIRPATH_NODE: it doesn't. */
 static enum fhirpath_kind kind_of_type(defs_type_id id) {
   const struct defs_type *type = defs_type(id);
-  if (type->kind == DEFS_KIND_PRIMITIVE) {
-    struct str name = type->name;
-    if (name_is(name, "boolean", NULL))
-      return FHIRPATH_BOOLEAN;
-    if (name_is(name, "integer", "positiveInt") || name_is(name, "unsignedInt", NULL))
-      return FHIRPATH_INTEGER;
-    if (name_is(name, "decimal", NULL))
-      return FHIRPATH_DECIMAL;
-    if (name_is(name, "dateTime", "instant"))
-      return FHIRPATH_DATETIME;
-    if (name_is(name, "date", NULL))
-      return FHIRPATH_DATE;
-    return name_is(name, "time", NULL) ? FHIRPATH_TIME : FHIRPATH_STRING;
+  switch (type->builtin) {
+  case DEFS_BOOLEAN:
+    return FHIRPATH_BOOLEAN;
+  case DEFS_INTEGER:
+  case DEFS_POSITIVE_INT:
+  case DEFS_UNSIGNED_INT:
+    return FHIRPATH_INTEGER;
+  case DEFS_DECIMAL:
+    return FHIRPATH_DECIMAL;
+  case DEFS_DATE_TIME:
+  case DEFS_INSTANT:
+    return FHIRPATH_DATETIME;
+  case DEFS_DATE:
+    return FHIRPATH_DATE;
+  case DEFS_TIME:
+    return FHIRPATH_TIME;
+  case DEFS_QUANTITY:
+    return FHIRPATH_QUANTITY;
+  default:
+    break;
   }
-  for (; id && type->kind == DEFS_KIND_COMPLEX; id = type->base, type = defs_type(id))
-    if (str_is(type->name, "Quantity"))
-      return FHIRPATH_QUANTITY;
-  return FHIRPATH_NODE;
+  if (type->kind == DEFS_KIND_PRIMITIVE)
+    return FHIRPATH_STRING;
+  return type->kind == DEFS_KIND_COMPLEX && type->base ? kind_of_type(type->base) : FHIRPATH_NODE;
 }
 
 static enum fhirpath_kind system_type(struct str name) {
@@ -47,22 +49,29 @@ static enum fhirpath_kind system_type(struct str name) {
 
 bool fhirpath_type_spec(struct str name, struct fhirpath_type_spec *ret_spec) {
   struct fhirpath_type_spec spec = {.system = FHIRPATH_NODE};
-  if (str_starts_with(name, STR("System.")))
+  bool is_system = str_starts_with(name, STR("System."));
+  bool is_fhir = str_starts_with(name, STR("FHIR."));
+  if (is_system)
     spec.system = system_type(str_slice(name, 7, name.n));
-  else if (str_starts_with(name, STR("FHIR.")))
-    spec.type = defs_type_by_name(str_slice(name, 5, name.n));
-  else {
-    spec.type = defs_type_by_name(name);
+  else
+    spec.type = defs_type_by_name(is_fhir ? str_slice(name, 5, name.n) : name);
+  if (!is_system && !is_fhir)
     spec.system = system_type(name);
-  }
   *ret_spec = spec;
-  return spec.type != 0 || spec.system != FHIRPATH_NODE;
+  /* A name that System doesn't have is a type that nothing is of. */
+  return is_system || spec.type != 0 || spec.system != FHIRPATH_NODE;
 }
 
 bool fhirpath_is(const struct fhirpath_value *value, struct fhirpath_type_spec spec) {
   if (value->kind != FHIRPATH_NODE)
     return spec.system == value->kind;
   return spec.type != 0 && defs_type_is_a(value->type, spec.type);
+}
+
+bool fhirpath_is_of_type(const struct fhirpath_value *value, struct fhirpath_type_spec spec) {
+  if (value->kind == FHIRPATH_NODE && defs_type(value->type)->kind == DEFS_KIND_PRIMITIVE)
+    return value->type == spec.type;
+  return fhirpath_is(value, spec);
 }
 
 /* The type that a resource says it is, where the definitions leave it open. */

@@ -128,7 +128,7 @@ static int run_time_arithmetic(struct fhirpath_eval *e, const struct fhirpath_no
   if (!fhirpath_time_parse(a->text, a->kind, &time) || !fhirpath_decimal_parse(b->text, &amount))
     return 0;
   struct str unit = b->unit;
-  if ((str_is(unit, "s") || str_starts_with(unit, STR("second"))) && amount.scale > 0) {
+  if (str_starts_with(unit, STR("second")) && amount.scale > 0) {
     struct fhirpath_decimal thousand = fhirpath_decimal_from_integer(1000);
     if (!fhirpath_decimal_multiply(amount, thousand, &amount))
       return 0;

@@ -237,8 +237,7 @@ static int parse_constant(struct parser *p, uint32_t *ret_index) {
 static int parse_invocation(struct parser *p, bool starts_path, uint32_t *ret_index) {
   struct fhirpath_node node = {.op = FHIRPATH_OP_MEMBER, .at = p->token.at};
   struct str name = p->token.text;
-  bool is_plain = p->token.kind == FHIRPATH_TOKEN_IDENTIFIER;
-  if (!is_plain && p->token.kind != FHIRPATH_TOKEN_DELIMITED)
+  if (p->token.kind != FHIRPATH_TOKEN_IDENTIFIER && p->token.kind != FHIRPATH_TOKEN_DELIMITED)
     return unexpected(p, "a name");
   int code = next(p);
   if (code < 0)
@@ -247,7 +246,7 @@ static int parse_invocation(struct parser *p, bool starts_path, uint32_t *ret_in
     return parse_call(p, name, node.at, starts_path, ret_index);
   node.value.text = name;
   node.starts_path = starts_path;
-  if (starts_path && is_plain && name.n > 0 && name.p[0] >= 'A' && name.p[0] <= 'Z')
+  if (starts_path && name.n > 0 && name.p[0] >= 'A' && name.p[0] <= 'Z')
     (void)fhirpath_type_spec(name, &node.spec);
   return add_node(p, &node, ret_index);
 }

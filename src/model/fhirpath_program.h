@@ -222,6 +222,8 @@ int fhirpath_extensions(struct fhirpath_eval *e, const struct fhirpath_value *pa
 struct fhirpath_value fhirpath_computed(struct fhirpath_value value);
 bool fhirpath_has_value(const struct fhirpath_value *value);
 bool fhirpath_is(const struct fhirpath_value *value, struct fhirpath_type_spec spec);
+/* The same for as and ofType: a primitive must be of the very type (a code is no string). */
+bool fhirpath_is_of_type(const struct fhirpath_value *value, struct fhirpath_type_spec spec);
 /* "Quantity", "System.String", "FHIR.Patient"; false when there is no such type. */
 bool fhirpath_type_spec(struct str name, struct fhirpath_type_spec *ret_spec);
 

@@ -176,7 +176,9 @@ static bool find_unit(struct str name, enum unit *ret_unit) {
       {"day", UNIT_DAY},         {"days", UNIT_DAY},       {"hour", UNIT_HOUR},
       {"hours", UNIT_HOUR},      {"minute", UNIT_MINUTE},  {"minutes", UNIT_MINUTE},
       {"second", UNIT_SECOND},   {"seconds", UNIT_SECOND}, {"millisecond", UNIT_MS},
-      {"milliseconds", UNIT_MS}, {"s", UNIT_SECOND},       {"ms", UNIT_MS},
+      {"milliseconds", UNIT_MS}, {"s", UNIT_SECOND},       {"min", UNIT_MINUTE},
+      {"h", UNIT_HOUR},          {"d", UNIT_DAY},          {"wk", UNIT_WEEK},
+      {"ms", UNIT_MS},
   };
   for (size_t i = 0; i < sizeof units / sizeof *units; i++)
     if (str_is(name, units[i].name)) {

@@ -22,11 +22,13 @@ struct search_value {
   union {
     struct {
       struct str system, code, text;
-    } token; /* text: CodeableConcept.text or display, for :text */
+    } token; /* text: for :text; a coding's display, an identifier's type.text. A CodeableConcept's
+                text is a row of its own, in which system and code are empty */
     struct {
       struct str type, id, url;
       struct str identifier_system, identifier_value;
-    } reference; /* local (type+id) or absolute url */
+    } reference; /* local (type+id) or absolute url; a canonical with a version gives one row with
+                    `|version` and one without; references to contained resources give none */
     struct {
       int64_t from_us, to_us;
     } date; /* half-open [from, to); INT64_MIN/MAX: open */
@@ -55,8 +57,10 @@ struct search_values {
 int search_values_init(struct err *reterr) MUST_CHECK;
 
 /*
- * All values of `resource`. What can't be evaluated is reported to `reterr` (ERR_VALUE, the
- * parameter in `where`); a resource that passed `validate_resource` gives none.
+ * All values of `resource`, but for `_id` and `_lastUpdated` (the store has them itself),
+ * parameters without expression (`_text`, `_content`) and of type special (`near`). What can't be
+ * evaluated is reported to `reterr` (ERR_VALUE, the parameter in `where`); a resource that passed
+ * `validate_resource` gives none.
  */
 int search_values_extract(struct arena *arena, const struct yyjson_val *resource,
                           struct search_values *ret_values, struct err *reterr) MUST_CHECK;

@@ -233,7 +233,7 @@ static int lay_path(struct builder *b, uint32_t index, const struct cursors *in,
 /* ---- Parameters ------------------------------------------------------------------------------ */
 
 static bool is_extension(const struct plan_node *node) {
-  return str_is(defs_type(node->type)->name, "Extension");
+  return defs_type(node->type)->builtin == DEFS_EXTENSION;
 }
 
 static int add_emit(struct builder *b, struct plan_node *node, enum search_type search,
