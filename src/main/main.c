@@ -9,6 +9,7 @@ static const struct command *const commands[] = {
     &command_trace,
     &command_check,
     &command_completion,
+    &command_validate,
     &command_version,
 };
 

@@ -2,7 +2,8 @@
  * Texts and conditions, by recursive descent:
  *
  *   text      = term { "+" term }
- *   term      = STRING | SOURCE | whole(SOURCE) | join(STRING, text, ...) | now() | "@" NAME
+ *   term      = STRING | SOURCE | whole(SOURCE) | join(STRING, text, ...)
+ *             | plus(text, text, text) | now() | "@" NAME
  *   condition = conjunct { "or" conjunct }
  *   conjunct  = test { "and" test }
  *   test      = "not" test | "(" condition ")" | term comparison | ...
@@ -70,6 +71,20 @@ static int join_call(struct cursor *cursor, defs_type_id type, uint32_t *ret_exp
   return result ? result : expect(cursor, ")", reterr);
 }
 
+static int plus_call(struct cursor *cursor, defs_type_id type, uint32_t *ret_expression,
+                     struct err *reterr) {
+  int result = new_expression(cursor, EXPRESSION_PLUS, ret_expression, reterr);
+  for (int i = 0; !result && i < 3; i++) {
+    uint32_t child = 0;
+    result = expect(cursor, i ? "," : "(", reterr);
+    if (!result)
+      result = compile_text(cursor, type, &child, reterr);
+    if (!result)
+      add_child(cursor, *ret_expression, child);
+  }
+  return result ? result : expect(cursor, ")", reterr);
+}
+
 static int term(struct cursor *cursor, defs_type_id type, uint32_t *ret_expression,
                 struct err *reterr) {
   int result;
@@ -95,6 +110,8 @@ static int term(struct cursor *cursor, defs_type_id type, uint32_t *ret_expressi
     return source_call(cursor, EXPRESSION_WHOLE, ret_expression, reterr);
   if (cursor_accept_word(cursor, "join"))
     return join_call(cursor, type, ret_expression, reterr);
+  if (cursor_accept_word(cursor, "plus"))
+    return plus_call(cursor, type, ret_expression, reterr);
   if (cursor_accept(cursor, "now()"))
     return new_expression(cursor, EXPRESSION_NOW, ret_expression, reterr);
   struct source source = {0};

@@ -368,3 +368,47 @@ const char *convert_text(struct arena *arena, enum primitive primitive, struct s
     return NULL;
   }
 }
+
+/* Seconds in a unit; 0 when it isn't known. ISO+, UCUM and what HL7 table 0259 and habit add. */
+static int64_t unit_seconds(struct str unit) {
+  static const struct {
+    const char *name;
+    int64_t seconds;
+  } table[] = {{"", 60},         {"S", 1},        {"SEC", 1},      {"M", 60},
+               {"MIN", 60},      {"H", 3600},     {"HR", 3600},    {"HOUR", 3600},
+               {"D", 86400},     {"DAY", 86400},  {"W", 604800},   {"WK", 604800},
+               {"WEEK", 604800}, {"SECOND", 1},   {"MINUTE", 60},  {"SECONDS", 1},
+               {"MINUTES", 60},  {"HOURS", 3600}, {"DAYS", 86400}, {"WEEKS", 604800},
+               {"MINS", 60},     {"HRS", 3600}};
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+    if (str_equal_ignore_case(unit, str_of(table[i].name)))
+      return table[i].seconds;
+  return 0;
+}
+
+struct str convert_plus(struct arena *arena, struct str time, struct str amount, struct str unit) {
+  enum { AMOUNT_MAX = 1000000 };
+  struct moment m;
+  double value;
+  int64_t seconds = unit_seconds(str_trim(unit));
+  if (!parse_moment(str_trim(time), &m) || m.day < 0 || !seconds ||
+      !str_to_double(str_trim(amount), &value) || !(value >= 0 && value <= AMOUNT_MAX))
+    return STR_NULL;
+  int64_t at = clock_from_civil((struct clock_civil){.year = m.year,
+                                                     .month = m.month,
+                                                     .day = m.day,
+                                                     .hour = m.hour < 0 ? 0 : m.hour,
+                                                     .minute = m.minute < 0 ? 0 : m.minute,
+                                                     .second = m.second < 0 ? 0 : m.second});
+  at += (int64_t)(value * (double)seconds) * 1000000;
+  struct clock_civil c = clock_to_civil(at);
+  if (c.year > 9999)
+    return STR_NULL;
+  struct str text = arena_printf(arena, "%04d%02d%02d%02d%02d%02d", c.year, c.month, c.day, c.hour,
+                                 c.minute, c.second);
+  if (!text.p || !m.has_offset)
+    return text;
+  int offset = m.offset_minutes < 0 ? -m.offset_minutes : m.offset_minutes;
+  return arena_printf(arena, "%.*s%c%02d%02d", STR_ARG(text), m.offset_minutes < 0 ? '-' : '+',
+                      offset / 60, offset % 60);
+}

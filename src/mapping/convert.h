@@ -18,4 +18,11 @@
 const char *convert_text(struct arena *arena, enum primitive primitive, struct str text,
                          int time_zone_minutes, struct str *ret_text, bool *ret_is_raw);
 
+/*
+ * `time` (a DTM) and an amount of a unit later, as a DTM of the same offset. Units as senders write
+ * them: s, min, h, d, wk, or words that begin so; minutes where there is none. Empty when one of
+ * them is not understood.
+ */
+struct str convert_plus(struct arena *arena, struct str time, struct str amount, struct str unit);
+
 #endif

@@ -71,6 +71,7 @@ enum expression_op {
   EXPRESSION_WHOLE,  /* source: the text with its delimiters */
   EXPRESSION_CONCAT, /* children */
   EXPRESSION_JOIN,   /* children, `text` between those that aren't empty */
+  EXPRESSION_PLUS,   /* children: time, amount, unit */
   EXPRESSION_NOW,
   EXPRESSION_REFERENCE, /* name */
   /* conditions */

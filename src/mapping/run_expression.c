@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "mapping/convert.h"
 #include "mapping/run.h"
 
 static const struct expression *at(const struct frame *frame, uint32_t expression) {
@@ -72,6 +73,18 @@ static struct text_value joined(const struct frame *frame, const struct expressi
   return all;
 }
 
+static struct text_value later(const struct frame *frame, const struct expression *e) {
+  uint32_t amount = at(frame, e->child)->next, unit = at(frame, amount)->next;
+  struct text_value time = expression_text(frame, e->child);
+  struct text_value count = expression_text(frame, amount);
+  time.text =
+      convert_plus(frame->run->arena, time.text, count.text, expression_text(frame, unit).text);
+  if (time.is_valued && count.is_valued && str_is_empty(time.text))
+    run_note(frame->run, ERR_VALUE, count.place, "is no amount of time to add");
+  time.is_valued = !str_is_empty(time.text);
+  return time;
+}
+
 struct text_value expression_text(const struct frame *frame, uint32_t expression) {
   const struct expression *e = at(frame, expression);
   struct located l;
@@ -90,6 +103,8 @@ struct text_value expression_text(const struct frame *frame, uint32_t expression
     return joined(frame, e, STR_NULL);
   case EXPRESSION_JOIN:
     return joined(frame, e, e->text);
+  case EXPRESSION_PLUS:
+    return later(frame, e);
   case EXPRESSION_NOW:
     return (struct text_value){.text = now_text(frame->run), .place = PLACE_NONE};
   default:

@@ -103,9 +103,33 @@ static void numbers_and_booleans_stand_without_quotes(void **state) {
   assert_false(is_raw);
 }
 
+static void times_are_added(void **state) {
+  (void)state;
+  const struct {
+    const char *time, *amount, *unit, *sum;
+  } cases[] = {
+      {"202312312330", "45", "MIN", "20240101001500"},
+      {"20231231233000-0500", "1.5", "h", "20240101010000-0500"},
+      {"20240228", "2", "D", "20240301000000"},
+      {"20240228", "30", "", "20240228003000"},
+      {"20240228", "x", "", ""},
+      {"20240228", "1", "fortnight", ""},
+      {"2024", "1", "D", ""},
+      {"99991231", "9", "wk", ""},
+      {"20240228", "1e300", "D", ""},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct str sum = convert_plus(test_arena, str_of(cases[i].time), str_of(cases[i].amount),
+                                  str_of(cases[i].unit));
+    if (!str_is(sum, cases[i].sum))
+      fail_msg("case %zu: '%.*s'", i, STR_ARG(sum));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(convert_follows_the_table),
+      TEST(times_are_added),
       TEST(numbers_and_booleans_stand_without_quotes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
