@@ -315,7 +315,7 @@ int mapping_run(struct arena *arena, const struct maps *maps, const struct er7_m
     if (run.groups[i])
       run_segment(&run, i);
   note_left_over(&run);
-  result = identity_resolve(&run, reterr);
+  result = run_resolve_identity(&run, reterr);
   if (!result)
     result = write_result(&run, ret_result, reterr);
   return result ? result : arena_is_exhausted(arena) ? err_no_memory(reterr) : 0;

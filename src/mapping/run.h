@@ -153,7 +153,7 @@ void run_set(struct frame *frame, uint32_t row);
 /* ---- run_identity.c ---- */
 
 /* Identities of all resources; those that are the same become one. */
-int identity_resolve(struct run *run, struct err *reterr) MUST_CHECK;
+int run_resolve_identity(struct run *run, struct err *reterr) MUST_CHECK;
 /* A text that tells this resource from all others. */
 struct str identity_of(struct run *run, struct resource *resource);
 

@@ -176,7 +176,7 @@ static int remember(struct run *run, struct map *known, struct resource *resourc
   return 0;
 }
 
-int identity_resolve(struct run *run, struct err *reterr) {
+int run_resolve_identity(struct run *run, struct err *reterr) {
   struct map known;
   map_init(&known, run->arena);
   for (size_t i = 0; i < run->resources.n; i++)
