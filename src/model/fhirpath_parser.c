@@ -191,6 +191,8 @@ static int parse_literal(struct parser *p, enum fhirpath_kind kind, uint32_t *re
   struct fhirpath_node node = {.op = FHIRPATH_OP_LITERAL, .at = p->token.at};
   node.value.kind = kind;
   node.value.text = p->token.text;
+  if (kind == FHIRPATH_DATETIME && str_ends_with(node.value.text, STR("T")))
+    node.value.text.n--; /* @2015T is the date-time 2015 */
   struct fhirpath_time time;
   if (kind != FHIRPATH_STRING && !fhirpath_time_parse(p->token.text, kind, &time))
     return fhirpath_syntax_error(p->lexer.text, p->token.at, p->err,

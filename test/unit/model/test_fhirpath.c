@@ -1,0 +1,297 @@
+#include "../test.h"
+
+#include <stdio.h>
+
+#include "model/fhirpath_program.h"
+
+static const char PATIENT[] =
+    "{\"resourceType\":\"Patient\",\"id\":\"p\",\"contained\":[{\"resourceType\":\"Organization\","
+    "\"id\":\"o\",\"name\":\"Org\"}],"
+    "\"active\":true,\"name\":[{\"use\":\"official\",\"family\":\"Chalmers\",\"given\":[\"Peter\","
+    "\"James\"]},{\"use\":\"usual\",\"given\":[\"Jim\",null],\"_given\":[null,{\"extension\":[{"
+    "\"url\":\"http://e\",\"valueString\":\"x\"}]}]}],"
+    "\"telecom\":[{\"system\":\"phone\",\"value\":\"(03) 5555 6473\",\"rank\":1}],"
+    "\"birthDate\":\"1974-12-25\",\"_birthDate\":{\"extension\":[{\"url\":\"http://time\","
+    "\"valueDateTime\":\"1974-12-25T14:35:45-05:00\"}]},"
+    "\"multipleBirthInteger\":2,\"managingOrganization\":{\"reference\":\"#o\"},"
+    "\"generalPractitioner\":[{\"reference\":\"Practitioner/1\"},{\"reference\":\"urn:uuid:9\"}]}";
+
+static const char OBSERVATION[] =
+    "{\"resourceType\":\"Observation\",\"status\":\"final\",\"code\":{\"coding\":[{\"system\":"
+    "\"http://loinc.org\",\"code\":\"29463-7\"}]},\"valueQuantity\":{\"value\":185.0,\"unit\":"
+    "\"lbs\",\"system\":\"http://unitsofmeasure.org\",\"code\":\"[lb_av]\"}}";
+
+static const char *const KINDS[] = {"node", "boolean",  "integer", "decimal", "string",
+                                    "date", "dateTime", "time",    "quantity"};
+
+/* The result as text: "integer:1 string:a"; "{}" for empty; "error" or "refused" (by compile). */
+static const char *result_of(const char *resource, const char *expression) {
+  const struct yyjson_val *root = NULL;
+  const struct fhirpath *program;
+  struct fhirpath_values values;
+  struct err err;
+  assert_int_equal(json_parse(test_arena, str_of(resource), NULL, &root, &err), 0);
+  defs_type_id type = defs_type_by_name(json_get_text(root, STR("resourceType")));
+  struct fhirpath_context context = {.resource = root, .root_resource = root, .now_us = 1};
+  if (fhirpath_compile(test_arena, str_of(expression), type, &program, &err) < 0)
+    return "refused";
+  if (fhirpath_eval(test_arena, program, root, type, &context, &values, &err) < 0)
+    return "error";
+  struct buf buf;
+  buf_init_arena(&buf, test_arena, 100000);
+  for (size_t i = 0; i < values.n; i++) {
+    struct fhirpath_value v = fhirpath_computed(values.p[i]);
+    struct str text = STR_NULL;
+    if (!fhirpath_to_text(test_arena, &v, &text))
+      text = defs_type(v.type)->name;
+    buf_printf(&buf, "%s%s:%.*s", i ? " " : "", KINDS[v.kind], STR_ARG(text));
+  }
+  return values.n ? buf_z(&buf) : "{}";
+}
+
+struct row {
+  const char *expression, *result;
+};
+
+static void check(const char *resource, const struct row *rows, size_t n) {
+  bool all = true;
+  for (size_t i = 0; i < n; i++) {
+    const char *got = result_of(resource, rows[i].expression);
+    if (strcmp(got, rows[i].result) != 0) {
+      print_error("%s\n  gives    %s\n  expected %s\n", rows[i].expression, got, rows[i].result);
+      all = false;
+    }
+  }
+  assert_true(all);
+}
+#define CHECK(resource, ...)                                                                       \
+  do {                                                                                             \
+    const struct row rows[] = {__VA_ARGS__};                                                       \
+    check((resource), rows, sizeof rows / sizeof *rows);                                           \
+  } while (0)
+
+static void the_whole_grammar_is_parsed(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"2 + 3 * 4", "integer:14"}, {"(2 + 3) * 4", "integer:20"},
+        {"-2 + 3", "integer:1"}, {"10 div 3 mod 2", "integer:1"},
+        {"1 | 2 | 1", "integer:1 integer:2"}, {"true or false and false", "boolean:true"},
+        {"false implies false", "boolean:true"}, {"true xor true", "boolean:false"}, {"{}", "{}"},
+        {"'a' & {} & 'b'", "string:ab"}, {"'a\\'\\\\\\u0041\\n'.length()", "integer:5"},
+        {"`id`", "string:p"}, {"// c\n1 /* d */ + 1", "integer:2"},
+        {"1 in (1 | 2)", "boolean:true"}, {"(1 | 2) contains 3", "boolean:false"},
+        {"4 days", "quantity:4 days"}, {"4.50 'mg'", "quantity:4.50 'mg'"},
+        {"@2015-02-04T14:34:28Z", "dateTime:2015-02-04T14:34:28Z"}, {"@2015T", "dateTime:2015"},
+        {"@T14:34", "time:14:34"}, {"name[1].given[0]", "string:Jim"},
+        {"%`vs-x`", "string:http://hl7.org/fhir/ValueSet/x"},
+        {"%vs-x", "string:http://hl7.org/fhir/ValueSet/x"}, {"name.contains", "{}"},
+        {"1 is Integer", "boolean:true"}, {"1 is System.Integer = true", "boolean:true"});
+}
+
+static void what_is_wrong_is_refused_when_it_is_compiled(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"", "refused"}, {"1 +", "refused"}, {"(1", "refused"}, {"name[0", "refused"},
+        {"'abc", "refused"}, {"'\\q'", "refused"}, {"/* x", "refused"}, {"@2015-13", "refused"},
+        {"@T25:00", "refused"}, {"name.", "refused"}, {"1 2", "refused"}, {"foo()", "refused"},
+        {"first(1)", "refused"}, {"where()", "refused"}, {"name as Nonsense", "refused"},
+        {"%nothing", "refused"}, {"$that", "refused"}, {"99999999999", "refused"},
+        {"'a'.matches('(')", "refused"}, {"#", "refused"}, {"memberOf('http://x')", "refused"});
+}
+
+static void an_error_names_the_column_and_the_function(void **state) {
+  (void)state;
+  const struct fhirpath *program;
+  struct err err;
+  assert_int_equal(fhirpath_compile(test_arena, STR("name.given.foo()"), 0, &program, &err),
+                   ERR_VALUE);
+  assert_string_equal(err.where, "column 12");
+  assert_non_null(strstr(err.text, "foo()"));
+}
+
+static void paths_follow_types_choices_and_siblings(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"Patient.name.given", "string:Peter string:James string:Jim node:string"},
+        {"name.given.count()", "integer:4"}, {"Observation.id", "{}"}, {"Resource.id", "string:p"},
+        {"birthDate", "date:1974-12-25"}, {"multipleBirth", "integer:2"},
+        {"multipleBirthInteger", "{}"}, {"multipleBirth is integer", "boolean:true"},
+        {"multipleBirth.ofType(boolean)", "{}"},
+        {"birthDate.extension('http://time').value", "dateTime:1974-12-25T14:35:45-05:00"},
+        {"name.given.extension.value", "string:x"},
+        {"name.given.last().hasValue()", "boolean:false"},
+        {"name.given.first().hasValue()", "boolean:true"},
+        {"contained.ofType(Organization).name", "string:Org"}, {"children().count()", "integer:11"},
+        {"descendants().where($this = 'Jim').count()", "integer:1"},
+        {"name.select(given.first() | family)", "string:Peter string:Chalmers string:Jim"},
+        {"active is boolean", "boolean:true"}, {"active is System.Boolean", "boolean:false"},
+        {"Patient is DomainResource", "boolean:true"}, {"id.type", "{}"});
+  CHECK(OBSERVATION, {"Observation.value.unit", "string:lbs"},
+        {"value as Quantity", "quantity:185.0 '[lb_av]'"}, {"value.as(Period)", "{}"},
+        {"value.value", "decimal:185.0"}, {"valueQuantity.value", "{}"},
+        {"value = 185 '[lb_av]'", "boolean:true"}, {"value > 80 'kg'", "boolean:true"},
+        {"status in ('final' | 'amended')", "boolean:true"}, {"status is code", "boolean:true"},
+        {"status.as(string)", "{}"});
+}
+
+static void references_resolve_to_contained_resources_and_typed_stubs(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"managingOrganization.resolve().name", "string:Org"},
+        {"generalPractitioner.resolve().count()", "integer:1"},
+        {"generalPractitioner.where(resolve() is Practitioner).reference", "string:Practitioner/1"},
+        {"generalPractitioner.resolve().ofType(Patient)", "{}"}, {"%resource.id", "string:p"},
+        {"%context.id", "string:p"}, {"%ucum", "string:http://unitsofmeasure.org"});
+}
+
+static void empty_spreads_through_operators(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"{} = 1", "{}"}, {"1 + {}", "{}"}, {"{} and false", "boolean:false"},
+        {"{} and true", "{}"}, {"{} or true", "boolean:true"}, {"{}.not()", "{}"},
+        {"{}.exists()", "boolean:false"}, {"{}.all($this)", "boolean:true"},
+        {"{} ~ {}", "boolean:true"}, {"{} implies true", "boolean:true"},
+        {"1 in {}", "boolean:false"}, {"{}.length()", "{}"}, {"name.given > 'a'", "error"},
+        {"1 + 'a'", "error"}, {"1 < 'a'", "error"}, {"'a' + 1", "error"});
+}
+
+static void decimals_are_exact(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"0.1 + 0.2 = 0.3", "boolean:true"}, {"1.50 + 1", "decimal:2.50"},
+        {"1.0 = 1", "boolean:true"}, {"1.2 * 1.8", "decimal:2.16"}, {"1 / 4", "decimal:0.25"},
+        {"1 / 0", "{}"}, {"1 div 0", "{}"}, {"1.234.round(2)", "decimal:1.23"},
+        {"(-1.5).floor()", "integer:-2"}, {"(-1.5).ceiling()", "integer:-1"},
+        {"1.999.truncate()", "integer:1"}, {"1.201 ~ 1.2", "boolean:true"},
+        {"12345678901234567890.5 - 0.5", "decimal:12345678901234567890.0"},
+        {"2.power(10)", "integer:1024"}, {"16.sqrt() = 4", "boolean:true"},
+        {"(-5).abs()", "integer:5"}, {"(1|2|3|4).aggregate($this + $total, 0)", "integer:10"},
+        {"5.5 mod 2", "decimal:1.5"}, {"'1.50'.toDecimal()", "decimal:1.50"},
+        {"2147483647 + 1", "integer:2147483648"});
+}
+
+static void dates_compare_by_the_precision_that_they_have(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"@2012 = @2012", "boolean:true"}, {"@2012 = @2012-01", "{}"},
+        {"@2012 < @2013-01", "boolean:true"},
+        {"@2012-01-01T10:00:00.0Z = @2012-01-01T10:00:00Z", "boolean:true"},
+        {"@2012-01-01T10:00Z = @2012-01-01T11:00+01:00", "boolean:true"},
+        {"@2012-01-01T10:00Z = @2012-01-01T10:00", "{}"}, {"@T10:30 < @T10:31", "boolean:true"},
+        {"@2012 ~ @2012-01", "boolean:false"}, {"birthDate < today()", "boolean:false"},
+        {"birthDate = @1974-12-25", "boolean:true"}, {"@2014-01-31 + 1 month", "date:2014-02-28"},
+        {"@2014 + 24 months", "date:2016"}, {"@2014-03-01 - 1 day", "date:2014-02-28"},
+        {"@T23:30 + 60 minutes", "time:00:30"},
+        {"@2014-01-01T00:00:00.000 + 1.5 seconds", "dateTime:2014-01-01T00:00:01.500"},
+        {"now() > @1969", "boolean:true"}, {"@2014 + 1 'a'", "error"});
+}
+
+static void collections_filter_split_and_combine(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"(1|2|3).tail()", "integer:2 integer:3"}, {"(1|2|3).skip(2)", "integer:3"},
+        {"(1|2|3).take(2).last()", "integer:2"},
+        {"(1|2).combine(2)", "integer:1 integer:2 integer:2"},
+        {"(1|2|3).intersect(2|3|4)", "integer:2 integer:3"},
+        {"(1|2|3).exclude(2)", "integer:1 integer:3"}, {"(1|2).subsetOf(1|2|3)", "boolean:true"},
+        {"(1|2|3).supersetOf(1|5)", "boolean:false"},
+        {"(1|2).combine(1).isDistinct()", "boolean:false"},
+        {"(1|2).combine(1).distinct().count()", "integer:2"}, {"(1|2).single()", "error"},
+        {"(1|2|3).where($this > 1 and $index < 2)", "integer:2"},
+        {"(1|2).all($this > 0)", "boolean:true"}, {"name.exists(use = 'usual')", "boolean:true"},
+        {"1.repeat(iif($this < 4, $this + 1, {}))", "integer:2 integer:3 integer:4"},
+        {"iif(true, 1)", "integer:1"}, {"iif({}, 1, 2)", "integer:2"},
+        {"(true|false).anyTrue()", "boolean:true"}, {"(true|false).allTrue()", "boolean:false"},
+        {"name.trace('x').count()", "integer:2"},
+        {"name.where(given contains 'Peter').family", "string:Chalmers"},
+        {"telecom.rank.toString()", "string:1"});
+}
+
+static void strings_count_code_points(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"'\u00e9\u00e8'.length()", "integer:2"}, {"'a\u00e9b'.indexOf('b')", "integer:2"},
+        {"'a\u00e9b'.substring(1, 1)", "string:\u00e9"}, {"'abc'.substring(3)", "{}"},
+        {"'\u00e9'.upper()", "string:\u00c9"}, {"'a,b'.split(',')", "string:a string:b"},
+        {"('a'|'b').join('-')", "string:a-b"}, {"'abab'.replace('b', 'x')", "string:axax"},
+        {"'ab'.toChars().count()", "integer:2"}, {"' a '.trim()", "string:a"},
+        {"'abc'.startsWith('ab') and 'abc'.endsWith('bc') and 'abc'.contains('b')", "boolean:true"},
+        {"'a1'.matches('[0-9]')", "boolean:true"}, {"'a1'.matchesFull('[0-9]')", "boolean:false"},
+        {"'2024-01'.replaceMatches('(\\\\d+)-(\\\\d+)', '$2/$1')", "string:01/2024"},
+        {"'A\u0301' ~ 'a'", "boolean:true"}, {"'1'.toInteger()", "integer:1"},
+        {"'x'.toInteger()", "{}"}, {"'yes'.toBoolean()", "boolean:true"},
+        {"'2014-01'.toDate()", "date:2014-01"}, {"'4 days'.toQuantity()", "quantity:4 days"},
+        {"'4 days'.convertsToInteger()", "boolean:false"});
+}
+
+static void narratives_are_checked(void **state) {
+  (void)state;
+  const char *good =
+      "{\"resourceType\":\"Basic\",\"text\":{\"div\":\"<div xmlns='http://www.w3.org/"
+      "1999/xhtml'>a</div>\"}}";
+  const char *bad = "{\"resourceType\":\"Basic\",\"text\":{\"div\":\"<div xmlns='http://www.w3.org/"
+                    "1999/xhtml'><script>a</script></div>\"}}";
+  CHECK(good, {"text.div.htmlChecks()", "boolean:true"});
+  CHECK(bad, {"text.div.htmlChecks()", "boolean:false"});
+}
+
+static int eval_code(const char *expression, unsigned max_steps) {
+  const struct yyjson_val *root = NULL;
+  const struct fhirpath *program;
+  struct fhirpath_values values;
+  struct err err;
+  assert_int_equal(json_parse(test_arena, str_of(PATIENT), NULL, &root, &err), 0);
+  struct fhirpath_context context = {.resource = root, .max_steps = max_steps};
+  int code = fhirpath_compile(test_arena, str_of(expression), 0, &program, &err);
+  return code < 0 ? code : fhirpath_eval(test_arena, program, root, 0, &context, &values, &err);
+}
+
+static void costly_expressions_stop(void **state) {
+  (void)state;
+  assert_int_equal(eval_code("1.repeat($this + 1)", 10000), ERR_TOO_COSTLY);
+  assert_int_equal(eval_code("descendants().select(%resource.descendants())", 1000),
+                   ERR_TOO_COSTLY);
+  assert_int_equal(eval_code("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'.matches('^(a+)+$')", 0),
+                   ERR_TOO_COSTLY);
+  struct buf buf;
+  buf_init_arena(&buf, test_arena, 100000);
+  for (int i = 0; i < 5000; i++)
+    buf_add(&buf, STR("a."));
+  buf_add(&buf, STR("a"));
+  assert_int_equal(eval_code(buf_z(&buf), 0), ERR_TOO_COSTLY);
+  buf_clear(&buf);
+  for (int i = 0; i < 5000; i++)
+    buf_add(&buf, STR("("));
+  assert_int_equal(eval_code(buf_z(&buf), 0), ERR_VALUE);
+}
+
+/* What the definitions mark as errors must hold no function that isn't here. */
+static void every_invariant_of_severity_error_compiles(void **state) {
+  (void)state;
+  size_t n = 0;
+  for (defs_type_id id = 1; id <= defs_types_count(); id++) {
+    const struct defs_type *type = defs_type(id);
+    for (uint32_t i = 0; i < type->invariants_n; i++) {
+      const struct defs_invariant *invariant = defs_invariant(type->first_invariant + i);
+      const struct fhirpath *program;
+      struct err err;
+      if (!invariant->is_error || str_is_empty(invariant->expression))
+        continue;
+      if (fhirpath_compile(test_arena, invariant->expression, id, &program, &err) < 0)
+        fail_msg("%s: %s %s", arena_str(test_arena, invariant->key).p, err.where, err.text);
+      n++;
+    }
+  }
+  print_message("%zu invariants\n", n);
+  assert_true(n > 200);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(the_whole_grammar_is_parsed),
+      TEST(what_is_wrong_is_refused_when_it_is_compiled),
+      TEST(an_error_names_the_column_and_the_function),
+      TEST(paths_follow_types_choices_and_siblings),
+      TEST(references_resolve_to_contained_resources_and_typed_stubs),
+      TEST(empty_spreads_through_operators),
+      TEST(decimals_are_exact),
+      TEST(dates_compare_by_the_precision_that_they_have),
+      TEST(collections_filter_split_and_combine),
+      TEST(strings_count_code_points),
+      TEST(narratives_are_checked),
+      TEST(costly_expressions_stop),
+      TEST(every_invariant_of_severity_error_compiles),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
