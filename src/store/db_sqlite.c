@@ -47,6 +47,27 @@ static bool is_no_space(int error) {
   return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
 
+/* What the operating system said of the last write that failed, on the file or on its log. */
+static int last_errno(sqlite3 *handle) {
+  static const int pointers[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+  for (size_t i = 0; i < sizeof pointers / sizeof pointers[0]; i++) {
+    sqlite3_file *file = NULL;
+    int error = 0;
+    if (sqlite3_file_control(handle, "main", pointers[i], &file) == SQLITE_OK && file &&
+        file->pMethods &&
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error) == SQLITE_OK && error)
+      return error;
+  }
+  return sqlite3_system_errno(handle);
+}
+
+static enum err_code code_of_io(sqlite3 *handle) {
+  int error = last_errno(handle);
+  if (is_no_space(error))
+    return ERR_NO_SPACE;
+  return error == EROFS || error == EACCES || error == EPERM ? ERR_READ_ONLY : ERR_IO;
+}
+
 static enum err_code code_of(sqlite3 *handle, int result) {
   switch (result & 0xff) {
   case SQLITE_FULL:
@@ -64,11 +85,7 @@ static enum err_code code_of(sqlite3 *handle, int result) {
     return ERR_TOO_LONG;
   case SQLITE_IOERR:
   case SQLITE_CANTOPEN:
-    if (is_no_space(sqlite3_system_errno(handle)))
-      return ERR_NO_SPACE;
-    if (sqlite3_system_errno(handle) == EROFS || sqlite3_system_errno(handle) == EACCES)
-      return ERR_READ_ONLY;
-    return ERR_IO;
+    return code_of_io(handle);
   default:
     return ERR_STORE;
   }

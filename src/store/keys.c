@@ -89,7 +89,7 @@ static void add_key(struct maker *maker, struct key key) {
 static void add_word(struct maker *maker, int64_t param, int64_t hash, struct str text) {
   struct keys_word *place = VEC_PUSH(maker->arena, &maker->made->words);
   if (place)
-    *place = (struct keys_word){param, hash, schema_cut(text)};
+    *place = (struct keys_word){param, hash, str_is_empty(text) ? STR("") : schema_cut(text)};
   else
     maker->is_out_of_memory = true;
 }

@@ -1,0 +1,176 @@
+/*
+ * The store alone: how fast commits that are already parsed become durable, and what they weigh.
+ *
+ *   bench_store BUNDLES FOLDER [bulk]   BUNDLES: transaction bundles, one per line, .zst or plain.
+ *                                       Prints one line per figure, `name value unit`.
+ */
+#include "base/clock.h"
+#include "base/map.h"
+#include "model/resource.h"
+#include "model/search_values.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+#include <zstd.h>
+
+#define FILE_MAX_BYTES ((size_t)1 << 30)
+
+struct loaded {
+  struct arena *arena;
+  VEC(struct store_commit *) commits;
+  size_t resources_n, values_n;
+};
+
+static int fail(const char *what, const struct err *err) {
+  fprintf(stderr, "bench_store: %s%s%s\n", what, err ? ": " : "", err ? err->text : "");
+  return 1;
+}
+
+static struct str read_file(struct arena *arena, const char *path) {
+  FILE *file = fopen(path, "rb");
+  char *packed = arena_alloc(arena, FILE_MAX_BYTES / 8);
+  if (!file || !packed)
+    return STR_NULL;
+  size_t n = fread(packed, 1, FILE_MAX_BYTES / 8, file);
+  fclose(file);
+  if (!str_ends_with(str_of(path), STR(".zst")))
+    return str_n(packed, n);
+  unsigned long long plain_n = ZSTD_getFrameContentSize(packed, n);
+  if (plain_n == ZSTD_CONTENTSIZE_UNKNOWN || plain_n > FILE_MAX_BYTES)
+    plain_n = FILE_MAX_BYTES / 2;
+  char *plain = arena_alloc(arena, (size_t)plain_n);
+  size_t got = plain ? ZSTD_decompress(plain, (size_t)plain_n, packed, n) : 0;
+  return plain && !ZSTD_isError(got) ? str_n(plain, got) : STR_NULL;
+}
+
+static struct str lookup(void *what, struct str reference) {
+  const struct str *known = map_get(what, reference);
+  return known ? *known : STR_NULL;
+}
+
+static int load_resource(struct loaded *loaded, const struct yyjson_val *resource, struct map *ids,
+                         struct store_write *write, struct err *reterr) {
+  struct arena *arena = loaded->arena;
+  struct str type = json_get_text(resource, STR("resourceType")), body;
+  const struct yyjson_val *json;
+  write->type = defs_type_by_name(type);
+  write->id = json_get_text(resource, STR("id"));
+  int code = resource_rewrite_references(arena, resource, lookup, ids, &body, reterr);
+  if (code == 0)
+    code = json_parse(arena, body, NULL, &json, reterr);
+  if (code == 0)
+    code = resource_canonical(arena, json, write->id, &write->body, reterr);
+  if (code == 0)
+    code = search_values_extract(arena, json, &write->values, reterr);
+  loaded->values_n += write->values.n;
+  return code;
+}
+
+static int load_bundle(struct loaded *loaded, struct str line, struct err *reterr) {
+  struct arena *arena = loaded->arena;
+  const struct yyjson_val *bundle;
+  struct map ids;
+  int code = json_parse(arena, line, NULL, &bundle, reterr);
+  if (code != 0)
+    return code;
+  const struct yyjson_val *entries = json_get(bundle, STR("entry"));
+  struct store_commit *commit = ARENA_NEW(arena, struct store_commit);
+  struct store_write *writes = ARENA_ARRAY(arena, struct store_write, json_count(entries) + 1);
+  map_init(&ids, arena);
+  struct json_each each = json_each(entries);
+  while (json_next(&each)) {
+    const struct yyjson_val *resource = json_get(each.value, STR("resource"));
+    struct str *target = ARENA_NEW(arena, struct str);
+    *target =
+        arena_printf(arena, "%.*s/%.*s", STR_ARG(json_get_text(resource, STR("resourceType"))),
+                     STR_ARG(json_get_text(resource, STR("id"))));
+    if (map_set(&ids, json_get_text(each.value, STR("fullUrl")), target) != 0)
+      return err_no_memory(reterr);
+  }
+  *commit = (struct store_commit){.principal = STR("bench"), .writes = writes};
+  each = json_each(entries);
+  while (code == 0 && json_next(&each))
+    code = load_resource(loaded, json_get(each.value, STR("resource")), &ids,
+                         &writes[commit->writes_n++], reterr);
+  loaded->resources_n += commit->writes_n;
+  struct store_commit **place = VEC_PUSH(arena, &loaded->commits);
+  if (place)
+    *place = commit;
+  return code;
+}
+
+struct progress {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  size_t done_n, failed_n;
+};
+
+static void done(struct store_commit *commit, void *what) {
+  struct progress *progress = what;
+  pthread_mutex_lock(&progress->lock);
+  progress->done_n++;
+  progress->failed_n += commit->code != 0;
+  pthread_cond_signal(&progress->changed);
+  pthread_mutex_unlock(&progress->lock);
+  arena_free(commit->arena);
+}
+
+static double cpu_s(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void run(struct store *store, struct loaded *loaded) {
+  struct progress progress = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+  double cpu = cpu_s(), prepare_s = 0;
+  int64_t start_us = clock_monotonic_us();
+  for (size_t i = 0; i < loaded->commits.n; i++) {
+    struct store_commit *commit = loaded->commits.p[i];
+    commit->arena = arena_new((size_t)1 << 28);
+    commit->done = done;
+    commit->what = &progress;
+    int64_t before_us = clock_monotonic_us();
+    store_submit(store, commit);
+    prepare_s += (double)(clock_monotonic_us() - before_us) / 1e6;
+  }
+  pthread_mutex_lock(&progress.lock);
+  while (progress.done_n < loaded->commits.n)
+    pthread_cond_wait(&progress.changed, &progress.lock);
+  pthread_mutex_unlock(&progress.lock);
+  double s = (double)(clock_monotonic_us() - start_us) / 1e6, n = (double)loaded->resources_n;
+  printf("resources %zu\nvalues_per_resource %.1f\nfailed_commits %zu\n", loaded->resources_n,
+         (double)loaded->values_n / n, progress.failed_n);
+  printf("stored %.0f resources/s\nprepare %.1f us/resource\ncpu %.1f us/resource\n", n / s,
+         prepare_s * 1e6 / n, (cpu_s() - cpu) * 1e6 / n);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 3)
+    return fail("usage: bench_store BUNDLES FOLDER [bulk]", NULL);
+  struct err err;
+  struct loaded loaded = {.arena = arena_new((size_t)8 << 30)};
+  if (search_values_init(&err) != 0)
+    return fail("definitions", &err);
+  struct str text = read_file(loaded.arena, argv[1]), line;
+  if (!text.p)
+    return fail(argv[1], NULL);
+  while (str_split(&text, '\n', &line))
+    if (line.n && load_bundle(&loaded, line, &err) != 0)
+      return fail(argv[1], &err);
+  struct str path = arena_printf(loaded.arena, "%s/bench_store.db", argv[2]);
+  struct store *store;
+  struct store_figures figures;
+  if (store_open(&(struct store_options){.path = path.p, .is_bulk = argc > 3}, &store, &err) != 0)
+    return fail(path.p, &err);
+  run(store, &loaded);
+  if (store_figures(store, &figures, &err) == 0)
+    printf("fsyncs %llu\n", (unsigned long long)figures.fsyncs);
+  int64_t start_us = clock_monotonic_us();
+  store_close(store);
+  printf("close %.2f s\n", (double)(clock_monotonic_us() - start_us) / 1e6);
+  arena_free(loaded.arena);
+  return 0;
+}
