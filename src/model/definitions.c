@@ -157,6 +157,23 @@ bool defs_value_set_has(uint16_t id, struct str system, struct str code) {
   return false;
 }
 
+uint16_t defs_value_set_by_url(struct str url) {
+  for (uint64_t i = 1; i <= defs_value_sets_n_; i++)
+    if (str_equal(defs_value_sets_[i].url, url))
+      return (uint16_t)i;
+  return 0;
+}
+
+bool defs_value_set_code(uint16_t id, size_t index, struct str *ret_system, struct str *ret_code) {
+  const struct defs_value_set *set = value_set(id);
+  if (!set->is_enumerable || index >= set->codes.n)
+    return false;
+  const struct defs_value_set_code *code = &defs_value_set_codes_[set->codes.first + index];
+  *ret_system = defs_systems_[code->system].url;
+  *ret_code = code_of(code);
+  return true;
+}
+
 struct str defs_value_set_system(uint16_t id, struct str code) {
   const struct defs_value_set *set = value_set(id);
   const struct defs_value_set_code *found = find_code(set, code);

@@ -5,8 +5,6 @@
 #include "store/search.h"
 #include "store/store_internal.h"
 
-#pragma weak search_ids
-
 /* ---- What the group knows ---- */
 
 int group_begin(struct group *group, struct sequence sequence, struct err *reterr) {

@@ -1,6 +1,9 @@
 #include "store/search_operand.h"
 
+#include "base/clock.h"
 #include "base/id.h"
+
+#include <math.h>
 
 bool search_split_escaped(struct str *rest, char separator, struct str *ret_part) {
   if (!rest->p)
@@ -65,11 +68,29 @@ struct operand_context {
   struct str reference_type, base_url;
 };
 
+/* ap: 10 % of the gap between the value and now, on both sides. */
+static void widen_date(struct search_operand *o) {
+  int64_t gap = clock_now_us() - o->from_us;
+  int64_t margin = (gap < 0 ? -gap : gap) / 10;
+  o->from_us -= margin;
+  o->to_us += margin;
+}
+
+/* ap: 10 % of the value on both sides, at the least what the precision implies. */
+static void widen_number(struct search_operand *o) {
+  double margin = fabs(o->exact) / 10;
+  o->from = fmin(o->from, o->exact - margin);
+  o->to = fmax(o->to, o->exact + margin);
+}
+
 static int parse_date(const struct operand_context *c, struct str s, struct search_operand *o,
                       struct err *reterr) {
   o->prefix = take_prefix(&s);
-  if (search_normal_date(s, &o->from_us, &o->to_us))
+  if (search_normal_date(s, &o->from_us, &o->to_us)) {
+    if (o->prefix == SEARCH_AP)
+      widen_date(o);
     return 0;
+  }
   return err_set_at(reterr, ERR_VALUE, c->name,
                     "expected a date such as 2013, 2013-01, 2013-01-14 or 2013-01-14T10:00:00Z "
                     "(a '+' in the zone is written %%2B), with an optional prefix eq, ne, gt, lt, "
@@ -77,7 +98,11 @@ static int parse_date(const struct operand_context *c, struct str s, struct sear
 }
 
 static bool parse_number_text(struct str s, struct search_operand *o) {
-  return search_normal_number(s, &o->from, &o->to) && str_to_double(s, &o->exact);
+  if (!search_normal_number(s, &o->from, &o->to) || !str_to_double(s, &o->exact))
+    return false;
+  if (o->prefix == SEARCH_AP)
+    widen_number(o);
+  return true;
 }
 
 static int parse_number(const struct operand_context *c, struct str s, struct search_operand *o,

@@ -1,0 +1,315 @@
+#include "store/search_collect.h"
+
+#include "store/search_match.h"
+#include "store/search_plan.h"
+
+/* ---- Lists of rids --------------------------------------------------------------------------- */
+
+int search_rids_add(struct search_rids *rids, uint64_t rid, struct err *reterr) {
+  if (rids->n >= SEARCH_COLLECT_MAX)
+    return err_set(reterr, ERR_TOO_COSTLY, "",
+                   "more than %d resources would have to be looked at; add a condition that is met "
+                   "by fewer",
+                   SEARCH_COLLECT_MAX);
+  uint64_t *place =
+      vec_push(rids->arena, (void **)&rids->p, &rids->n, &rids->capacity, sizeof *rids->p);
+  if (!place)
+    return err_no_memory(reterr);
+  *place = rid;
+  return 0;
+}
+
+static int compare_rids(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+void search_rids_sort(struct search_rids *rids) {
+  if (rids->n > 1)
+    qsort(rids->p, rids->n, sizeof *rids->p, compare_rids);
+  size_t kept = 0;
+  for (size_t i = 0; i < rids->n; i++)
+    if (kept == 0 || rids->p[kept - 1] != rids->p[i])
+      rids->p[kept++] = rids->p[i];
+  rids->n = kept;
+}
+
+int search_rids_add_query(struct search_context *c, const struct db_query *query,
+                          struct search_rids *rids, struct err *reterr) {
+  struct db_statement *statement;
+  int code = db_query_start(c->db, query, &statement, reterr);
+  if (code)
+    return code;
+  bool has_row;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row && code == 0)
+    if ((code = search_rids_add(rids, (uint64_t)db_column_i64(statement, 0), reterr)) != 0)
+      break;
+  db_release(statement);
+  return code;
+}
+
+/* ---- _lastUpdated ---------------------------------------------------------------------------- */
+
+/* The instants from..to, both included, that satisfy `o`; `ne` is not one interval. */
+static void instants(const struct search_operand *o, int64_t *ret_from, int64_t *ret_to) {
+  *ret_from = INT64_MIN;
+  *ret_to = INT64_MAX;
+  switch (o->prefix) {
+  case SEARCH_EQ:
+  case SEARCH_AP:
+    *ret_from = o->from_us;
+    *ret_to = o->to_us - 1;
+    break;
+  case SEARCH_GT:
+  case SEARCH_SA:
+    *ret_from = o->to_us;
+    break;
+  case SEARCH_GE:
+    *ret_from = o->from_us;
+    break;
+  case SEARCH_LT:
+  case SEARCH_EB:
+    *ret_to = o->from_us - 1;
+    break;
+  case SEARCH_LE:
+    *ret_to = o->to_us - 1;
+    break;
+  case SEARCH_NE:
+    break; /* all: the test decides */
+  }
+}
+
+static void add_updated(struct db_query *query, const struct search_context *c,
+                        const struct search_predicate *p, const struct search_operand *o) {
+  int64_t from, to;
+  instants(o, &from, &to);
+  db_query_add(query, " FROM resource WHERE state=1 AND type=");
+  db_query_i64(query, schema_type_number(c->schema, p->type));
+  db_query_add(query, " AND updated>=");
+  db_query_i64(query, from);
+  db_query_add(query, " AND updated<=");
+  db_query_i64(query, to);
+}
+
+/* ---- Counting -------------------------------------------------------------------------------- */
+
+/* Runs "SELECT count(*) FROM (SELECT 1 <from> LIMIT limit)". */
+static int count_from(struct search_context *c, const struct db_query *from, uint64_t limit,
+                      uint64_t *ret_n, struct err *reterr) {
+  struct db_query query;
+  int64_t n;
+  db_query_init(&query, c->arena);
+  db_query_add(&query, "SELECT count(*) FROM (SELECT 1");
+  db_query_append(&query, from);
+  db_query_add(&query, " LIMIT ");
+  db_query_i64(&query, (int64_t)limit);
+  db_query_add(&query, ")");
+  int code = db_query_number(c->db, &query, 0, &n, reterr);
+  if (code == 0)
+    *ret_n = (uint64_t)n;
+  return code;
+}
+
+static int count_spans(struct search_context *c, const struct search_condition *condition,
+                       const struct search_spans *spans, uint64_t limit, uint64_t *ret_n,
+                       struct err *reterr) {
+  struct search_spans own = {0};
+  int code = 0;
+  if (!spans) {
+    code = search_spans_make(c, condition, &own, reterr);
+    spans = &own;
+  }
+  uint64_t sum = 0, n = 0;
+  for (size_t i = 0; i < spans->n && code == 0 && sum < limit; i++) {
+    struct db_query from;
+    db_query_init(&from, c->arena);
+    search_span_add(&from, c, condition, &spans->p[i]);
+    code = count_from(c, &from, limit - sum, &n, reterr);
+    sum += code ? 0 : n;
+  }
+  *ret_n = sum;
+  return code;
+}
+
+static int count_updated(struct search_context *c, const struct search_predicate *p, uint64_t limit,
+                         uint64_t *ret_n, struct err *reterr) {
+  uint64_t sum = 0, n = 0;
+  int code = 0;
+  for (size_t i = 0; i < p->operands_n && code == 0 && sum < limit; i++) {
+    struct db_query from;
+    db_query_init(&from, c->arena);
+    add_updated(&from, c, p, &p->operands[i]);
+    code = count_from(c, &from, limit - sum, &n, reterr);
+    sum += code ? 0 : n;
+  }
+  *ret_n = sum;
+  return code;
+}
+
+/* Rows that refer to one of a few of the targets, and from these how many to all of them. */
+static int count_links(struct search_context *c, const struct search_condition *condition,
+                       const struct search_rids *targets, uint64_t limit, uint64_t *ret_n,
+                       struct err *reterr) {
+  enum { SAMPLE = 8 };
+  uint64_t sum = 0;
+  size_t looked_at = 0, step = targets->n / SAMPLE + 1;
+  for (size_t i = 0; i < targets->n && sum < limit; i += step) {
+    struct db_query from;
+    uint64_t n;
+    db_query_init(&from, c->arena);
+    db_query_add(&from, " FROM reference WHERE param=");
+    db_query_i64(&from, condition->param);
+    db_query_add(&from, " AND target=");
+    db_query_i64(&from, (int64_t)targets->p[i]);
+    int code = count_from(c, &from, limit - sum, &n, reterr);
+    if (code)
+      return code;
+    sum += n;
+    looked_at++;
+  }
+  *ret_n = looked_at ? sum * targets->n / looked_at : 0;
+  return 0;
+}
+
+/* Chains with few targets are counted; for many their share of all targets is taken. */
+static int count_chain(struct search_context *c, const struct search_condition *condition,
+                       uint64_t limit, uint64_t *ret_n, struct err *reterr) {
+  enum { FEW = 200 };
+  uint64_t sum = 0;
+  struct search_rids few = {.arena = c->arena};
+  for (size_t i = 0; i < condition->targets_n && sum < limit; i++) {
+    const struct search_condition *target = &condition->targets[i];
+    uint64_t n, of_all = 0, all = 0;
+    int code = search_count(c, target, NULL, FEW, &n, reterr);
+    if (code == 0 && n < FEW) {
+      code = search_collect(c, target, &few, reterr);
+    } else if (code == 0) {
+      code = search_type_count(c, target->predicate->type, &of_all, reterr);
+      if (code == 0)
+        code = search_type_count(c, condition->predicate->type, &all, reterr);
+      sum += of_all ? n * all / of_all : n;
+    }
+    if (code)
+      return code;
+  }
+  search_rids_sort(&few);
+  uint64_t n = 0;
+  int code = few.n ? count_links(c, condition, &few, limit, &n, reterr) : 0;
+  *ret_n = sum + n;
+  return code;
+}
+
+int search_count(struct search_context *c, const struct search_condition *condition,
+                 const struct search_spans *spans, uint64_t limit, uint64_t *ret_n,
+                 struct err *reterr) {
+  switch (condition->predicate->subject) {
+  case SEARCH_ON_ID:
+    *ret_n = condition->rids_n;
+    return 0;
+  case SEARCH_ON_LAST_UPDATED:
+    return count_updated(c, condition->predicate, limit, ret_n, reterr);
+  case SEARCH_ON_CHAIN:
+    return count_chain(c, condition, limit, ret_n, reterr);
+  case SEARCH_ON_HAS:
+    return search_count(c, &condition->targets[0], NULL, limit, ret_n, reterr);
+  case SEARCH_ON_PARAM:
+    break;
+  }
+  return count_spans(c, condition, spans, limit, ret_n, reterr);
+}
+
+/* ---- Collecting ------------------------------------------------------------------------------ */
+
+static int collect_spans(struct search_context *c, const struct search_condition *condition,
+                         struct search_rids *rids, struct err *reterr) {
+  struct search_spans spans;
+  int code = search_spans_make(c, condition, &spans, reterr);
+  for (size_t i = 0; code == 0 && i < spans.n; i++) {
+    struct db_query query;
+    db_query_init(&query, c->arena);
+    db_query_add(&query, "SELECT rid");
+    search_span_add(&query, c, condition, &spans.p[i]);
+    code = search_rids_add_query(c, &query, rids, reterr);
+  }
+  return code;
+}
+
+static int collect_updated(struct search_context *c, const struct search_predicate *p,
+                           struct search_rids *rids, struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; i < p->operands_n && code == 0; i++) {
+    struct db_query query;
+    db_query_init(&query, c->arena);
+    db_query_add(&query, "SELECT rid");
+    add_updated(&query, c, p, &p->operands[i]);
+    code = search_rids_add_query(c, &query, rids, reterr);
+  }
+  return code;
+}
+
+static int collect_targets(struct search_context *c, const struct search_condition *condition,
+                           struct search_rids *targets, struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; i < condition->targets_n && code == 0; i++)
+    code = search_collect(c, &condition->targets[i], targets, reterr);
+  search_rids_sort(targets);
+  return code;
+}
+
+/* What refers to the targets. */
+static int collect_chain(struct search_context *c, const struct search_condition *condition,
+                         struct search_rids *rids, struct err *reterr) {
+  struct search_rids targets = {.arena = c->arena};
+  struct db_query query;
+  int code = collect_targets(c, condition, &targets, reterr);
+  db_query_init(&query, c->arena);
+  db_query_add(&query, "SELECT rid FROM reference WHERE param=");
+  db_query_i64(&query, condition->param);
+  db_query_add(&query, " AND target=");
+  db_query_i64(&query, 0);
+  for (size_t i = 0; i < targets.n && code == 0; i++) {
+    query.values.p[1].i64 = (int64_t)targets.p[i];
+    code = search_rids_add_query(c, &query, rids, reterr);
+  }
+  return code;
+}
+
+/* What the sources of _has refer to. */
+static int collect_has(struct search_context *c, const struct search_condition *condition,
+                       struct search_rids *rids, struct err *reterr) {
+  struct search_rids sources = {.arena = c->arena};
+  int code = collect_targets(c, condition, &sources, reterr);
+  for (size_t i = 0; i < sources.n && code == 0; i++) {
+    struct search_candidate source;
+    bool found;
+    code = search_fetch(c, sources.p[i], &source, &found, reterr);
+    if (code || !found)
+      continue;
+    struct keys keys = search_keys_of(source.keys, KEYS_REFERENCE, condition->param);
+    for (size_t k = 0; k < keys.n && code == 0; k++)
+      if (keys.p[k].target > 0)
+        code = search_rids_add(rids, (uint64_t)keys.p[k].target, reterr);
+    arena_reset(c->scratch);
+  }
+  return code;
+}
+
+int search_collect(struct search_context *c, const struct search_condition *condition,
+                   struct search_rids *rids, struct err *reterr) {
+  int code = 0;
+  switch (condition->predicate->subject) {
+  case SEARCH_ON_ID:
+    for (size_t i = 0; i < condition->rids_n && code == 0; i++)
+      code = search_rids_add(rids, condition->rids[i], reterr);
+    return code;
+  case SEARCH_ON_LAST_UPDATED:
+    return collect_updated(c, condition->predicate, rids, reterr);
+  case SEARCH_ON_CHAIN:
+    return collect_chain(c, condition, rids, reterr);
+  case SEARCH_ON_HAS:
+    return collect_has(c, condition, rids, reterr);
+  case SEARCH_ON_PARAM:
+    break;
+  }
+  return collect_spans(c, condition, rids, reterr);
+}

@@ -1,0 +1,37 @@
+/*
+ * All candidates of one condition at once, and how many there are. Private to the planner.
+ *
+ * Threads: within one running search. Memory: on its arena, 8 bytes a row, at most
+ * SEARCH_COLLECT_MAX rows.
+ */
+#ifndef STORE_SEARCH_COLLECT_H
+#define STORE_SEARCH_COLLECT_H
+
+#include "store/search_span.h"
+
+enum { SEARCH_COLLECT_MAX = 2000000 };
+
+struct search_rids {
+  struct arena *arena;
+  uint64_t *p;
+  size_t n, capacity;
+};
+
+int search_rids_add(struct search_rids *rids, uint64_t rid, struct err *reterr) MUST_CHECK;
+void search_rids_sort(struct search_rids *rids); /* ascending, each once */
+
+/* Appends the first column of all rows of `query`. */
+int search_rids_add_query(struct search_context *c, const struct db_query *query,
+                          struct search_rids *rids, struct err *reterr) MUST_CHECK;
+
+/* Appends every resource that may satisfy `condition`, in no order. */
+int search_collect(struct search_context *c, const struct search_condition *condition,
+                   struct search_rids *rids, struct err *reterr) MUST_CHECK;
+
+/* How many rows search_collect would give, about; counts to `limit` at the most. `spans` may hold
+ * those of the condition, else NULL. */
+int search_count(struct search_context *c, const struct search_condition *condition,
+                 const struct search_spans *spans, uint64_t limit, uint64_t *ret_n,
+                 struct err *reterr) MUST_CHECK;
+
+#endif

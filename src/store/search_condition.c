@@ -1,0 +1,482 @@
+#include "store/search_condition.h"
+
+/* Different hashes that one value of a query may stand for. */
+enum { RANGES_MAX = 20000 };
+
+/* ---- Context --------------------------------------------------------------------------------- */
+
+int search_context_init(struct search_context *c, struct store_view *view,
+                        const struct access *access, struct arena *arena, struct err *reterr) {
+  *c = (struct search_context){.view = view,
+                               .db = store_view_db(view),
+                               .schema = store_view_schema(view),
+                               .access = access,
+                               .arena = arena};
+  int code = store_filter(c->db, c->schema, access, &c->filter, reterr);
+  if (code)
+    return code;
+  db_query_init(&c->fetch, arena);
+  db_query_add(&c->fetch, "SELECT r.type,r.updated,r.id,r.keys FROM resource r WHERE r.rid=");
+  db_query_i64(&c->fetch, 0);
+  db_query_add(&c->fetch, " AND r.state=1 AND ");
+  store_filter_add(&c->fetch, &c->filter, "r", 0);
+  c->scratch = arena_new((size_t)256 << 20);
+  return c->scratch && !c->fetch.is_broken ? 0 : err_no_memory(reterr);
+}
+
+void search_context_fini(struct search_context *c) {
+  arena_free(c->scratch);
+  c->scratch = NULL;
+}
+
+/* ---- Ranges ---------------------------------------------------------------------------------- */
+
+struct range_list {
+  struct arena *arena;
+  VEC(struct search_range) list;
+  bool is_out_of_memory;
+};
+
+static void add_range(struct range_list *ranges, int64_t from, int64_t to) {
+  struct search_range *place = VEC_PUSH(ranges->arena, &ranges->list);
+  if (place)
+    *place = (struct search_range){from, to};
+  else
+    ranges->is_out_of_memory = true;
+}
+
+static int compare_ranges(const void *a, const void *b) {
+  const struct search_range *x = a, *y = b;
+  return (x->from > y->from) - (x->from < y->from);
+}
+
+static struct search_ranges finish_ranges(struct range_list *ranges) {
+  struct search_range *p = ranges->list.p;
+  size_t kept = 0;
+  if (ranges->list.n > 1)
+    qsort(p, ranges->list.n, sizeof *p, compare_ranges);
+  for (size_t i = 0; i < ranges->list.n; i++) {
+    if (kept > 0 && p[i].from <= p[kept - 1].to) {
+      if (p[i].to > p[kept - 1].to)
+        p[kept - 1].to = p[i].to;
+    } else {
+      p[kept++] = p[i];
+    }
+  }
+  return (struct search_ranges){p, kept};
+}
+
+bool search_ranges_have(struct search_ranges ranges, int64_t value) {
+  size_t from = 0, to = ranges.n;
+  while (from < to) {
+    size_t middle = from + (to - from) / 2;
+    if (value < ranges.p[middle].from)
+      to = middle;
+    else if (value > ranges.p[middle].to)
+      from = middle + 1;
+    else
+      return true;
+  }
+  return false;
+}
+
+/* ---- Values to ranges ------------------------------------------------------------------------ */
+
+static void add_token(const struct schema *schema, const struct search_operand *o,
+                      struct range_list *ranges) {
+  if (o->has_system) {
+    int64_t hash = schema_token_hash(schema, o->system, o->code);
+    add_range(ranges, hash, hash);
+  } else {
+    add_range(ranges, schema_token_first(schema, o->code), schema_token_last(schema, o->code));
+  }
+}
+
+/* Every word of the parameter's vocabulary that begins with `prefix`. */
+static int add_words(struct search_context *c, uint16_t param, struct str prefix,
+                     struct range_list *ranges, struct err *reterr) {
+  struct db_query query;
+  db_query_init(&query, c->arena);
+  db_query_add(&query, "SELECT hash FROM vocabulary WHERE param=");
+  db_query_i64(&query, param);
+  db_query_add(&query, " AND text>=");
+  db_query_text(&query, prefix);
+  db_query_add(&query, " AND text<");
+  db_query_text(&query, arena_printf(c->arena, "%.*s\xF4\x8F\xBF\xBF", STR_ARG(prefix)));
+  struct db_statement *statement;
+  int code = db_query_start(c->db, &query, &statement, reterr);
+  if (code)
+    return code;
+  bool has_row;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
+    int64_t hash = db_column_i64(statement, 0);
+    if (ranges->list.n >= RANGES_MAX) {
+      code = err_set(reterr, ERR_TOO_COSTLY, "", "more than %d different values begin like this",
+                     RANGES_MAX);
+      break;
+    }
+    add_range(ranges, hash, hash);
+  }
+  db_release(statement);
+  return code;
+}
+
+static int add_target(struct search_context *c, defs_type_id type, struct str id,
+                      struct range_list *ranges, struct err *reterr) {
+  uint64_t rid;
+  int code = store_rid(c->db, c->schema, type, id, &rid, reterr);
+  if (code == 0 && rid)
+    add_range(ranges, (int64_t)rid, (int64_t)rid);
+  return code;
+}
+
+/* An id without a type is looked for in every type that the parameter may refer to. */
+static int add_reference(struct search_context *c, const struct defs_param *param,
+                         const struct search_operand *o, struct range_list *ranges,
+                         struct err *reterr) {
+  if (o->url.n > 0) {
+    int64_t target = schema_url_target(c->schema, o->url);
+    add_range(ranges, target, target);
+    return 0;
+  }
+  if (o->type.n > 0)
+    return add_target(c, defs_type_by_name(o->type), o->id, ranges, reterr);
+  int code = 0;
+  for (uint32_t i = 0; i < param->targets_n && !code; i++)
+    code = add_target(c, defs_target(param->first_target + i), o->id, ranges, reterr);
+  for (size_t i = 1; param->targets_n == 0 && i <= defs_types_count() && !code; i++)
+    if (defs_is_resource(defs_type((defs_type_id)i)))
+      code = add_target(c, (defs_type_id)i, o->id, ranges, reterr);
+  return code;
+}
+
+static int add_value_set(struct search_context *c, const struct search_operand *o,
+                         struct range_list *ranges, struct err *reterr) {
+  uint16_t value_set = defs_value_set_by_url(o->text);
+  if (!value_set || !defs_value_set_is_enumerable(value_set))
+    return err_set(reterr, ERR_NOT_SUPPORTED, ":in",
+                   "the codes of this value set are not known here");
+  struct str system, code;
+  for (size_t i = 0; defs_value_set_code(value_set, i, &system, &code); i++) {
+    int64_t hash = schema_token_hash(c->schema, system, code);
+    add_range(ranges, hash, hash);
+    /* a bound element (code) has no system of its own */
+    hash = schema_token_hash(c->schema, STR(""), code);
+    add_range(ranges, hash, hash);
+  }
+  return 0;
+}
+
+static int add_above(struct search_context *c, struct str uri, struct range_list *ranges) {
+  int64_t hash = schema_text_hash(c->schema, uri);
+  add_range(ranges, hash, hash);
+  for (size_t n = uri.n; n > 0; n--) {
+    if (uri.p[n - 1] != '/')
+      continue;
+    for (size_t cut = n - 1; cut <= n; cut++) { /* with the slash and without it */
+      hash = schema_text_hash(c->schema, str_slice(uri, 0, cut));
+      add_range(ranges, hash, hash);
+    }
+  }
+  return 0;
+}
+
+static int add_uri(struct search_context *c, const struct search_condition *condition,
+                   const struct search_operand *o, struct range_list *ranges, struct err *reterr) {
+  if (condition->predicate->modifier == SEARCH_BELOW)
+    return add_words(c, condition->param, o->text, ranges, reterr);
+  if (condition->predicate->modifier == SEARCH_ABOVE)
+    return add_above(c, o->text, ranges);
+  int64_t hash = schema_text_hash(c->schema, o->text);
+  add_range(ranges, hash, hash);
+  return 0;
+}
+
+/* A quantity's units; every unit that occurs when the value names none. */
+static int add_units(struct search_context *c, const struct search_condition *condition,
+                     const struct search_operand *o, struct range_list *ranges,
+                     struct err *reterr) {
+  if (o->code.n == 0)
+    return add_words(c, condition->param, STR(""), ranges, reterr);
+  add_token(c->schema, o, ranges);
+  return 0;
+}
+
+/* The ranges of `o`, a value of the type `type`. */
+static int add_value(struct search_context *c, const struct search_condition *condition,
+                     const struct defs_param *param, enum search_type type,
+                     const struct search_operand *o, struct range_list *ranges,
+                     struct err *reterr) {
+  switch (condition->predicate->modifier) {
+  case SEARCH_TEXT:
+    return add_words(c, condition->param, schema_cut(o->folded), ranges, reterr);
+  case SEARCH_IN:
+  case SEARCH_NOT_IN:
+    return add_value_set(c, o, ranges, reterr);
+  case SEARCH_IDENTIFIER:
+    add_token(c->schema, o, ranges);
+    return 0;
+  default:
+    break;
+  }
+  switch (type) {
+  case SEARCH_TOKEN:
+    add_token(c->schema, o, ranges);
+    return 0;
+  case SEARCH_REFERENCE:
+    return add_reference(c, param, o, ranges, reterr);
+  case SEARCH_URI:
+    return add_uri(c, condition, o, ranges, reterr);
+  case SEARCH_QUANTITY:
+    return add_units(c, condition, o, ranges, reterr);
+  default:
+    return 0;
+  }
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+static bool is_hashed(enum search_type type) {
+  return type == SEARCH_TOKEN || type == SEARCH_REFERENCE || type == SEARCH_URI;
+}
+
+static bool is_system_only(const struct search_condition *condition,
+                           const struct search_operand *o) {
+  return condition->type == SEARCH_TOKEN && o->has_system && o->code.n == 0 &&
+         condition->predicate->modifier != SEARCH_TEXT;
+}
+
+static void set_system_only(const struct schema *schema, const struct search_operand *o,
+                            struct search_test *test) {
+  test->is_system_only = true;
+  test->system = schema_token_hash(schema, o->system, STR("")) & SCHEMA_TOKEN_SYSTEM_MASK;
+  test->needs_body = true;
+}
+
+static const struct search_ranges no_first = {&(const struct search_range){0, 0}, 1};
+
+/* All hashed values of an OR list make one test; `system|` and ordered values one each. */
+static int make_tests(struct search_context *c, struct search_condition *condition,
+                      const struct defs_param *param, struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
+  struct search_test *tests = ARENA_ARRAY(c->arena, struct search_test, p->operands_n + 1);
+  struct range_list together = {.arena = c->arena};
+  size_t n = 1; /* tests[0]: those that go together */
+  if (!tests)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < p->operands_n; i++) {
+    const struct search_operand *o = &p->operands[i];
+    struct range_list own = {.arena = c->arena};
+    bool goes_together = is_hashed(condition->type) && !is_system_only(condition, o);
+    struct search_test *test = goes_together ? &tests[0] : &tests[n++];
+    test->firsts = no_first;
+    if (is_system_only(condition, o)) {
+      set_system_only(c->schema, o, test);
+      continue;
+    }
+    int code = add_value(c, condition, param, condition->type, o, goes_together ? &together : &own,
+                         reterr);
+    if (code)
+      return code;
+    if (goes_together)
+      continue;
+    test->operand = o;
+    test->values = finish_ranges(&own);
+    test->needs_body = condition->type == SEARCH_STRING && o->folded.n > SCHEMA_FOLDED_MAX_BYTES;
+    together.is_out_of_memory |= own.is_out_of_memory;
+  }
+  tests[0].firsts = no_first;
+  tests[0].values = finish_ranges(&together);
+  bool is_empty = tests[0].values.n == 0;
+  condition->tests = tests + is_empty;
+  condition->tests_n = n - is_empty;
+  return together.is_out_of_memory ? err_no_memory(reterr) : 0;
+}
+
+/* A composite's rows stand under its second component; the rest is checked on the body. */
+static int make_composite_test(struct search_context *c, struct search_condition *condition,
+                               const struct defs_param *param, const struct search_operand *o,
+                               struct search_test *test, struct err *reterr) {
+  const struct search_operand *first = &o->parts[0], *second = &o->parts[1];
+  const struct defs_param *first_param = defs_param(defs_component(param->first_component)->param);
+  const struct defs_param *second_param =
+      defs_param(defs_component(param->first_component + 1)->param);
+  struct range_list firsts = {.arena = c->arena}, values = {.arena = c->arena};
+  test->is_any_first = condition->type == SEARCH_REFERENCE || condition->type == SEARCH_URI ||
+                       first_param->type != SEARCH_TOKEN || first->code.n == 0;
+  test->needs_body = test->is_any_first || o->parts_n > 2;
+  if (!test->is_any_first)
+    add_token(c->schema, first, &firsts);
+  test->firsts = finish_ranges(&firsts);
+  test->operand = second;
+  if (is_system_only(condition, second)) {
+    set_system_only(c->schema, second, test);
+    return 0;
+  }
+  int code = add_value(c, condition, second_param, condition->type, second, &values, reterr);
+  test->values = finish_ranges(&values);
+  if (code == 0 && (firsts.is_out_of_memory || values.is_out_of_memory))
+    return err_no_memory(reterr);
+  return code;
+}
+
+static int make_composite(struct search_context *c, struct search_condition *condition,
+                          const struct defs_param *param, struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
+  condition->type = defs_param(defs_component(param->first_component + 1)->param)->type;
+  struct search_test *tests = ARENA_ARRAY(c->arena, struct search_test, p->operands_n);
+  if (!tests)
+    return err_no_memory(reterr);
+  int code = 0;
+  for (size_t i = 0; i < p->operands_n && !code; i++)
+    code = make_composite_test(c, condition, param, &p->operands[i], &tests[i], reterr);
+  condition->tests = tests;
+  condition->tests_n = p->operands_n;
+  return code;
+}
+
+static int compare_rids(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+static int make_ids(struct search_context *c, struct search_condition *condition,
+                    struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
+  uint64_t *rids = ARENA_ARRAY(c->arena, uint64_t, p->operands_n);
+  size_t n = 0;
+  if (!rids)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < p->operands_n; i++) {
+    int code = store_rid(c->db, c->schema, p->type, p->operands[i].id, &rids[n], reterr);
+    if (code)
+      return code;
+    n += rids[n] != 0;
+  }
+  if (n > 1)
+    qsort(rids, n, sizeof *rids, compare_rids);
+  condition->rids_n = 0;
+  for (size_t i = 0; i < n; i++)
+    if (condition->rids_n == 0 || rids[condition->rids_n - 1] != rids[i])
+      rids[condition->rids_n++] = rids[i];
+  condition->rids = rids;
+  return 0;
+}
+
+static int make_targets(struct search_context *c, struct search_condition *condition,
+                        struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
+  condition->targets = ARENA_ARRAY(c->arena, struct search_condition, p->targets_n);
+  if (!condition->targets)
+    return err_no_memory(reterr);
+  condition->targets_n = p->targets_n;
+  int code = 0;
+  for (size_t i = 0; i < p->targets_n && !code; i++)
+    code = search_condition_make(c, &p->targets[i], &condition->targets[i], reterr);
+  return code;
+}
+
+static enum keys_table table_of(enum search_type type) {
+  switch (type) {
+  case SEARCH_NUMBER:
+    return KEYS_NUMBER;
+  case SEARCH_DATE:
+    return KEYS_DATE;
+  case SEARCH_STRING:
+    return KEYS_STRING;
+  case SEARCH_REFERENCE:
+    return KEYS_REFERENCE;
+  case SEARCH_QUANTITY:
+    return KEYS_QUANTITY;
+  case SEARCH_URI:
+    return KEYS_URI;
+  default:
+    return KEYS_TOKEN;
+  }
+}
+
+int search_condition_make(struct search_context *c, const struct search_predicate *predicate,
+                          struct search_condition *ret_condition, struct err *reterr) {
+  const struct defs_param *param = defs_param(predicate->param);
+  struct search_condition condition = {
+      .predicate = predicate,
+      .number = c->conditions_n++,
+      .type = predicate->modifier == SEARCH_IDENTIFIER ? SEARCH_TOKEN : predicate->value_type,
+      .param = schema_param_number(c->schema, predicate->param),
+      .is_negated = predicate->modifier == SEARCH_NOT || predicate->modifier == SEARCH_NOT_IN};
+  int code = 0;
+  switch (predicate->subject) {
+  case SEARCH_ON_ID:
+    code = make_ids(c, &condition, reterr);
+    break;
+  case SEARCH_ON_LAST_UPDATED:
+    break;
+  case SEARCH_ON_CHAIN:
+  case SEARCH_ON_HAS:
+    code = make_targets(c, &condition, reterr);
+    break;
+  case SEARCH_ON_PARAM:
+    if (predicate->modifier == SEARCH_MISSING)
+      break;
+    code = predicate->value_type == SEARCH_COMPOSITE ? make_composite(c, &condition, param, reterr)
+                                                     : make_tests(c, &condition, param, reterr);
+    break;
+  }
+  condition.table = table_of(condition.type);
+  if (!code)
+    *ret_condition = condition;
+  return code;
+}
+
+/* ---- What a value means ---------------------------------------------------------------------- */
+
+/* The query's [from, to) against a row's [lo, hi). */
+bool search_date_fits(const struct search_operand *o, int64_t lo, int64_t hi) {
+  switch (o->prefix) {
+  case SEARCH_EQ:
+    return lo >= o->from_us && hi <= o->to_us;
+  case SEARCH_NE:
+    return lo < o->from_us || hi > o->to_us;
+  case SEARCH_GT:
+    return hi > o->to_us;
+  case SEARCH_LT:
+    return lo < o->from_us;
+  case SEARCH_GE:
+    return lo >= o->from_us || hi > o->to_us;
+  case SEARCH_LE:
+    return lo < o->from_us || hi <= o->to_us;
+  case SEARCH_SA:
+    return lo >= o->to_us;
+  case SEARCH_EB:
+    return hi <= o->from_us;
+  case SEARCH_AP:
+    return lo < o->to_us && hi > o->from_us;
+  }
+  return false;
+}
+
+/* The query's value against a row's lo..hi, which is one number except for ranges. Only eq, ne and
+ * ap look at the precision in which the query was written. */
+bool search_number_fits(const struct search_operand *o, double lo, double hi) {
+  switch (o->prefix) {
+  case SEARCH_EQ:
+    return lo >= o->from && hi < o->to;
+  case SEARCH_NE:
+    return !(lo >= o->from && hi < o->to);
+  case SEARCH_GT:
+    return hi > o->exact;
+  case SEARCH_LT:
+    return lo < o->exact;
+  case SEARCH_GE:
+    return hi >= o->exact;
+  case SEARCH_LE:
+    return lo <= o->exact;
+  case SEARCH_SA:
+    return lo > o->exact;
+  case SEARCH_EB:
+    return hi < o->exact;
+  case SEARCH_AP:
+    return lo < o->to && hi >= o->from;
+  }
+  return false;
+}

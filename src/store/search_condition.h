@@ -1,0 +1,80 @@
+/*
+ * A predicate made ready for one store: its values as the hashes and row numbers of the search
+ * tables, so that it can be looked up (search_span.c) and tested on a resource's keys
+ * (search_match.c). Private to the search.
+ *
+ * Threads: belongs to one running search. Memory: on its arena.
+ */
+#ifndef STORE_SEARCH_CONDITION_H
+#define STORE_SEARCH_CONDITION_H
+
+#include "store/keys.h"
+#include "store/search_query.h"
+#include "store/store_internal.h"
+
+/* Numbers from..to, both included. */
+struct search_range {
+  int64_t from, to;
+};
+struct search_ranges {
+  const struct search_range *p; /* ascending, apart */
+  size_t n;
+};
+
+/* One value (or, for hashes, all values of an OR list) as it is found in a row. */
+struct search_test {
+  struct search_ranges firsts;          /* composites: the column `first` */
+  bool is_any_first;                    /* the table has no such column */
+  struct search_ranges values;          /* hash, target, or a quantity's unit */
+  bool is_system_only;                  /* token: any code of this system */
+  int64_t system;                       /* its low bits */
+  const struct search_operand *operand; /* date, number, quantity, string: to be compared with */
+  bool needs_body;                      /* a row that fits is necessary, not sufficient */
+};
+
+struct search_condition {
+  const struct search_predicate *predicate;
+  enum search_type type; /* of its rows: a composite's second component */
+  enum keys_table table;
+  uint16_t param; /* number of schema.h */
+  bool is_negated;
+  const struct search_test *tests;
+  size_t tests_n;
+  const uint64_t *rids; /* _id: ascending */
+  size_t rids_n;
+  struct search_condition *targets; /* chains and _has */
+  size_t targets_n;
+  size_t number; /* of this condition in the search, for remembering results */
+};
+
+/* What one running search works with. */
+struct search_context {
+  struct store_view *view;
+  struct db *db;
+  const struct schema *schema;
+  const struct access *access;
+  struct store_filter filter;
+  struct arena *arena;   /* what lives as long as the result */
+  struct arena *scratch; /* of one candidate */
+  struct db_query fetch; /* a row by rid: values.p[0] */
+  struct search_memo *memo;
+  size_t conditions_n;
+};
+
+/* `access` is compiled into every row that this context fetches. */
+int search_context_init(struct search_context *c, struct store_view *view,
+                        const struct access *access, struct arena *arena,
+                        struct err *reterr) MUST_CHECK;
+void search_context_fini(struct search_context *c);
+
+/* ERR_TOO_COSTLY, ERR_NOT_SUPPORTED (a value set that is not known), ERR_STORE. */
+int search_condition_make(struct search_context *c, const struct search_predicate *predicate,
+                          struct search_condition *ret_condition, struct err *reterr) MUST_CHECK;
+
+bool search_ranges_have(struct search_ranges ranges, int64_t value);
+
+/* The parts of a value's meaning that the index and the evaluation share. */
+bool search_date_fits(const struct search_operand *o, int64_t lo, int64_t hi);
+bool search_number_fits(const struct search_operand *o, double lo, double hi);
+
+#endif

@@ -1,0 +1,333 @@
+#include "store/search_match.h"
+
+#include "format/json.h"
+
+/* ---- Fetching -------------------------------------------------------------------------------- */
+
+int search_fetch(struct search_context *c, uint64_t rid, struct search_candidate *ret_candidate,
+                 bool *ret_found, struct err *reterr) {
+  struct db_statement *statement;
+  c->fetch.values.p[0].i64 = (int64_t)rid;
+  int code = db_query_start(c->db, &c->fetch, &statement, reterr);
+  if (code)
+    return code;
+  code = db_step(statement, ret_found, reterr);
+  if (code == 0 && *ret_found) {
+    struct str keys = arena_str(c->scratch, db_column_str(statement, 3));
+    *ret_candidate =
+        (struct search_candidate){.rid = rid,
+                                  .type = schema_type(c->schema, db_column_i64(statement, 0)),
+                                  .updated_us = db_column_i64(statement, 1),
+                                  .id = schema_id_unpack(c->scratch, db_column_str(statement, 2))};
+    code = keys.p && ret_candidate->id.p
+               ? keys_unpack(c->scratch, keys, &ret_candidate->keys, reterr)
+               : err_no_memory(reterr);
+  }
+  db_release(statement);
+  return code;
+}
+
+static int read_row(struct search_context *c, uint64_t rid, struct store_resource *ret_resource,
+                    struct err *reterr) {
+  struct db_query query;
+  struct db_statement *statement;
+  db_query_init(&query, c->scratch);
+  db_query_add(&query, "SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=");
+  db_query_i64(&query, (int64_t)rid);
+  int code = db_query_start(c->db, &query, &statement, reterr);
+  if (code)
+    return code;
+  bool has_row;
+  code = db_step(statement, &has_row, reterr);
+  if (code == 0)
+    code = has_row ? store_row_read(c->view, statement, 0, c->scratch, ret_resource, reterr)
+                   : err_set(reterr, ERR_STORE, "", "a row is gone within one view");
+  db_release(statement);
+  return code;
+}
+
+int search_fetch_values(struct search_context *c, struct search_candidate *candidate,
+                        struct err *reterr) {
+  if (candidate->has_values)
+    return 0;
+  struct store_resource resource;
+  const struct yyjson_val *root;
+  struct json_limits limits = JSON_LIMITS_DEFAULT;
+  int code = read_row(c, candidate->rid, &resource, reterr);
+  if (code == 0)
+    code = json_parse(c->scratch, resource.body, &limits, &root, reterr);
+  if (code == 0)
+    code = search_values_extract(c->scratch, root, &candidate->values, reterr);
+  candidate->has_values = code == 0;
+  return code;
+}
+
+int search_referrers(struct search_context *c, uint16_t param, uint64_t target, uint64_t after,
+                     uint64_t *ret_rids, size_t max, size_t *ret_n, struct err *reterr) {
+  struct db_query query;
+  struct db_statement *statement;
+  db_query_init(&query, c->scratch);
+  db_query_add(&query, "SELECT rid FROM reference WHERE param=");
+  db_query_i64(&query, param);
+  db_query_add(&query, " AND target=");
+  db_query_i64(&query, (int64_t)target);
+  db_query_add(&query, " AND rid>");
+  db_query_i64(&query, (int64_t)after);
+  db_query_add(&query, " ORDER BY rid LIMIT ");
+  db_query_i64(&query, (int64_t)max);
+  int code = db_query_start(c->db, &query, &statement, reterr);
+  if (code)
+    return code;
+  size_t n = 0;
+  bool has_row;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row && n < max)
+    ret_rids[n++] = (uint64_t)db_column_i64(statement, 0);
+  db_release(statement);
+  *ret_n = n;
+  return code;
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+enum truth { NO, YES, UNSURE };
+
+static bool precedes(const struct key *key, enum keys_table table, uint16_t param) {
+  return key->table < table || (key->table == table && key->param < param);
+}
+
+struct keys search_keys_of(struct keys keys, enum keys_table table, uint16_t param) {
+  size_t from = 0, to = keys.n;
+  while (from < to) {
+    size_t middle = from + (to - from) / 2;
+    if (precedes(&keys.p[middle], table, param))
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  for (to = from; to < keys.n && keys.p[to].table == table && keys.p[to].param == param; to++)
+    ;
+  return (struct keys){keys.p + from, to - from};
+}
+
+static enum truth string_test(enum search_modifier modifier, const struct search_test *test,
+                              const struct schema *schema, const struct key *key) {
+  struct str asked = schema_cut(test->operand->folded);
+  if (modifier == SEARCH_EXACT)
+    return str_equal(key->folded, asked) &&
+                   key->exact == schema_exact_hash(schema, test->operand->text)
+               ? YES
+               : NO;
+  if (modifier != SEARCH_CONTAINS)
+    return str_starts_with(key->folded, asked) ? YES : NO;
+  if (str_find(key->folded, test->operand->folded) >= 0)
+    return YES;
+  /* what was cut off may hold it */
+  return key->folded.n + 4 > SCHEMA_FOLDED_MAX_BYTES ? UNSURE : NO;
+}
+
+static enum truth key_test(const struct search_context *c, const struct search_condition *condition,
+                           const struct search_test *test, const struct key *key) {
+  if (!test->is_any_first && !search_ranges_have(test->firsts, key->first))
+    return NO;
+  enum truth truth = NO;
+  switch ((enum keys_table)key->table) {
+  case KEYS_TOKEN:
+  case KEYS_URI:
+  case KEYS_REFERENCE:
+    truth = test->is_system_only ? (key->hash & SCHEMA_TOKEN_SYSTEM_MASK) == test->system
+                                 : search_ranges_have(test->values, key->hash);
+    break;
+  case KEYS_DATE:
+    truth = search_date_fits(test->operand, key->lo, key->date.hi);
+    break;
+  case KEYS_NUMBER:
+    truth = search_number_fits(test->operand, key->number.from, key->number.to);
+    break;
+  case KEYS_QUANTITY:
+    truth = search_ranges_have(test->values, key->hash) &&
+            search_number_fits(test->operand, key->number.from, key->number.to);
+    break;
+  case KEYS_STRING:
+    truth = string_test(condition->predicate->modifier, test, c->schema, key);
+    break;
+  case KEYS_TABLES:
+    break;
+  }
+  return truth == YES && test->needs_body ? UNSURE : truth;
+}
+
+static bool has_param(struct keys keys, uint16_t param) {
+  for (size_t i = 0; i < keys.n; i++)
+    if (keys.p[i].param == param)
+      return true;
+  return false;
+}
+
+static enum truth param_truth(const struct search_context *c,
+                              const struct search_condition *condition,
+                              const struct search_candidate *candidate) {
+  const struct search_predicate *p = condition->predicate;
+  if (p->modifier == SEARCH_MISSING)
+    return has_param(candidate->keys, condition->param) != p->is_missing ? YES : NO;
+  struct keys keys = search_keys_of(candidate->keys, condition->table, condition->param);
+  enum truth truth = NO;
+  for (size_t i = 0; i < keys.n && truth != YES; i++)
+    for (size_t t = 0; t < condition->tests_n && truth != YES; t++) {
+      enum truth one = key_test(c, condition, &condition->tests[t], &keys.p[i]);
+      truth = one == NO ? truth : one;
+    }
+  if (!condition->is_negated || truth == UNSURE)
+    return truth;
+  return truth == YES ? NO : YES;
+}
+
+static bool last_updated_fits(const struct search_predicate *p, int64_t updated_us) {
+  for (size_t i = 0; i < p->operands_n; i++)
+    if (search_date_fits(&p->operands[i], updated_us, updated_us + 1))
+      return true;
+  return false;
+}
+
+static bool id_fits(const struct search_condition *condition, uint64_t rid) {
+  for (size_t i = 0; i < condition->rids_n; i++)
+    if (condition->rids[i] == rid)
+      return true;
+  return false;
+}
+
+/* ---- Links ----------------------------------------------------------------------------------- */
+
+/* What was found out about targets of links, so that each is looked at once. A table of fixed size
+ * where a newer answer takes the place of an older one. */
+enum { MEMO_PLACES = 4096 };
+struct search_memo {
+  struct {
+    uint64_t rid;
+    uint32_t condition;
+    bool is_known, matches;
+  } places[MEMO_PLACES];
+};
+
+static size_t memo_place(size_t condition, uint64_t rid) {
+  return (size_t)((rid * 0x9e3779b97f4a7c15u + condition * 0xff51afd7ed558ccdu) >> 52);
+}
+
+static bool memo_get(const struct search_context *c, size_t condition, uint64_t rid, bool *ret) {
+  size_t place = memo_place(condition, rid);
+  if (!c->memo || !c->memo->places[place].is_known || c->memo->places[place].rid != rid ||
+      c->memo->places[place].condition != condition)
+    return false;
+  *ret = c->memo->places[place].matches;
+  return true;
+}
+
+static void memo_set(struct search_context *c, size_t condition, uint64_t rid, bool matches) {
+  if (!c->memo)
+    c->memo = ARENA_NEW(c->arena, struct search_memo);
+  if (!c->memo)
+    return; /* it only saves time */
+  size_t place = memo_place(condition, rid);
+  c->memo->places[place].rid = rid;
+  c->memo->places[place].condition = (uint32_t)condition;
+  c->memo->places[place].is_known = true;
+  c->memo->places[place].matches = matches;
+}
+
+/* Is the resource `rid` of the type of one of `targets`, and does it satisfy it? */
+static int link_matches(struct search_context *c, const struct search_condition *condition,
+                        uint64_t rid, bool *ret_matches, struct err *reterr) {
+  if (memo_get(c, condition->number, rid, ret_matches))
+    return 0;
+  struct search_candidate candidate;
+  bool found, matches = false;
+  int code = search_fetch(c, rid, &candidate, &found, reterr);
+  for (size_t i = 0; i < condition->targets_n && code == 0 && found && !matches; i++)
+    if (condition->targets[i].predicate->type == candidate.type)
+      code = search_matches(c, &condition->targets[i], 1, &candidate, &matches, reterr);
+  if (code)
+    return code;
+  memo_set(c, condition->number, rid, matches);
+  *ret_matches = matches;
+  return 0;
+}
+
+static int chain_matches(struct search_context *c, const struct search_condition *condition,
+                         const struct search_candidate *candidate, bool *ret_matches,
+                         struct err *reterr) {
+  struct keys keys = search_keys_of(candidate->keys, KEYS_REFERENCE, condition->param);
+  int code = 0;
+  *ret_matches = false;
+  for (size_t i = 0; i < keys.n && code == 0 && !*ret_matches; i++)
+    if (keys.p[i].target > 0)
+      code = link_matches(c, condition, (uint64_t)keys.p[i].target, ret_matches, reterr);
+  return code;
+}
+
+static int has_matches(struct search_context *c, const struct search_condition *condition,
+                       const struct search_candidate *candidate, bool *ret_matches,
+                       struct err *reterr) {
+  uint64_t rids[64], after = 0;
+  size_t n = 64;
+  int code = 0;
+  *ret_matches = false;
+  while (n == 64 && !*ret_matches) {
+    code = search_referrers(c, condition->param, candidate->rid, after, rids, 64, &n, reterr);
+    for (size_t i = 0; i < n && code == 0 && !*ret_matches; i++)
+      code = link_matches(c, condition, rids[i], ret_matches, reterr);
+    if (code)
+      return code;
+    after = n ? rids[n - 1] : after;
+  }
+  return 0;
+}
+
+/* ---- All together ---------------------------------------------------------------------------- */
+
+static int one_matches(struct search_context *c, const struct search_condition *condition,
+                       struct search_candidate *candidate, bool *ret_matches, struct err *reterr) {
+  enum truth truth = NO;
+  switch (condition->predicate->subject) {
+  case SEARCH_ON_CHAIN:
+    return chain_matches(c, condition, candidate, ret_matches, reterr);
+  case SEARCH_ON_HAS:
+    return has_matches(c, condition, candidate, ret_matches, reterr);
+  case SEARCH_ON_ID:
+    truth = id_fits(condition, candidate->rid);
+    break;
+  case SEARCH_ON_LAST_UPDATED:
+    truth = condition->predicate->modifier == SEARCH_MISSING
+                ? !condition->predicate->is_missing
+                : last_updated_fits(condition->predicate, candidate->updated_us);
+    break;
+  case SEARCH_ON_PARAM:
+    truth = param_truth(c, condition, candidate);
+    break;
+  }
+  *ret_matches = truth == YES;
+  if (truth != UNSURE)
+    return 0;
+  int code = search_fetch_values(c, candidate, reterr);
+  if (code == 0)
+    *ret_matches = search_values_match(c->scratch, condition->predicate, candidate->values);
+  return code;
+}
+
+static bool is_link(const struct search_condition *condition) {
+  return condition->predicate->subject == SEARCH_ON_CHAIN ||
+         condition->predicate->subject == SEARCH_ON_HAS;
+}
+
+int search_matches(struct search_context *c, const struct search_condition *conditions, size_t n,
+                   struct search_candidate *candidate, bool *ret_matches, struct err *reterr) {
+  /* what is at hand before what must be fetched */
+  for (int links = 0; links < 2; links++)
+    for (size_t i = 0; i < n; i++) {
+      if (is_link(&conditions[i]) != (links == 1))
+        continue;
+      int code = one_matches(c, &conditions[i], candidate, ret_matches, reterr);
+      if (code || !*ret_matches)
+        return code;
+    }
+  *ret_matches = true;
+  return 0;
+}

@@ -1,0 +1,44 @@
+/*
+ * The plan of a search, chosen by us and not by the database: which condition gives the candidates
+ * (the most selective one that has an index), while the others are tested on each candidate's keys.
+ * Candidates always come in the order of their rid, each once. Private to the search.
+ *
+ * Threads: within one running search. Memory: on its arena.
+ */
+#ifndef STORE_SEARCH_PLAN_H
+#define STORE_SEARCH_PLAN_H
+
+#include "store/search_condition.h"
+
+/* A source of candidates. */
+struct search_source;
+
+/* What the candidates are for. */
+struct search_wish {
+  defs_type_id type;
+  const struct search_condition *conditions;
+  size_t n;
+  uint64_t after; /* rids behind this one */
+  bool wants_all; /* to be read to its end, not only for a page */
+};
+
+/*
+ * Chooses and opens the source. It gives a superset of what matches: search_matches decides.
+ * ERR_TOO_COSTLY, ERR_STORE, ERR_NO_MEMORY.
+ */
+int search_source_open(struct search_context *c, const struct search_wish *wish,
+                       struct search_source **ret_source, struct err *reterr) MUST_CHECK;
+
+/* The next candidate; `*ret_rid` 0 at the end. */
+int search_source_next(struct search_source *source, uint64_t *ret_rid,
+                       struct err *reterr) MUST_CHECK;
+
+/* About how many candidates a wish has at least; counts to `limit` at the most. */
+int search_wish_estimate(struct search_context *c, const struct search_wish *wish, uint64_t limit,
+                         uint64_t *ret_n, struct err *reterr) MUST_CHECK;
+
+/* Live resources of `type`, whoever may see them. */
+int search_type_count(struct search_context *c, defs_type_id type, uint64_t *ret_n,
+                      struct err *reterr) MUST_CHECK;
+
+#endif

@@ -1,0 +1,356 @@
+/* A checked search -> its page of rows: candidates from the plan, tested, counted, read. */
+#include "store/search_collect.h"
+#include "store/search_cursor.h"
+#include "store/search_page.h"
+
+enum {
+  CHEAP_TOTAL_MAX = 10000, /* candidates that _total=estimate looks at */
+};
+
+static int make_conditions(struct search_context *c, const struct search *search,
+                           struct search_condition **ret_conditions, struct err *reterr) {
+  size_t n = search->predicates_n;
+  struct search_condition *conditions = ARENA_ARRAY(c->arena, struct search_condition, n + 1);
+  if (!conditions)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < n; i++) {
+    int code = search_condition_make(c, &search->predicates[i], &conditions[i], reterr);
+    if (code)
+      return code;
+  }
+  *ret_conditions = conditions;
+  return 0;
+}
+
+static struct search_wish wish_of(const struct search *search,
+                                  const struct search_condition *conditions, bool wants_all) {
+  return (struct search_wish){.type = search->type,
+                              .conditions = conditions,
+                              .n = search->predicates_n,
+                              .wants_all = wants_all};
+}
+
+int search_next_match(struct search_context *c, struct search_source *source,
+                      const struct search_wish *wish, struct search_candidate *ret_candidate,
+                      struct err *reterr) {
+  for (;;) {
+    uint64_t rid;
+    bool found, matches;
+    arena_reset(c->scratch);
+    int code = search_source_next(source, &rid, reterr);
+    if (code || rid == 0) {
+      ret_candidate->rid = 0;
+      return code;
+    }
+    code = search_fetch(c, rid, ret_candidate, &found, reterr);
+    if (code)
+      return code;
+    if (!found || ret_candidate->type != wish->type)
+      continue;
+    code = search_matches(c, wish->conditions, wish->n, ret_candidate, &matches, reterr);
+    if (code || matches)
+      return code;
+  }
+}
+
+/* ---- Pages in the order of rids -------------------------------------------------------------- */
+
+static int unsorted_page(struct search_context *c, const struct search *search,
+                         const struct search_condition *conditions, struct search_page *ret_page,
+                         struct err *reterr) {
+  struct search_wish wish = wish_of(search, conditions, false);
+  wish.after = search->mark.is_set ? search->mark.rid : 0;
+  struct search_page page = {.p = ARENA_ARRAY(c->arena, struct search_match, search->count + 1)};
+  struct search_source *source;
+  if (!page.p)
+    return err_no_memory(reterr);
+  int code = search_source_open(c, &wish, &source, reterr);
+  while (code == 0 && page.n <= search->count) {
+    struct search_candidate candidate;
+    code = search_next_match(c, source, &wish, &candidate, reterr);
+    if (code || candidate.rid == 0)
+      break;
+    page.p[page.n++].rid = candidate.rid;
+  }
+  page.has_more = page.n > search->count;
+  page.n -= page.has_more;
+  *ret_page = page;
+  return code;
+}
+
+/* ---- Totals ---------------------------------------------------------------------------------- */
+
+/* Counts matches; stops after `max_candidates` (0: never). */
+static int count_matches(struct search_context *c, const struct search *search,
+                         const struct search_condition *conditions, uint64_t max_candidates,
+                         uint64_t *ret_matches, bool *ret_is_all, struct err *reterr) {
+  struct search_wish wish = wish_of(search, conditions, max_candidates == 0);
+  struct search_source *source;
+  uint64_t matches = 0;
+  *ret_is_all = false;
+  int code = search_source_open(c, &wish, &source, reterr);
+  while (code == 0 && (max_candidates == 0 || matches < max_candidates)) {
+    struct search_candidate candidate;
+    code = search_next_match(c, source, &wish, &candidate, reterr);
+    if (code == 0 && candidate.rid == 0) {
+      *ret_is_all = true;
+      break;
+    }
+    matches++;
+  }
+  *ret_matches = matches;
+  return code;
+}
+
+/* No conditions and nothing hidden: the store has counted already. */
+static bool is_whole_type(const struct search_context *c, const struct search *search) {
+  return search->predicates_n == 0 && c->filter.is_everything;
+}
+
+/* One condition whose rows are exactly the matches: the rows of its only span are counted by the
+ * engine. */
+static int count_rows(struct search_context *c, const struct search *search,
+                      const struct search_condition *conditions, uint64_t *ret_n, bool *ret_is_done,
+                      struct err *reterr) {
+  const struct search_predicate *p = search->predicates;
+  struct search_spans spans;
+  *ret_is_done = false;
+  if (search->predicates_n != 1 || !c->filter.is_everything || p->subject != SEARCH_ON_PARAM ||
+      defs_param(p->param)->base != search->type || !search_is_drivable(conditions))
+    return 0;
+  int code = search_spans_make(c, conditions, &spans, reterr);
+  if (code || spans.n > 1)
+    return code;
+  *ret_is_done = true;
+  *ret_n = 0;
+  if (spans.n == 0)
+    return 0;
+  *ret_is_done = spans.p[0].is_ordered && !spans.p[0].test->needs_body;
+  return *ret_is_done ? search_count(c, conditions, &spans, INT64_MAX, ret_n, reterr) : 0;
+}
+
+static int total_accurate(struct search_context *c, const struct search *search,
+                          const struct search_condition *conditions, uint64_t *ret_total,
+                          struct err *reterr) {
+  bool is_done;
+  if (is_whole_type(c, search))
+    return search_type_count(c, search->type, ret_total, reterr);
+  int code = count_rows(c, search, conditions, ret_total, &is_done, reterr);
+  if (code || is_done)
+    return code;
+  return count_matches(c, search, conditions, 0, ret_total, &is_done, reterr);
+}
+
+static int total_estimate(struct search_context *c, const struct search *search,
+                          const struct search_condition *conditions, uint64_t *ret_total,
+                          struct err *reterr) {
+  bool is_all;
+  uint64_t candidates;
+  if (is_whole_type(c, search))
+    return search_type_count(c, search->type, ret_total, reterr);
+  int code = count_matches(c, search, conditions, CHEAP_TOTAL_MAX, ret_total, &is_all, reterr);
+  if (code || is_all || !c->filter.is_everything)
+    return code; /* what is hidden must not shine through an estimate */
+  struct search_wish wish = wish_of(search, conditions, true);
+  code = search_wish_estimate(c, &wish, INT64_MAX, &candidates, reterr);
+  if (candidates > *ret_total)
+    *ret_total = candidates;
+  return code;
+}
+
+/*
+ * Without _total: what is known at no cost, that is when the first page is the only one, or when
+ * there is no condition.
+ */
+static int set_total(struct search_context *c, const struct search *search,
+                     const struct search_condition *conditions, const struct search_page *page,
+                     struct search_result *result, struct err *reterr) {
+  bool is_whole = page && !page->has_more && !search->mark.is_set;
+  result->has_total = true;
+  if (is_whole) {
+    result->total = page->n;
+    result->has_total = search->total != SEARCH_TOTAL_NONE;
+    return 0;
+  }
+  if (search->total == SEARCH_TOTAL_ACCURATE || search->is_count_only)
+    return total_accurate(c, search, conditions, &result->total, reterr);
+  if (search->total == SEARCH_TOTAL_ESTIMATE)
+    return total_estimate(c, search, conditions, &result->total, reterr);
+  result->has_total = search->total != SEARCH_TOTAL_NONE && is_whole_type(c, search);
+  return result->has_total ? search_type_count(c, search->type, &result->total, reterr) : 0;
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+void search_rows_init(struct search_rows *rows, struct search_context *c) {
+  *rows = (struct search_rows){.c = c};
+  map_init(&rows->seen, c->arena);
+}
+
+static int read_row(struct search_context *c, uint64_t rid, defs_type_id type,
+                    struct store_resource *ret_resource, bool *ret_found, struct err *reterr) {
+  struct db_query query;
+  struct db_statement *statement;
+  db_query_init(&query, c->arena);
+  db_query_add(&query, "SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=");
+  db_query_i64(&query, (int64_t)rid);
+  db_query_add(&query, " AND r.state=1 AND ");
+  store_filter_add(&query, &c->filter, "r", 0);
+  int code = db_query_start(c->db, &query, &statement, reterr);
+  if (code)
+    return code;
+  code = db_step(statement, ret_found, reterr);
+  if (code == 0 && *ret_found)
+    *ret_found = type == 0 || schema_type(c->schema, db_column_i64(statement, 1)) == type;
+  if (code == 0 && *ret_found)
+    code = store_row_read(c->view, statement, 0, c->arena, ret_resource, reterr);
+  db_release(statement);
+  return code;
+}
+
+int search_rows_add(struct search_rows *rows, uint64_t rid, defs_type_id type, bool is_include,
+                    bool *ret_added, struct err *reterr) {
+  struct search_context *c = rows->c;
+  struct search_row row = {.is_include = is_include};
+  uint64_t *key = arena_alloc(c->arena, sizeof *key);
+  if (!key)
+    return err_no_memory(reterr);
+  *key = rid;
+  *ret_added = false;
+  struct str name = str_n((const char *)key, sizeof *key);
+  if (map_get(&rows->seen, name))
+    return 0;
+  bool found;
+  int code = read_row(c, rid, type, &row.resource, &found, reterr);
+  if (code || !found)
+    return code;
+  struct search_row *place = VEC_PUSH(c->arena, &rows->list);
+  uint64_t *rid_place = VEC_PUSH(c->arena, &rows->rids);
+  if (!place || !rid_place || map_set(&rows->seen, name, key))
+    return err_no_memory(reterr);
+  *place = row;
+  *rid_place = rid;
+  *ret_added = true;
+  return 0;
+}
+
+/* ---- The calls ------------------------------------------------------------------------------- */
+
+static int find_page(struct search_context *c, const struct search *search,
+                     const struct search_condition *conditions, struct search_page *ret_page,
+                     struct err *reterr) {
+  return search->sorts_n ? search_sorted_page(c, search, conditions, ret_page, reterr)
+                         : unsorted_page(c, search, conditions, ret_page, reterr);
+}
+
+static int set_cursor(struct search_context *c, const struct search *search,
+                      const struct search_page *page, struct search_result *result,
+                      struct err *reterr) {
+  result->next_cursor = STR("");
+  if (!page->has_more || page->n == 0)
+    return 0;
+  const struct search_match *last = &page->p[page->n - 1];
+  struct search_mark mark = {.is_set = true, .rid = last->rid};
+  memcpy(mark.keys, last->keys, sizeof mark.keys);
+  result->next_cursor = search_cursor_write(c->arena, &mark, search->sorts_n, search->shape);
+  return result->next_cursor.p ? 0 : err_no_memory(reterr);
+}
+
+static int run(struct search_context *c, const struct search *search,
+               struct search_result *ret_result, struct err *reterr) {
+  struct search_condition *conditions = NULL;
+  struct search_page page;
+  struct search_rows rows;
+  struct search_result result = {.next_cursor = STR("")};
+  int code = make_conditions(c, search, &conditions, reterr);
+  if (code)
+    return code;
+  if (search->is_count_only) {
+    code = set_total(c, search, conditions, NULL, &result, reterr);
+    *ret_result = result;
+    return code;
+  }
+  code = find_page(c, search, conditions, &page, reterr);
+  if (code == 0)
+    code = set_total(c, search, conditions, &page, &result, reterr);
+  if (code == 0)
+    code = set_cursor(c, search, &page, &result, reterr);
+  search_rows_init(&rows, c);
+  for (size_t i = 0; i < page.n && code == 0; i++) {
+    bool added;
+    code = search_rows_add(&rows, page.p[i].rid, 0, false, &added, reterr);
+  }
+  result.matches_n = rows.list.n;
+  if (code == 0)
+    code = search_include_rows(&rows, search, reterr);
+  result.rows = rows.list.p;
+  result.rows_n = rows.list.n;
+  *ret_result = result;
+  return code;
+}
+
+int search_run(struct store_view *view, const struct access *access, struct arena *arena,
+               const struct search *search, struct search_result *ret_result, struct err *reterr) {
+  struct search_context c;
+  int code = search_context_init(&c, view, access, arena, reterr);
+  if (code == 0)
+    code = run(&c, search, ret_result, reterr);
+  search_context_fini(&c);
+  return code;
+}
+
+/* A hash in the index may, very rarely, stand for another value. Who acts on a single match (and
+ * would write to the wrong record) gets it checked on the body. */
+static int is_exact(struct search_context *c, const struct search *search,
+                    struct search_candidate *candidate, bool *ret_is, struct err *reterr) {
+  *ret_is = true;
+  for (size_t i = 0; i < search->predicates_n && *ret_is; i++) {
+    const struct search_predicate *p = &search->predicates[i];
+    if (p->subject != SEARCH_ON_PARAM || p->modifier == SEARCH_MISSING)
+      continue;
+    int code = search_fetch_values(c, candidate, reterr);
+    if (code)
+      return code;
+    *ret_is = search_values_match(c->scratch, p, candidate->values);
+  }
+  return 0;
+}
+
+static int find_ids(struct search_context *c, const struct search *search, size_t max,
+                    struct store_resources *ret_found, struct err *reterr) {
+  struct search_condition *conditions = NULL;
+  struct search_source *source;
+  struct store_resource *found = ARENA_ARRAY(c->arena, struct store_resource, max + 1);
+  if (!found)
+    return err_no_memory(reterr);
+  int code = make_conditions(c, search, &conditions, reterr);
+  if (code)
+    return code;
+  struct search_wish wish = wish_of(search, conditions, false);
+  code = search_source_open(c, &wish, &source, reterr);
+  size_t n = 0;
+  while (code == 0 && n < max) {
+    struct search_candidate candidate;
+    bool is;
+    code = search_next_match(c, source, &wish, &candidate, reterr);
+    if (code || candidate.rid == 0)
+      break;
+    code = is_exact(c, search, &candidate, &is, reterr);
+    if (code == 0 && is)
+      code = read_row(c, candidate.rid, 0, &found[n], &is, reterr);
+    n += code == 0 && is;
+  }
+  *ret_found = (struct store_resources){found, n};
+  return code;
+}
+
+int search_ids(struct store_view *view, const struct access *access, struct arena *arena,
+               const struct search *search, size_t max, struct store_resources *ret_found,
+               struct err *reterr) {
+  struct search_context c;
+  int code = search_context_init(&c, view, access, arena, reterr);
+  if (code == 0)
+    code = find_ids(&c, search, max, ret_found, reterr);
+  search_context_fini(&c);
+  return code;
+}

@@ -1,0 +1,268 @@
+/*
+ * Pages in the order of _sort. All matches pass by, and the best `count` + 1 behind the mark are
+ * kept, so that memory does not grow with the matches. Values are ascending or descending, a
+ * resource without a value comes last in both, and equal ones are in the order of their rid.
+ */
+#include "store/search_page.h"
+
+enum {
+  TEXT_BYTES_MAX = 255,          /* of a text key */
+  SORT_CANDIDATES_MAX = 2000000, /* matches that are sorted */
+  SORT_BODIES_MAX = 20000,       /* when the key must be read from bodies */
+};
+
+struct sorter {
+  struct search_context *c;
+  const struct search *search;
+  struct search_match *heap; /* the worst is the first */
+  size_t n, max;
+};
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* The bits of a double as an integer of the same order. */
+static int64_t ordered_bits(double value) {
+  int64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits < 0 ? INT64_MIN - bits - 1 : bits;
+}
+
+static int compare_keys(const struct search_key *a, const struct search_key *b) {
+  if (a->kind != b->kind)
+    return a->kind < b->kind ? -1 : 1;
+  if (a->kind == SEARCH_KEY_TEXT)
+    return str_compare(a->text, b->text);
+  return (a->number > b->number) - (a->number < b->number);
+}
+
+/* Keeps the least value of a resource for ascending, the greatest for descending order. */
+static void consider(struct search_key *key, struct search_key value, bool is_descending) {
+  if (key->kind == SEARCH_KEY_NONE || (compare_keys(&value, key) < 0) != is_descending)
+    if (key->kind == SEARCH_KEY_NONE || compare_keys(&value, key) != 0)
+      *key = value;
+}
+
+static struct search_key number_key(int64_t number) {
+  return (struct search_key){.kind = SEARCH_KEY_NUMBER, .number = number};
+}
+
+static struct search_key text_key(struct str text) {
+  if (text.n > TEXT_BYTES_MAX)
+    text.n = TEXT_BYTES_MAX;
+  return (struct search_key){.kind = SEARCH_KEY_TEXT, .text = text};
+}
+
+static bool is_in_keys(const struct search_sort *sort) {
+  return sort->key != SEARCH_SORT_PARAM || sort->type == SEARCH_DATE ||
+         sort->type == SEARCH_NUMBER || sort->type == SEARCH_QUANTITY ||
+         sort->type == SEARCH_STRING;
+}
+
+static enum keys_table sort_table(enum search_type type) {
+  return type == SEARCH_DATE     ? KEYS_DATE
+         : type == SEARCH_STRING ? KEYS_STRING
+         : type == SEARCH_NUMBER ? KEYS_NUMBER
+                                 : KEYS_QUANTITY;
+}
+
+static struct search_key key_from_keys(const struct search_context *c,
+                                       const struct search_sort *sort,
+                                       const struct search_candidate *candidate) {
+  struct search_key key = {.kind = SEARCH_KEY_NONE};
+  if (sort->key == SEARCH_SORT_LAST_UPDATED)
+    return number_key(candidate->updated_us);
+  if (sort->key == SEARCH_SORT_ID)
+    return text_key(candidate->id);
+  struct keys keys = search_keys_of(candidate->keys, sort_table(sort->type),
+                                    schema_param_number(c->schema, sort->param));
+  for (size_t i = 0; i < keys.n; i++) {
+    const struct key *k = &keys.p[i];
+    struct search_key value = sort->type == SEARCH_DATE ? number_key(k->lo)
+                              : sort->type == SEARCH_STRING
+                                  ? text_key(k->folded)
+                                  : number_key(ordered_bits(k->number.from));
+    consider(&key, value, sort->is_descending);
+  }
+  return key;
+}
+
+static struct str value_text(struct arena *arena, const struct search_value *v) {
+  switch (v->type) {
+  case SEARCH_TOKEN:
+    return v->token.code.n ? v->token.code : v->token.text;
+  case SEARCH_URI:
+    return v->uri;
+  case SEARCH_REFERENCE:
+    return v->reference.id.n ? arena_printf(arena, "%.*s/%.*s", STR_ARG(v->reference.type),
+                                            STR_ARG(v->reference.id))
+                             : v->reference.url;
+  default:
+    return STR("");
+  }
+}
+
+static int key_from_body(struct search_context *c, const struct search_sort *sort,
+                         struct search_candidate *candidate, struct search_key *ret_key,
+                         struct err *reterr) {
+  struct search_key key = {.kind = SEARCH_KEY_NONE};
+  int code = search_fetch_values(c, candidate, reterr);
+  if (code)
+    return code;
+  for (size_t i = 0; i < candidate->values.n; i++) {
+    const struct search_value *v = &candidate->values.p[i];
+    if (v->param != sort->param)
+      continue;
+    struct str text = value_text(c->scratch, v);
+    if (text.n > 0)
+      consider(&key, text_key(text), sort->is_descending);
+  }
+  *ret_key = key;
+  return 0;
+}
+
+/* ---- Order ----------------------------------------------------------------------------------- */
+
+static int compare(const struct search *search, const struct search_key *a, uint64_t a_rid,
+                   const struct search_key *b, uint64_t b_rid) {
+  for (size_t i = 0; i < search->sorts_n; i++) {
+    bool a_none = a[i].kind == SEARCH_KEY_NONE, b_none = b[i].kind == SEARCH_KEY_NONE;
+    if (a_none != b_none)
+      return a_none ? 1 : -1;
+    int order = compare_keys(&a[i], &b[i]);
+    if (order != 0)
+      return search->sorts[i].is_descending ? -order : order;
+  }
+  return (a_rid > b_rid) - (a_rid < b_rid);
+}
+
+static int compare_matches(const struct sorter *s, const struct search_match *a,
+                           const struct search_match *b) {
+  return compare(s->search, a->keys, a->rid, b->keys, b->rid);
+}
+
+/* ---- The heap -------------------------------------------------------------------------------- */
+
+static void swap(struct search_match *a, struct search_match *b) {
+  struct search_match other = *a;
+  *a = *b;
+  *b = other;
+}
+
+static void sift_down(struct sorter *s, size_t at, size_t n) {
+  for (;;) {
+    size_t worst = at;
+    for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < n; child++)
+      if (compare_matches(s, &s->heap[child], &s->heap[worst]) > 0)
+        worst = child;
+    if (worst == at)
+      return;
+    swap(&s->heap[at], &s->heap[worst]);
+    at = worst;
+  }
+}
+
+static void sift_up(struct sorter *s, size_t at) {
+  while (at > 0 && compare_matches(s, &s->heap[at], &s->heap[(at - 1) / 2]) > 0) {
+    swap(&s->heap[at], &s->heap[(at - 1) / 2]);
+    at = (at - 1) / 2;
+  }
+}
+
+/* Copies a key into the place, whose text has room for TEXT_BYTES_MAX. */
+static void set_key(struct search_key *place, const struct search_key *key) {
+  char *room = (char *)(uintptr_t)place->text.p;
+  *place = *key;
+  place->text = str_n(room, key->kind == SEARCH_KEY_TEXT ? key->text.n : 0);
+  if (place->text.n)
+    memcpy(room, key->text.p, key->text.n);
+}
+
+static int make_room(struct sorter *s, struct search_match *place, struct err *reterr) {
+  for (size_t i = 0; i < s->search->sorts_n; i++) {
+    place->keys[i].text.p = arena_alloc(s->c->arena, TEXT_BYTES_MAX);
+    if (!place->keys[i].text.p)
+      return err_no_memory(reterr);
+  }
+  return 0;
+}
+
+static int offer(struct sorter *s, const struct search_match *match, struct err *reterr) {
+  const struct search_mark *mark = &s->search->mark;
+  if (mark->is_set && compare(s->search, match->keys, match->rid, mark->keys, mark->rid) <= 0)
+    return 0;
+  bool is_full = s->n == s->max;
+  if (is_full && compare_matches(s, match, &s->heap[0]) >= 0)
+    return 0;
+  struct search_match *place = is_full ? &s->heap[0] : &s->heap[s->n];
+  int code = is_full ? 0 : make_room(s, place, reterr);
+  if (code)
+    return code;
+  place->rid = match->rid;
+  for (size_t i = 0; i < s->search->sorts_n; i++)
+    set_key(&place->keys[i], &match->keys[i]);
+  if (is_full)
+    sift_down(s, 0, s->n);
+  else
+    sift_up(s, s->n++);
+  return 0;
+}
+
+/* Worst first becomes best first. */
+static void finish(struct sorter *s) {
+  for (size_t n = s->n; n > 1; n--) {
+    swap(&s->heap[0], &s->heap[n - 1]);
+    sift_down(s, 0, n - 1);
+  }
+}
+
+/* ---- All matches ----------------------------------------------------------------------------- */
+
+static int offer_candidate(struct sorter *s, struct search_candidate *candidate,
+                           struct err *reterr) {
+  struct search_match match = {.rid = candidate->rid};
+  int code = 0;
+  for (size_t i = 0; i < s->search->sorts_n && code == 0; i++) {
+    const struct search_sort *sort = &s->search->sorts[i];
+    if (is_in_keys(sort))
+      match.keys[i] = key_from_keys(s->c, sort, candidate);
+    else
+      code = key_from_body(s->c, sort, candidate, &match.keys[i], reterr);
+  }
+  return code ? code : offer(s, &match, reterr);
+}
+
+static size_t most_candidates(const struct search *search) {
+  for (size_t i = 0; i < search->sorts_n; i++)
+    if (!is_in_keys(&search->sorts[i]))
+      return SORT_BODIES_MAX;
+  return SORT_CANDIDATES_MAX;
+}
+
+int search_sorted_page(struct search_context *c, const struct search *search,
+                       const struct search_condition *conditions, struct search_page *ret_page,
+                       struct err *reterr) {
+  struct sorter s = {.c = c, .search = search, .max = search->count + 1};
+  s.heap = ARENA_ARRAY(c->arena, struct search_match, s.max);
+  if (!s.heap)
+    return err_no_memory(reterr);
+  struct search_wish wish = {
+      .type = search->type, .conditions = conditions, .n = search->predicates_n, .wants_all = true};
+  struct search_source *source;
+  size_t looked_at = 0, most = most_candidates(search);
+  int code = search_source_open(c, &wish, &source, reterr);
+  while (code == 0) {
+    struct search_candidate candidate;
+    code = search_next_match(c, source, &wish, &candidate, reterr);
+    if (code || candidate.rid == 0)
+      break;
+    if (++looked_at > most)
+      return err_set(reterr, ERR_TOO_COSTLY, "_sort",
+                     "more than %zu resources would have to be sorted; add a condition", most);
+    code = offer_candidate(&s, &candidate, reterr);
+  }
+  finish(&s);
+  ret_page->has_more = s.n > search->count;
+  ret_page->p = s.heap;
+  ret_page->n = s.n - ret_page->has_more;
+  return code;
+}

@@ -1,0 +1,327 @@
+#include "store/search_span.h"
+
+enum { SPANS_MAX = 20000 };
+
+static const char *const table_names[KEYS_TABLES] = {
+    [KEYS_TOKEN] = "token",        [KEYS_STRING] = "string",     [KEYS_DATE] = "date",
+    [KEYS_NUMBER] = "number",      [KEYS_QUANTITY] = "quantity", [KEYS_URI] = "uri",
+    [KEYS_REFERENCE] = "reference"};
+
+static const char *const value_columns[KEYS_TABLES] = {[KEYS_TOKEN] = "hash",
+                                                       [KEYS_URI] = "hash",
+                                                       [KEYS_REFERENCE] = "target",
+                                                       [KEYS_QUANTITY] = "unit",
+                                                       [KEYS_DATE] = "class"};
+
+static bool has_first(enum keys_table table) {
+  return table != KEYS_URI && table != KEYS_REFERENCE;
+}
+
+bool search_is_drivable(const struct search_condition *condition) {
+  const struct search_predicate *p = condition->predicate;
+  if (p->modifier == SEARCH_MISSING || condition->is_negated)
+    return false;
+  for (size_t i = 0; i < condition->targets_n; i++)
+    if (!search_is_drivable(&condition->targets[i]))
+      return false;
+  return true;
+}
+
+/* ---- Which values of a column there are ------------------------------------------------------ */
+
+struct maker {
+  struct search_context *c;
+  const struct search_condition *condition;
+  VEC(struct search_span) spans;
+};
+
+static void add_table(struct db_query *query, const struct search_condition *condition) {
+  db_query_addf(query, " FROM %s WHERE param=", table_names[condition->table]);
+  db_query_i64(query, condition->param);
+}
+
+/* The least value of `column` in from..to behind what `query` says; jumps along the index from one
+ * value to the next. */
+static int next_value(struct maker *m, const int64_t *first, const char *column, int64_t from,
+                      int64_t to, int64_t *ret_value, bool *ret_found, struct err *reterr) {
+  struct db_query query;
+  struct db_statement *statement;
+  db_query_init(&query, m->c->arena);
+  db_query_addf(&query, "SELECT %s", column);
+  add_table(&query, m->condition);
+  if (first) {
+    db_query_add(&query, " AND first=");
+    db_query_i64(&query, *first);
+  }
+  db_query_addf(&query, " AND %s>=", column);
+  db_query_i64(&query, from);
+  db_query_addf(&query, " AND %s<=", column);
+  db_query_i64(&query, to);
+  db_query_addf(&query, " ORDER BY %s LIMIT 1", column);
+  int code = db_query_start(m->c->db, &query, &statement, reterr);
+  if (code)
+    return code;
+  code = db_step(statement, ret_found, reterr);
+  if (code == 0 && *ret_found)
+    *ret_value = db_column_i64(statement, 0);
+  db_release(statement);
+  return code;
+}
+
+/* Calls `each` for every value of `column` that `ranges` covers; a range of one value is taken as
+ * there. */
+static int
+each_value(struct maker *m, const int64_t *first, const char *column, struct search_ranges ranges,
+           int (*each)(struct maker *m, struct search_span span, int64_t value, struct err *reterr),
+           struct search_span span, struct err *reterr) {
+  for (size_t i = 0; i < ranges.n; i++) {
+    int64_t value = ranges.p[i].from;
+    int code = 0;
+    if (ranges.p[i].to == value) {
+      code = each(m, span, value, reterr);
+      if (code)
+        return code;
+      continue;
+    }
+    for (bool found = true; found; value++) {
+      code = next_value(m, first, column, value, ranges.p[i].to, &value, &found, reterr);
+      if (code == 0 && found)
+        code = each(m, span, value, reterr);
+      if (code)
+        return code;
+      if (found && value == ranges.p[i].to)
+        break;
+    }
+  }
+  return 0;
+}
+
+static const struct search_range all_numbers = {INT64_MIN, INT64_MAX};
+static const struct search_ranges any_first = {&all_numbers, 1};
+static const struct search_range all_classes = {0, SCHEMA_DATE_CLASSES - 1};
+static const struct search_ranges date_classes = {&all_classes, 1};
+
+/* ---- Making spans ---------------------------------------------------------------------------- */
+
+static int push_span(struct maker *m, struct search_span span, struct err *reterr) {
+  if (m->spans.n >= SPANS_MAX)
+    return err_set_at(reterr, ERR_TOO_COSTLY, defs_param(m->condition->predicate->param)->code,
+                      "stands for more than %d different values", SPANS_MAX);
+  struct search_span *place = VEC_PUSH(m->c->arena, &m->spans);
+  if (!place)
+    return err_no_memory(reterr);
+  *place = span;
+  return 0;
+}
+
+static int push_value(struct maker *m, struct search_span span, int64_t value, struct err *reterr) {
+  span.value = value;
+  span.is_ordered = m->condition->table != KEYS_QUANTITY;
+  return push_span(m, span, reterr);
+}
+
+static int push_class(struct maker *m, struct search_span span, int64_t value, struct err *reterr) {
+  span.date_class = (int)value;
+  return push_span(m, span, reterr);
+}
+
+/* The spans of one test under one value of `first`. */
+static int push_first(struct maker *m, struct search_span span, int64_t first, struct err *reterr) {
+  enum keys_table table = m->condition->table;
+  const int64_t *first_column = has_first(table) ? &first : NULL;
+  span.first = first;
+  if (span.test->is_system_only || table == KEYS_STRING || table == KEYS_NUMBER)
+    return push_span(m, span, reterr);
+  if (table == KEYS_DATE)
+    return each_value(m, first_column, "class", date_classes, push_class, span, reterr);
+  return each_value(m, first_column, value_columns[table], span.test->values, push_value, span,
+                    reterr);
+}
+
+int search_spans_make(struct search_context *c, const struct search_condition *condition,
+                      struct search_spans *ret_spans, struct err *reterr) {
+  struct maker m = {.c = c, .condition = condition};
+  int code = 0;
+  for (size_t i = 0; i < condition->tests_n && code == 0; i++) {
+    struct search_span span = {.test = &condition->tests[i]};
+    if (!has_first(condition->table))
+      code = push_first(&m, span, 0, reterr);
+    else
+      code = each_value(&m, NULL, "first", span.test->is_any_first ? any_first : span.test->firsts,
+                        push_first, span, reterr);
+  }
+  if (code == 0)
+    *ret_spans = (struct search_spans){m.spans.p, m.spans.n};
+  return code;
+}
+
+/* ---- Spans as SQL ---------------------------------------------------------------------------- */
+
+/* x - 2^class, not below the least number; class 63 bounds nothing. */
+static int64_t minus_class(int64_t x, int date_class) {
+  int64_t result;
+  if (date_class >= 62 || __builtin_sub_overflow(x, (int64_t)1 << date_class, &result))
+    return INT64_MIN;
+  return result;
+}
+
+static void add_between(struct db_query *query, int64_t from, int64_t to) {
+  db_query_add(query, " AND lo>=");
+  db_query_i64(query, from);
+  db_query_add(query, " AND lo<=");
+  db_query_i64(query, to);
+}
+
+/* search_date_fits in SQL, with the bounds on `lo` that the class allows to conclude. */
+static void add_date(struct db_query *query, const struct search_operand *o, int date_class) {
+  int64_t a = o->from_us, b = o->to_us;
+  switch (o->prefix) {
+  case SEARCH_EQ:
+    add_between(query, a, b);
+    db_query_add(query, " AND hi<=");
+    db_query_i64(query, b);
+    break;
+  case SEARCH_NE:
+    db_query_add(query, " AND (lo<");
+    db_query_i64(query, a);
+    db_query_add(query, " OR hi>");
+    db_query_i64(query, b);
+    db_query_add(query, ")");
+    break;
+  case SEARCH_GT:
+    add_between(query, minus_class(b, date_class), INT64_MAX);
+    db_query_add(query, " AND hi>");
+    db_query_i64(query, b);
+    break;
+  case SEARCH_GE: {
+    int64_t from = minus_class(b, date_class);
+    add_between(query, from < a ? from : a, INT64_MAX);
+    db_query_add(query, " AND (lo>=");
+    db_query_i64(query, a);
+    db_query_add(query, " OR hi>");
+    db_query_i64(query, b);
+    db_query_add(query, ")");
+    break;
+  }
+  case SEARCH_LT:
+    add_between(query, INT64_MIN, a - 1);
+    break;
+  case SEARCH_LE:
+    add_between(query, INT64_MIN, b);
+    db_query_add(query, " AND (lo<");
+    db_query_i64(query, a);
+    db_query_add(query, " OR hi<=");
+    db_query_i64(query, b);
+    db_query_add(query, ")");
+    break;
+  case SEARCH_SA:
+    add_between(query, b, INT64_MAX);
+    break;
+  case SEARCH_EB:
+    add_between(query, INT64_MIN, a);
+    db_query_add(query, " AND hi<=");
+    db_query_i64(query, a);
+    break;
+  case SEARCH_AP:
+    add_between(query, minus_class(a, date_class), b - 1);
+    db_query_add(query, " AND hi>");
+    db_query_i64(query, a);
+    break;
+  }
+}
+
+static void add_compare(struct db_query *query, const char *what, double value) {
+  db_query_add(query, what);
+  db_query_double(query, value);
+}
+
+/* search_number_fits in SQL. */
+static void add_number(struct db_query *query, const struct search_operand *o) {
+  switch (o->prefix) {
+  case SEARCH_EQ:
+    add_compare(query, " AND lo>=", o->from);
+    add_compare(query, " AND lo<", o->to);
+    add_compare(query, " AND hi<", o->to);
+    break;
+  case SEARCH_NE:
+    add_compare(query, " AND (lo<", o->from);
+    add_compare(query, " OR hi>=", o->to);
+    db_query_add(query, ")");
+    break;
+  case SEARCH_GT:
+    add_compare(query, " AND hi>", o->exact);
+    break;
+  case SEARCH_LT:
+    add_compare(query, " AND lo<", o->exact);
+    break;
+  case SEARCH_GE:
+    add_compare(query, " AND hi>=", o->exact);
+    break;
+  case SEARCH_LE:
+    add_compare(query, " AND lo<=", o->exact);
+    break;
+  case SEARCH_SA:
+    add_compare(query, " AND lo>", o->exact);
+    break;
+  case SEARCH_EB:
+    add_compare(query, " AND lo<", o->exact);
+    add_compare(query, " AND hi<", o->exact);
+    break;
+  case SEARCH_AP:
+    add_compare(query, " AND lo<", o->to);
+    add_compare(query, " AND hi>=", o->from);
+    break;
+  }
+}
+
+/* The least text behind all that begin with `prefix`. */
+static struct str behind(struct arena *arena, struct str prefix) {
+  return arena_printf(arena, "%.*s\xF4\x8F\xBF\xBF", STR_ARG(prefix));
+}
+
+static void add_string(struct db_query *query, const struct search_context *c,
+                       enum search_modifier modifier, const struct search_operand *o) {
+  struct str asked = schema_cut(o->folded);
+  if (modifier == SEARCH_EXACT) {
+    db_query_add(query, " AND folded=");
+    db_query_text(query, asked);
+    db_query_add(query, " AND exact=");
+    db_query_i64(query, schema_exact_hash(c->schema, o->text));
+  } else if (modifier == SEARCH_CONTAINS) {
+    /* Folding dropped '%' and '_'. What was cut off may hold it: such rows are candidates. */
+    db_query_add(query, " AND (folded LIKE ");
+    db_query_text(query, arena_printf(c->arena, "%%%.*s%%", STR_ARG(o->folded)));
+    db_query_add(query, " OR length(folded)>=");
+    db_query_i64(query, (SCHEMA_FOLDED_MAX_BYTES - 4) / 4);
+    db_query_add(query, ")");
+  } else {
+    db_query_add(query, " AND folded>=");
+    db_query_text(query, asked);
+    db_query_add(query, " AND folded<");
+    db_query_text(query, behind(c->arena, asked));
+  }
+}
+
+void search_span_add(struct db_query *query, const struct search_context *c,
+                     const struct search_condition *condition, const struct search_span *span) {
+  enum keys_table table = condition->table;
+  const struct search_test *test = span->test;
+  add_table(query, condition);
+  if (has_first(table)) {
+    db_query_add(query, " AND first=");
+    db_query_i64(query, span->first);
+  }
+  if (test->is_system_only) {
+    db_query_addf(query, " AND (hash & %d)=", SCHEMA_TOKEN_SYSTEM_MASK);
+    db_query_i64(query, test->system);
+  } else if (value_columns[table]) {
+    db_query_addf(query, " AND %s=", value_columns[table]);
+    db_query_i64(query, table == KEYS_DATE ? span->date_class : span->value);
+  }
+  if (table == KEYS_DATE)
+    add_date(query, test->operand, span->date_class);
+  else if (table == KEYS_NUMBER || table == KEYS_QUANTITY)
+    add_number(query, test->operand);
+  else if (table == KEYS_STRING)
+    add_string(query, c, condition->predicate->modifier, test->operand);
+}

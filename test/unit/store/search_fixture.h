@@ -1,0 +1,102 @@
+/* Resources as JSON into a store, searches as URLs out of it. */
+#ifndef TEST_UNIT_SEARCH_FIXTURE_H
+#define TEST_UNIT_SEARCH_FIXTURE_H
+
+#include "store_fixture.h"
+
+#include "model/resource.h"
+#include "store/search.h"
+
+/* JSON is written with ' for ". */
+__attribute__((unused)) static struct store_write put_write(const char *json_with_ticks) {
+  struct str json = arena_str(test_arena, str_of(json_with_ticks));
+  for (size_t i = 0; i < json.n; i++)
+    if (json.p[i] == '\'')
+      ((char *)(uintptr_t)json.p)[i] = '"';
+  const struct yyjson_val *root;
+  struct err err = {0};
+  struct json_limits limits = JSON_LIMITS_DEFAULT;
+  struct store_write write = {0};
+  if (json_parse(test_arena, json, &limits, &root, &err))
+    fail_msg("%s: %s", err.where, err.text);
+  write.type = defs_type_by_name(json_get_text(root, STR("resourceType")));
+  write.id = json_get_text(root, STR("id"));
+  if (resource_canonical(test_arena, root, write.id, &write.body, &err) ||
+      search_values_extract(test_arena, root, &write.values, &err))
+    fail_msg("%s: %s", err.where, err.text);
+  return write;
+}
+
+__attribute__((unused)) static void put(const char *json_with_ticks) {
+  struct store_write *write = ARENA_NEW(test_arena, struct store_write);
+  *write = put_write(json_with_ticks);
+  assert_int_equal(commit(write, 1), 0);
+}
+
+__attribute__((unused)) static const struct search *search_of(const char *url) {
+  defs_type_id type;
+  const struct search_pair *pairs;
+  const struct search *search;
+  struct search_options options = {.base_url = STR("http://here/fhir")};
+  struct issues issues = {0};
+  size_t n;
+  struct err err = {0};
+  if (search_split_url(test_arena, str_of(url), &type, &pairs, &n, &err) ||
+      search_parse(test_arena, type, pairs, n, &options, &search, &issues, &err))
+    fail_msg("%s: %s: %s", url, err.where, err.text);
+  return search;
+}
+
+__attribute__((unused)) static struct search_result run_as(const struct access *access,
+                                                           const char *url) {
+  struct store_view *view;
+  struct search_result result = {0};
+  struct err err = {0};
+  const struct search *search = search_of(url);
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  if (search_run(view, access, test_arena, search, &result, &err))
+    fail_msg("%s: %s: %s", url, err.where, err.text);
+  store_view_close(view);
+  return result;
+}
+
+/* "a b c | d": ids of matches, then of includes. */
+__attribute__((unused)) static struct str ids_of(struct search_result result) {
+  struct buf buf;
+  buf_init_arena(&buf, test_arena, (size_t)1 << 20);
+  for (size_t i = 0; i < result.rows_n; i++) {
+    if (i == result.matches_n)
+      buf_add_z(&buf, i ? " |" : "|");
+    buf_add_z(&buf, buf.n ? " " : "");
+    buf_add(&buf, result.rows[i].resource.id);
+  }
+  return buf.n ? buf_str(&buf) : STR("");
+}
+
+__attribute__((unused)) static struct str found_as(const struct access *access, const char *url) {
+  return ids_of(run_as(access, url));
+}
+
+__attribute__((unused)) static struct str found(const char *url) {
+  struct access access = everything();
+  return found_as(&access, url);
+}
+
+#define assert_found(url, ids) assert_str(found(url), ids)
+
+__attribute__((unused)) static int search_setup(void **state) {
+  static bool is_ready;
+  struct err err = {0};
+  if (!is_ready && search_values_init(&err))
+    fail_msg("%s", err.text);
+  is_ready = true;
+  if (fixture_setup(state))
+    return -1;
+  fixture_open();
+  return 0;
+}
+
+#define SEARCH_TEST(function)                                                                      \
+  cmocka_unit_test_setup_teardown(function, search_setup, fixture_teardown)
+
+#endif
