@@ -82,8 +82,10 @@ int compile_string(struct cursor *cursor, struct str *ret_text, struct err *rete
       *ret_text = buf_str(&buf);
       return buf_is_overflown(&buf) ? err_no_memory(reterr) : 0;
     }
-    if (c == '\\' && cursor->at + 1 < cursor->text.n)
+    if (c == '\\' && cursor->at + 1 < cursor->text.n) {
       c = cursor->text.p[++cursor->at];
+      c = c == 'n' ? '\n' : c;
+    }
     buf_add_char(&buf, c);
   }
   return compile_fault(cursor, reterr, "a string is not closed");

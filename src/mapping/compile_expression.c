@@ -3,7 +3,7 @@
  *
  *   text      = term { "+" term }
  *   term      = STRING | SOURCE | whole(SOURCE) | join(STRING, text, ...)
- *             | plus(text, text, text) | now() | "@" NAME
+ *             | plus(text, text, text) | base64(text) | now() | "@" NAME
  *   condition = conjunct { "or" conjunct }
  *   conjunct  = test { "and" test }
  *   test      = "not" test | "(" condition ")" | term comparison | ...
@@ -71,10 +71,11 @@ static int join_call(struct cursor *cursor, defs_type_id type, uint32_t *ret_exp
   return result ? result : expect(cursor, ")", reterr);
 }
 
-static int plus_call(struct cursor *cursor, defs_type_id type, uint32_t *ret_expression,
-                     struct err *reterr) {
-  int result = new_expression(cursor, EXPRESSION_PLUS, ret_expression, reterr);
-  for (int i = 0; !result && i < 3; i++) {
+/* A function of `n` texts. */
+static int text_call(struct cursor *cursor, enum expression_op op, int n, defs_type_id type,
+                     uint32_t *ret_expression, struct err *reterr) {
+  int result = new_expression(cursor, op, ret_expression, reterr);
+  for (int i = 0; !result && i < n; i++) {
     uint32_t child = 0;
     result = expect(cursor, i ? "," : "(", reterr);
     if (!result)
@@ -111,7 +112,9 @@ static int term(struct cursor *cursor, defs_type_id type, uint32_t *ret_expressi
   if (cursor_accept_word(cursor, "join"))
     return join_call(cursor, type, ret_expression, reterr);
   if (cursor_accept_word(cursor, "plus"))
-    return plus_call(cursor, type, ret_expression, reterr);
+    return text_call(cursor, EXPRESSION_PLUS, 3, type, ret_expression, reterr);
+  if (cursor_accept_word(cursor, "base64"))
+    return text_call(cursor, EXPRESSION_BASE64, 1, type, ret_expression, reterr);
   if (cursor_accept(cursor, "now()"))
     return new_expression(cursor, EXPRESSION_NOW, ret_expression, reterr);
   struct source source = {0};

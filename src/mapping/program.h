@@ -72,6 +72,7 @@ enum expression_op {
   EXPRESSION_CONCAT, /* children */
   EXPRESSION_JOIN,   /* children, `text` between those that aren't empty */
   EXPRESSION_PLUS,   /* children: time, amount, unit */
+  EXPRESSION_BASE64, /* child 1 */
   EXPRESSION_NOW,
   EXPRESSION_REFERENCE, /* name */
   /* conditions */

@@ -50,27 +50,59 @@ static struct text_value text_of(const struct located *l, struct str text) {
       .text = text, .place = l->place, .has_sources = true, .is_valued = !str_is_empty(text)};
 }
 
+/* A text that grows part by part. */
+struct joining {
+  struct buf buf;
+  struct str separator;
+  struct text_value all;
+};
+
+static void join_part(struct joining *joining, struct text_value part) {
+  joining->all.has_sources |= part.has_sources;
+  if (str_is_empty(part.text))
+    return;
+  if (joining->buf.n)
+    buf_add(&joining->buf, joining->separator);
+  buf_add(&joining->buf, part.text);
+  joining->all.is_valued |= part.is_valued;
+  if (joining->all.place.segment == UINT32_MAX)
+    joining->all.place = part.place;
+}
+
+/* In join() a field stands for all its repetitions. */
+static void join_repetitions(const struct frame *frame, struct joining *joining,
+                             const struct source *source) {
+  struct located rest = located_source(frame, source), one;
+  joining->all.has_sources = true;
+  take_field(frame, source, rest);
+  while (located_next(frame->run, &rest, &one)) {
+    if (source->component)
+      one = located_part(frame->run, one, source->component);
+    if (source->subcomponent)
+      one = located_part(frame->run, one, source->subcomponent);
+    join_part(joining, text_of(&one, located_text(frame->run, one)));
+  }
+}
+
 static struct text_value joined(const struct frame *frame, const struct expression *e,
                                 struct str separator) {
-  struct text_value all = {.place = PLACE_NONE};
-  struct buf buf;
-  buf_init_arena(&buf, frame->run->arena, SIZE_MAX / 2);
+  struct joining joining = {.separator = separator, .all = {.place = PLACE_NONE}};
+  buf_init_arena(&joining.buf, frame->run->arena, SIZE_MAX / 2);
   for (uint32_t child = e->child; child; child = at(frame, child)->next) {
-    struct text_value part = expression_text(frame, child);
-    if (str_is_empty(part.text)) {
-      all.has_sources |= part.has_sources;
-      continue;
-    }
-    if (buf.n)
-      buf_add(&buf, separator);
-    buf_add(&buf, part.text);
-    all.has_sources |= part.has_sources;
-    all.is_valued |= part.is_valued;
-    if (all.place.segment == UINT32_MAX)
-      all.place = part.place;
+    const struct expression *part = at(frame, child);
+    if (e->op == EXPRESSION_JOIN && part->op == EXPRESSION_SOURCE && part->source.segment)
+      join_repetitions(frame, &joining, &part->source);
+    else
+      join_part(&joining, expression_text(frame, child));
   }
-  all.text = buf_str(&buf);
-  return all;
+  joining.all.text = buf_str(&joining.buf);
+  return joining.all;
+}
+
+static struct text_value encoded(const struct frame *frame, const struct expression *e) {
+  struct text_value value = expression_text(frame, e->child);
+  value.text = convert_to_base64(frame->run->arena, value.text);
+  return value;
 }
 
 static struct text_value later(const struct frame *frame, const struct expression *e) {
@@ -105,6 +137,8 @@ struct text_value expression_text(const struct frame *frame, uint32_t expression
     return joined(frame, e, e->text);
   case EXPRESSION_PLUS:
     return later(frame, e);
+  case EXPRESSION_BASE64:
+    return encoded(frame, e);
   case EXPRESSION_NOW:
     return (struct text_value){.text = now_text(frame->run), .place = PLACE_NONE};
   default:

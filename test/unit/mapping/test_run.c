@@ -95,6 +95,16 @@ static void texts_are_computed(void **state) {
                  "\"text\":\"Ann Doe\"}],\"language\":\"a^b&c~d\"}");
 }
 
+static void a_field_in_join_stands_for_its_repetitions(void **state) {
+  (void)state;
+  assert_patient("  photo\n"
+                 "      title = join(\"\\n\", PID-5, PID-7)\n"
+                 "      data = base64(PID-8)\n",
+                 "PID|||||a^x~b~~c||1|light w\r",
+                 "{\"resourceType\":\"Patient\",\"photo\":[{\"title\":\"a\\nb\\nc\\n1\","
+                 "\"data\":\"bGlnaHQgdw==\"}]}");
+}
+
 static void maps_pour_into_elements_and_values(void **state) {
   (void)state;
   assert_patient("  PID-3 -> identifier : CX[Identifier]\n"
@@ -507,6 +517,7 @@ int main(void) {
       TEST(constants_alone_make_no_element),
       TEST(extensions_stand_on_primitives_too),
       TEST(texts_are_computed),
+      TEST(a_field_in_join_stands_for_its_repetitions),
       TEST(maps_pour_into_elements_and_values),
       TEST(choose_and_include_and_when),
       TEST(conditions_hold),
