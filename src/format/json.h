@@ -76,6 +76,13 @@ void json_write_pretty(struct buf *buf, const struct yyjson_val *v);
 void json_write_string(struct buf *buf, struct str s);
 
 /*
+ * Puts another text (borrowed) in place of a string's. The one exception to "immutable": only for
+ * whoever parsed the tree, before anybody else sees it. Saves writing and parsing again where only
+ * references change.
+ */
+void json_replace_text(const struct yyjson_val *string, struct str text);
+
+/*
  * A writer for JSON that is made from scratch; puts the commas itself.
  *   struct json_writer w = json_writer(&buf);
  *   json_begin_object(&w); json_key(&w, STR("a")); json_string(&w, s); json_end_object(&w);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 static const struct command *const commands[] = {
+    &command_serve,
     &command_convert,
     &command_send,
     &command_trace,

@@ -1,0 +1,531 @@
+#include "flow/transaction.h"
+
+#include "base/id.h"
+#include "base/map.h"
+#include "format/json.h"
+#include "format/url.h"
+#include "model/resource.h"
+
+struct preparation {
+  struct arena *arena;
+  struct store_view *view;
+  const struct transaction_options *options;
+  struct transaction_entry *entries;
+  size_t n;
+  struct store_commit *commit;
+  struct issues *issues;
+  struct map links;      /* a reference as written -> struct str *, "Patient/1" */
+  struct map touched;    /* "Patient/1" -> the entry that writes it */
+  struct map created_by; /* "Patient?identifier=.." of If-None-Exist -> the entry that creates it */
+  VEC(struct store_condition) conditions;
+};
+
+/* ---- Faults -------------------------------------------------------------------------------- */
+
+/* The fault of an entry; "Bundle.entry[3].request.url" or, for a resource alone, `member` only. */
+static int fail_at(const struct transaction_entry *entry, enum err_code code, const char *member,
+                   const char *text, struct err *reterr) {
+  char place[120];
+  if (entry->where.n > 0)
+    snprintf(place, sizeof place, "%.*s%s%s", STR_ARG(entry->where), member[0] ? "." : "", member);
+  return err_set(reterr, code, entry->where.n > 0 ? place : "", "%s", text);
+}
+
+/* Errors from below get the entry's place, where the entry is one of many. */
+static int place_error(const struct transaction_entry *entry, int code, struct err *reterr) {
+  if (code && reterr && entry->where.n > 0) {
+    const struct err below = *reterr;
+    char place[2 * sizeof below.where];
+    snprintf(place, sizeof place, "%.*s%s%s", STR_ARG(entry->where), below.where[0] ? ": " : "",
+             below.where);
+    (void)!err_set(reterr, below.code, place, "%s", below.text);
+  }
+  return code;
+}
+
+/* "Patient.name[0]" of the third entry is "Bundle.entry[2].resource.name[0]". */
+static int adopt_issues(struct preparation *p, const struct transaction_entry *entry,
+                        const struct issues *found, struct err *reterr) {
+  for (size_t i = 0; i < found->list.n; i++) {
+    struct err *issue = VEC_PUSH(p->arena, &p->issues->list);
+    if (!issue)
+      return err_no_memory(reterr);
+    *issue = found->list.p[i];
+    if (entry->where.n == 0)
+      continue;
+    const char *rest = strpbrk(found->list.p[i].where, ".[");
+    char place[sizeof issue->where + 40];
+    snprintf(place, sizeof place, "%.*s.resource%s", STR_ARG(entry->where), rest ? rest : "");
+    (void)!err_set(issue, issue->code, place, "%s", found->list.p[i].text);
+    issue->severity = found->list.p[i].severity;
+  }
+  p->issues->errors_n += found->errors_n;
+  return 0;
+}
+
+static int report_dangling(struct preparation *p, const struct transaction_entry *entry,
+                           struct str reference, struct err *reterr) {
+  struct err *issue = VEC_PUSH(p->arena, &p->issues->list);
+  if (!issue)
+    return err_no_memory(reterr);
+  char place[120];
+  snprintf(place, sizeof place, "%.*s.resource", STR_ARG(entry->where));
+  (void)!err_set(issue, ERR_NOT_FOUND, place,
+                 "The reference '%.*s' is not the fullUrl of any entry of this transaction.",
+                 STR_ARG(reference));
+  issue->code = ERR_UNPROCESSABLE;
+  p->issues->errors_n++;
+  return 0;
+}
+
+/* ---- What an entry asks for ---------------------------------------------------------------- */
+
+uint32_t transaction_version_of_etag(struct str etag) {
+  uint64_t version;
+  etag = str_trim(etag);
+  if (str_starts_with(etag, STR("W/")))
+    etag = str_slice(etag, 2, etag.n);
+  if (etag.n > 2 && etag.p[0] == '"' && etag.p[etag.n - 1] == '"')
+    etag = str_slice(etag, 1, etag.n - 2);
+  return str_to_u64(etag, &version) && version <= UINT32_MAX ? (uint32_t)version : 0;
+}
+
+int transaction_search_pairs(struct arena *arena, struct str query, struct search_pair **ret_pairs,
+                             size_t *ret_n, struct err *reterr) {
+  struct url_pair *pairs;
+  int code = url_parse_query(arena, query, &pairs, ret_n, reterr);
+  if (code)
+    return code;
+  struct search_pair *out = ARENA_ARRAY(arena, struct search_pair, *ret_n + 1);
+  if (!out)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < *ret_n; i++)
+    out[i] = (struct search_pair){pairs[i].name, pairs[i].value};
+  *ret_pairs = out;
+  return 0;
+}
+
+static enum transaction_verb verb_of(struct str method) {
+  if (str_is(method, "POST"))
+    return TRANSACTION_CREATE;
+  if (str_is(method, "PUT"))
+    return TRANSACTION_UPDATE;
+  return str_is(method, "DELETE") ? TRANSACTION_DELETE : TRANSACTION_READ;
+}
+
+/* Takes the URL apart: "Patient", "Patient/1", "Patient?query". */
+static int read_url(struct transaction_entry *entry, struct err *reterr) {
+  struct str path = entry->url, rest, type;
+  ssize_t question = str_find_char(entry->url, '?', 0);
+  if (question >= 0) {
+    path = str_slice(entry->url, 0, (size_t)question);
+    entry->condition = str_slice(entry->url, (size_t)question + 1, entry->url.n);
+    entry->is_conditional = true;
+  }
+  rest = path;
+  str_split(&rest, '/', &type);
+  entry->id = rest;
+  entry->type = defs_type_by_name(type);
+  if (!entry->type || !defs_is_resource(defs_type(entry->type)))
+    return fail_at(entry, ERR_NOT_FOUND, "request.url",
+                   "The URL does not begin with the name of a resource type.", reterr);
+  if (rest.p && !id_is_fhir_id(rest))
+    return fail_at(entry, ERR_VALUE, "request.url",
+                   "The id in the URL is not one: 1 to 64 letters, digits, '-' and '.'.", reterr);
+  if (entry->is_conditional && (rest.n > 0 || entry->condition.n == 0))
+    return fail_at(entry, ERR_VALUE, "request.url",
+                   "A conditional URL has a type and at least one parameter, and no id.", reterr);
+  return 0;
+}
+
+static int check_resource(const struct transaction_entry *entry, struct err *reterr) {
+  struct str type = json_get_text(entry->resource, STR("resourceType"));
+  const struct yyjson_val *id = json_get(entry->resource, STR("id"));
+  if (json_kind(entry->resource) != JSON_OBJECT || type.n == 0)
+    return fail_at(entry, ERR_STRUCTURE, "resource",
+                   "The body must be one resource: a JSON object with a resourceType.", reterr);
+  if (!str_equal(type, defs_type(entry->type)->name))
+    return fail_at(entry, ERR_VALUE, "resource", "The resource is not of the type in the URL.",
+                   reterr);
+  if (entry->verb == TRANSACTION_UPDATE && !entry->is_conditional && json_kind(id) != JSON_STRING)
+    return fail_at(entry, ERR_VALUE, "resource.id",
+                   "The resource has no id; it must be the one in the URL.", reterr);
+  if (entry->verb == TRANSACTION_UPDATE && !entry->is_conditional &&
+      !str_equal(json_text(id), entry->id))
+    return fail_at(entry, ERR_VALUE, "resource.id", "The id is not the one in the URL.", reterr);
+  return 0;
+}
+
+static int read_request(struct transaction_entry *entry, struct err *reterr) {
+  entry->write = TRANSACTION_NO_WRITE;
+  entry->verb = verb_of(entry->method);
+  if (entry->verb == TRANSACTION_READ)
+    return 0;
+  int code = read_url(entry, reterr);
+  if (code)
+    return code;
+  if (entry->verb == TRANSACTION_CREATE) {
+    if (entry->is_conditional || entry->id.n > 0)
+      return fail_at(entry, ERR_VALUE, "request.url",
+                     "POST goes to the type; its condition is in ifNoneExist.", reterr);
+    entry->is_conditional = entry->if_none_exist.n > 0;
+    entry->condition = entry->if_none_exist;
+    ssize_t question = str_find_char(entry->condition, '?', 0);
+    if (question >= 0) /* some clients send the whole URL */
+      entry->condition = str_slice(entry->condition, (size_t)question + 1, entry->condition.n);
+  } else if (!entry->is_conditional && entry->id.n == 0) {
+    return fail_at(entry, ERR_VALUE, "request.url",
+                   "PUT and DELETE need an id or a condition in the URL.", reterr);
+  }
+  return entry->verb == TRANSACTION_DELETE ? 0 : check_resource(entry, reterr);
+}
+
+/* ---- Conditions ---------------------------------------------------------------------------- */
+
+/* A single `identifier=system|value`: looked up directly. */
+static bool is_identifier_search(const struct search_pair *pairs, size_t n, struct str *ret_system,
+                                 struct str *ret_value) {
+  if (n != 1 || !str_is(pairs[0].name, "identifier") ||
+      str_find_char(pairs[0].value, ',', 0) >= 0 || str_find_char(pairs[0].value, '\\', 0) >= 0 ||
+      str_find_char(pairs[0].value, '$', 0) >= 0)
+    return false;
+  ssize_t bar = str_find_char(pairs[0].value, '|', 0);
+  if (bar <= 0 || str_find_char(pairs[0].value, '|', (size_t)bar + 1) >= 0)
+    return false;
+  *ret_system = str_slice(pairs[0].value, 0, (size_t)bar);
+  *ret_value = str_slice(pairs[0].value, (size_t)bar + 1, pairs[0].value.n);
+  return ret_value->n > 0;
+}
+
+static int find_by_search(struct preparation *p, const struct search_pair *pairs, size_t pairs_n,
+                          struct store_condition *condition, struct err *reterr) {
+  struct search_options options = {.base_url = p->options->base_url};
+  struct issues issues = {0};
+  struct store_resources found;
+  int code = search_parse(p->arena, condition->type, pairs, pairs_n, &options, &condition->search,
+                          &issues, reterr);
+  if (code == 0)
+    code = search_ids(p->view, p->options->access, p->arena, condition->search, 2, &found, reterr);
+  if (code)
+    return code;
+  if (found.n > 1)
+    return err_set(reterr, ERR_MULTIPLE_MATCHES, "", "More than one resource matches.");
+  if (found.n == 1)
+    condition->id = found.p[0].id;
+  return 0;
+}
+
+/* The id of the only resource that matches (empty: none does), remembered as a condition of the
+ * commit. */
+static int find_one(struct preparation *p, defs_type_id type, struct str query, struct str *ret_id,
+                    struct err *reterr) {
+  struct store_condition *condition = VEC_PUSH(p->arena, &p->conditions);
+  struct search_pair *pairs;
+  size_t pairs_n;
+  if (!condition)
+    return err_no_memory(reterr);
+  condition->type = type;
+  int code = transaction_search_pairs(p->arena, query, &pairs, &pairs_n, reterr);
+  if (code)
+    return code;
+  if (pairs_n == 0)
+    return err_set(reterr, ERR_VALUE, "", "The condition names no parameter.");
+  if (is_identifier_search(pairs, pairs_n, &condition->system, &condition->code))
+    code = store_find_identifier(p->view, p->options->access, p->arena, type, condition->system,
+                                 condition->code, &condition->id, reterr);
+  else
+    code = find_by_search(p, pairs, pairs_n, condition, reterr);
+  if (code == 0)
+    *ret_id = condition->id;
+  return code;
+}
+
+/* ---- Which resource ------------------------------------------------------------------------ */
+
+static int new_id(struct preparation *p, struct str *ret_id, struct err *reterr) {
+  char uuid[ID_UUID_BYTES];
+  id_uuid_random(uuid);
+  *ret_id = arena_str(p->arena, str_n(uuid, ID_UUID_BYTES - 1));
+  return ret_id->p ? 0 : err_no_memory(reterr);
+}
+
+static int identify_create(struct preparation *p, struct transaction_entry *entry,
+                           struct err *reterr) {
+  if (!entry->is_conditional)
+    return new_id(p, &entry->id, reterr);
+  struct str key = arena_printf(p->arena, "%.*s?%.*s", STR_ARG(defs_type(entry->type)->name),
+                                STR_ARG(entry->condition));
+  const struct transaction_entry *twin = map_get(&p->created_by, key);
+  if (twin) {
+    entry->id = twin->id;
+    entry->found = twin->found;
+    entry->twin = twin;
+    return 0;
+  }
+  struct str found = STR_NULL;
+  int code = find_one(p, entry->type, entry->condition, &found, reterr);
+  if (code)
+    return code;
+  if (found.n > 0) {
+    entry->id = found;
+    code = store_read(p->view, p->options->access, p->arena, entry->type, found, &entry->found,
+                      reterr);
+  } else {
+    code = new_id(p, &entry->id, reterr);
+  }
+  if (code == 0 && (!key.p || map_set(&p->created_by, key, entry) != 0))
+    return err_no_memory(reterr);
+  return code;
+}
+
+static int identify_update(struct preparation *p, struct transaction_entry *entry,
+                           struct err *reterr) {
+  if (!entry->is_conditional)
+    return 0;
+  struct str found = STR_NULL, own = json_get_text(entry->resource, STR("id"));
+  int code = find_one(p, entry->type, entry->condition, &found, reterr);
+  if (code)
+    return code;
+  if (found.n > 0 && own.n > 0 && !str_equal(own, found))
+    return fail_at(entry, ERR_VALUE, "resource.id",
+                   "The resource that matches the condition has another id.", reterr);
+  if (own.n > 0 && !id_is_fhir_id(own))
+    return fail_at(entry, ERR_VALUE, "resource.id",
+                   "An id has 1 to 64 letters, digits, '-' and '.'.", reterr);
+  entry->id = found.n > 0 ? found : own;
+  return entry->id.n > 0 ? 0 : new_id(p, &entry->id, reterr);
+}
+
+static int identify_delete(struct preparation *p, struct transaction_entry *entry,
+                           struct err *reterr) {
+  if (!entry->is_conditional)
+    return 0;
+  int code = find_one(p, entry->type, entry->condition, &entry->id, reterr);
+  if (code == 0 && entry->id.n == 0 && !p->options->is_transaction)
+    return fail_at(entry, ERR_NOT_FOUND, "", "Nothing matches the condition.", reterr);
+  return code;
+}
+
+static int identify(struct preparation *p, struct transaction_entry *entry, struct err *reterr) {
+  int code = read_request(entry, reterr);
+  if (code)
+    return code;
+  switch (entry->verb) {
+  case TRANSACTION_CREATE:
+    return place_error(entry, identify_create(p, entry, reterr), reterr);
+  case TRANSACTION_UPDATE:
+    return place_error(entry, identify_update(p, entry, reterr), reterr);
+  case TRANSACTION_DELETE:
+    return place_error(entry, identify_delete(p, entry, reterr), reterr);
+  case TRANSACTION_READ:
+    break;
+  }
+  return 0;
+}
+
+/* ---- Links between entries ----------------------------------------------------------------- */
+
+/* The "Type/id" at the end of an absolute URL; empty when it has none. */
+static struct str restful_tail(struct str url) {
+  if (!str_starts_with(url, STR("http")))
+    return STR_NULL;
+  ssize_t last = -1, before = -1;
+  for (size_t i = 0; i < url.n; i++)
+    if (url.p[i] == '/') {
+      before = last;
+      last = (ssize_t)i;
+    }
+  return before < 0 ? STR_NULL : str_slice(url, (size_t)before + 1, url.n);
+}
+
+/* Remembers under which references this entry is known, and that it is touched. */
+static int register_entry(struct preparation *p, struct transaction_entry *entry,
+                          struct err *reterr) {
+  if (entry->verb == TRANSACTION_READ || entry->id.n == 0)
+    return 0;
+  struct str *target = ARENA_NEW(p->arena, struct str);
+  if (!target)
+    return err_no_memory(reterr);
+  *target = arena_printf(p->arena, "%.*s/%.*s", STR_ARG(defs_type(entry->type)->name),
+                         STR_ARG(entry->id));
+  if (!target->p)
+    return err_no_memory(reterr);
+  bool has_effect = entry->found.id.n == 0 && !entry->twin;
+  if (has_effect && map_get(&p->touched, *target))
+    return fail_at(entry, ERR_INVALID, "request.url",
+                   "Another entry of this transaction changes the same resource.", reterr);
+  if (has_effect && map_set(&p->touched, *target, entry) != 0)
+    return err_no_memory(reterr);
+  entry->write = has_effect ? 0 : TRANSACTION_NO_WRITE; /* its place is set when it is written */
+  struct str tail = entry->verb == TRANSACTION_CREATE ? restful_tail(entry->full_url) : STR_NULL;
+  if ((entry->full_url.n > 0 && map_set(&p->links, entry->full_url, target) != 0) ||
+      (tail.n > 0 && map_set(&p->links, tail, target) != 0))
+    return err_no_memory(reterr);
+  return 0;
+}
+
+/* "Practitioner?identifier=s|v" -> "Practitioner/1", once per transaction. */
+static int resolve_conditional(struct preparation *p, const struct transaction_entry *entry,
+                               struct str reference, struct str *ret_to, struct err *reterr) {
+  ssize_t question = str_find_char(reference, '?', 0);
+  defs_type_id type = defs_type_by_name(str_slice(reference, 0, (size_t)question));
+  struct str id = STR_NULL, *target = ARENA_NEW(p->arena, struct str);
+  if (!type || !defs_is_resource(defs_type(type)))
+    return 0; /* an absolute URL with a query, or a relative one of another kind */
+  if (!target)
+    return err_no_memory(reterr);
+  int code =
+      find_one(p, type, str_slice(reference, (size_t)question + 1, reference.n), &id, reterr);
+  if (code == 0 && id.n == 0)
+    code = err_set(reterr, ERR_PRECONDITION, "resource",
+                   "Nothing matches the conditional reference '%.*s'.", STR_ARG(reference));
+  if (code)
+    return place_error(entry, code, reterr);
+  *target = arena_printf(p->arena, "%.*s/%.*s", STR_ARG(defs_type(type)->name), STR_ARG(id));
+  if (!target->p || map_set(&p->links, reference, target) != 0)
+    return err_no_memory(reterr);
+  *ret_to = *target;
+  return 0;
+}
+
+static int relink(struct preparation *p, const struct transaction_entry *entry,
+                  const struct yyjson_val *value, bool is_reference, struct err *reterr) {
+  struct str from = json_text(value), base = p->options->base_url, to = STR_NULL;
+  const struct str *known = from.n > 0 ? map_get(&p->links, from) : NULL;
+  if (known)
+    to = *known;
+  else if (!is_reference || from.n == 0 || from.p[0] == '#')
+    return 0;
+  else if (base.n > 0 && from.n > base.n + 1 && from.p[base.n] == '/' &&
+           str_starts_with(from, base))
+    to = str_slice(from, base.n + 1, from.n);
+  else if (p->options->is_transaction && str_starts_with(from, STR("urn:")))
+    return report_dangling(p, entry, from, reterr);
+  else if (p->options->is_transaction && str_find_char(from, '?', 0) > 0) {
+    int code = resolve_conditional(p, entry, from, &to, reterr);
+    if (code)
+      return code;
+  }
+  if (to.n > 0)
+    json_replace_text(value, to);
+  return 0;
+}
+
+/* Is a string under this name a link, and of which kind? */
+static bool is_link(struct str name, bool *ret_is_reference) {
+  static const char *const uris[] = {"uri", "url", "valueUri", "valueUrl", "valueUuid", "valueOid"};
+  *ret_is_reference = str_is(name, "reference");
+  if (*ret_is_reference)
+    return true;
+  if (name.n < 3 || (name.p[0] != 'u' && name.p[0] != 'v'))
+    return false;
+  for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++)
+    if (str_is(name, uris[i]))
+      return true;
+  return false;
+}
+
+/* The depth was limited when the tree was parsed. */
+static int relink_tree(struct preparation *p, const struct transaction_entry *entry,
+                       const struct yyjson_val *v, struct err *reterr) {
+  struct json_each each = json_each(v);
+  while (json_next(&each)) {
+    bool is_reference;
+    enum json_kind kind = json_kind(each.value);
+    int code = 0;
+    if (kind == JSON_OBJECT || kind == JSON_ARRAY)
+      code = relink_tree(p, entry, each.value, reterr);
+    else if (kind == JSON_STRING && is_link(each.name, &is_reference))
+      code = relink(p, entry, each.value, is_reference, reterr);
+    if (code)
+      return code;
+  }
+  return 0;
+}
+
+/* ---- The writes ---------------------------------------------------------------------------- */
+
+static int expect_of(const struct transaction_entry *entry, struct store_write *write,
+                     struct err *reterr) {
+  write->expect = entry->verb == TRANSACTION_CREATE ? STORE_MUST_BE_NEW : STORE_ANY;
+  if (entry->if_match.n > 0 && entry->verb != TRANSACTION_CREATE) {
+    write->expected_version = transaction_version_of_etag(entry->if_match);
+    write->expect = STORE_MUST_BE_VERSION;
+    if (write->expected_version == 0)
+      return fail_at(entry, ERR_PRECONDITION, "request.ifMatch",
+                     "If-Match must be a version of this server, such as W/\"3\".", reterr);
+  } else if (str_is(entry->if_none_match, "*") && entry->verb == TRANSACTION_UPDATE) {
+    write->expect = STORE_MUST_BE_NEW;
+  }
+  return 0;
+}
+
+static int fill_body(struct preparation *p, struct transaction_entry *entry,
+                     struct store_write *write, struct err *reterr) {
+  struct validate_options options = {.with_invariants = p->options->with_invariants};
+  struct issues found = {0};
+  int code = relink_tree(p, entry, entry->resource, reterr);
+  if (code == 0)
+    code = validate_resource(p->arena, entry->resource, &options, &found, reterr);
+  if (code == 0 && found.list.n > 0)
+    code = adopt_issues(p, entry, &found, reterr);
+  if (code || p->issues->errors_n > 0)
+    return code;
+  code = resource_canonical(p->arena, entry->resource, write->id, &write->body, reterr);
+  if (code == 0)
+    code = search_values_extract(p->arena, entry->resource, &write->values, reterr);
+  return place_error(entry, code, reterr);
+}
+
+static int write_entry(struct preparation *p, struct transaction_entry *entry, struct err *reterr) {
+  entry->write = p->commit->writes_n++;
+  struct store_write *write = &p->commit->writes[entry->write];
+  *write = (struct store_write){
+      .type = entry->type, .id = entry->id, .is_delete = entry->verb == TRANSACTION_DELETE};
+  int code = expect_of(entry, write, reterr);
+  if (code == 0 && !write->is_delete)
+    code = fill_body(p, entry, write, reterr);
+  return code;
+}
+
+int transaction_prepare(struct arena *arena, struct store_view *view,
+                        const struct transaction_options *options,
+                        struct transaction_entry *entries, size_t n, struct store_commit *commit,
+                        struct issues *issues, struct err *reterr) {
+  static const enum transaction_verb order[] = {TRANSACTION_DELETE, TRANSACTION_CREATE,
+                                                TRANSACTION_UPDATE};
+  struct preparation p = {.arena = arena,
+                          .view = view,
+                          .options = options,
+                          .entries = entries,
+                          .n = n,
+                          .commit = commit,
+                          .issues = issues};
+  map_init(&p.links, arena);
+  map_init(&p.touched, arena);
+  map_init(&p.created_by, arena);
+  commit->writes = ARENA_ARRAY(arena, struct store_write, n + 1);
+  commit->writes_n = 0;
+  if (!commit->writes)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < n; i++) {
+    int code = identify(&p, &entries[i], reterr);
+    if (code == 0)
+      code = register_entry(&p, &entries[i], reterr);
+    if (code)
+      return code;
+  }
+  for (size_t o = 0; o < sizeof order / sizeof order[0]; o++)
+    for (size_t i = 0; i < n; i++)
+      if (entries[i].verb == order[o] && entries[i].write != TRANSACTION_NO_WRITE) {
+        int code = write_entry(&p, &entries[i], reterr);
+        if (code)
+          return code;
+      }
+  for (size_t i = 0; i < n; i++)
+    if (entries[i].twin)
+      entries[i].write = entries[i].twin->write;
+  commit->conditions = p.conditions.p;
+  commit->conditions_n = p.conditions.n;
+  return 0;
+}

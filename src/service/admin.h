@@ -1,0 +1,56 @@
+/*
+ * The administration API that the console uses: docs/admin-api.md.
+ *
+ * Threads: as service/service.h. Memory: on the request's arena.
+ */
+#ifndef SERVICE_ADMIN_H
+#define SERVICE_ADMIN_H
+
+#include "format/json.h"
+#include "service/service_internal.h"
+
+/* `path` is below /api. */
+void admin_handle(struct service *service, struct http_request *request, struct str path);
+
+/* GET /healthz. */
+void admin_health(struct service *service, struct http_request *request);
+
+/* {"error": ..}. */
+struct str admin_error(struct arena *arena, const struct err *err);
+
+/* ---- What the files of the API share -------------------------------------------------------- */
+
+/* One request: its handler writes an object to `w`, or returns an error. */
+struct admin_call {
+  struct service *service;
+  struct http_request *request;
+  struct arena *arena;
+  struct access access;
+  struct str path[4]; /* decoded words of the path behind /api, the first names the thing */
+  size_t path_n;
+  const struct search_pair *pairs;
+  size_t pairs_n;
+  const struct admin_resource *resource;
+  struct buf buf;
+  struct json_writer w;
+  struct worker_job job;
+};
+
+/* The decoded value of a parameter; empty when absent. */
+struct str admin_param(const struct admin_call *call, const char *name);
+/* A number, `fallback` when absent, at most `max`. ERR_VALUE. */
+int admin_param_number(const struct admin_call *call, const char *name, uint64_t fallback,
+                       uint64_t max, uint64_t *ret_value, struct err *reterr) MUST_CHECK;
+
+/* A member that is left out where the value is empty. */
+void admin_member(struct json_writer *w, const char *name, struct str value);
+void admin_member_instant(struct json_writer *w, const char *name, int64_t at_us);
+
+int admin_figures(struct admin_call *call, struct err *reterr) MUST_CHECK;
+int admin_messages(struct admin_call *call, struct err *reterr) MUST_CHECK;
+int admin_message(struct admin_call *call, struct err *reterr) MUST_CHECK;
+int admin_explain(struct admin_call *call, struct err *reterr) MUST_CHECK;
+int admin_persons(struct admin_call *call, struct err *reterr) MUST_CHECK;
+int admin_person(struct admin_call *call, struct err *reterr) MUST_CHECK;
+
+#endif

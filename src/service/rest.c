@@ -1,0 +1,261 @@
+#include "service/rest.h"
+
+#include "base/id.h"
+#include "format/url.h"
+
+#define SEGMENTS_MAX 6
+
+/* ---- From a method and a path to an operation ----------------------------------------------- */
+
+struct path {
+  struct str segments[SEGMENTS_MAX];
+  size_t n;
+};
+
+/* "Patient/1/" -> two decoded segments. */
+static int split_path(struct arena *arena, struct str text, struct path *ret_path,
+                      struct err *reterr) {
+  struct str rest = text, segment;
+  *ret_path = (struct path){.n = 0};
+  while (rest.n > 0 && str_split(&rest, '/', &segment)) {
+    if (segment.n == 0)
+      continue;
+    if (ret_path->n == SEGMENTS_MAX)
+      return err_set(reterr, ERR_NOT_FOUND, "", "There is nothing at this URL.");
+    int code = url_decode(arena, segment, &ret_path->segments[ret_path->n++], reterr);
+    if (code)
+      return code;
+  }
+  return 0;
+}
+
+/* Does the path have the operation's form? "[type]" stands for any word that doesn't begin with '_'
+ * or '$' and isn't lower case, "[id]" and "[vid]" for any that doesn't begin so. */
+static bool has_form(const struct path *path, const char *form) {
+  struct str rest = str_of(form), word;
+  size_t i = 0;
+  while (rest.n > 0 && str_split(&rest, '/', &word)) {
+    if (i == path->n)
+      return false;
+    struct str segment = path->segments[i++];
+    bool is_plain = segment.p[0] != '_' && segment.p[0] != '$';
+    if (str_is(word, "[type]") ? !is_plain || (segment.p[0] >= 'a' && segment.p[0] <= 'z')
+        : word.p[0] == '['     ? !is_plain
+                               : !str_equal(word, segment))
+      return false;
+  }
+  return i == path->n;
+}
+
+static const struct rest_operation *find_operation(struct rest_call *call,
+                                                   const struct path *path) {
+  size_t n;
+  const struct rest_operation *operations = rest_operations(&n);
+  struct str method = str_is(call->method, "HEAD") ? STR("GET") : call->method;
+  struct buf allow;
+  buf_init_arena(&allow, call->arena, 200);
+  for (size_t i = 0; i < n; i++) {
+    if (!has_form(path, operations[i].path))
+      continue;
+    if (str_is(method, operations[i].method))
+      return &operations[i];
+    buf_printf(&allow, "%s%s", allow.n > 0 ? ", " : "", operations[i].method);
+  }
+  call->answer.allow = buf_str(&allow);
+  return NULL;
+}
+
+static int find_type(struct rest_call *call, struct str name, struct err *reterr) {
+  call->type = defs_type_by_name(name);
+  if (call->type && defs_is_resource(defs_type(call->type)))
+    return 0;
+  return err_set(reterr, ERR_NOT_FOUND, "",
+                 "'%.*s' is not a resource type of FHIR R4 (names are case-sensitive).",
+                 STR_ARG(str_slice(name, 0, 64)));
+}
+
+/* Reads the words of the path that the form calls by name. */
+static int bind_path(struct rest_call *call, const struct path *path, struct err *reterr) {
+  struct str rest = str_of(call->operation->path), word;
+  for (size_t i = 0; rest.n > 0 && str_split(&rest, '/', &word); i++) {
+    struct str segment = path->segments[i];
+    uint64_t version;
+    int code = 0;
+    if (str_is(word, "[type]") || str_is(word, "Patient")) {
+      code = find_type(call, segment, reterr);
+    } else if (str_is(word, "[id]")) {
+      call->id = segment;
+      if (!id_is_fhir_id(segment))
+        code = err_set(reterr, str_is(call->method, "PUT") ? ERR_VALUE : ERR_NOT_FOUND, "",
+                       "The id in the URL is not one: 1 to 64 letters, digits, '-' and '.'.");
+    } else if (str_is(word, "[vid]")) {
+      if (!str_to_u64(segment, &version) || version == 0 || version > UINT32_MAX)
+        code = err_set(reterr, ERR_NOT_FOUND, "", "There is no such version.");
+      else
+        call->version = (uint32_t)version;
+    }
+    if (code)
+      return code;
+  }
+  return 0;
+}
+
+/* ---- Preferences ---------------------------------------------------------------------------- */
+
+static int read_prefer(struct rest_call *call, struct err *reterr) {
+  struct str rest = call->headers.prefer, one;
+  while (rest.n > 0 && str_split(&rest, ',', &one)) {
+    struct str part;
+    while (one.n > 0 && str_split(&one, ';', &part)) {
+      part = str_trim(part);
+      if (str_is(part, "return=minimal"))
+        call->wanted = REST_RETURN_MINIMAL;
+      else if (str_is(part, "return=representation"))
+        call->wanted = REST_RETURN_REPRESENTATION;
+      else if (str_is(part, "return=OperationOutcome"))
+        call->wanted = REST_RETURN_OUTCOME;
+      else if (str_is(part, "handling=lenient"))
+        call->is_lenient = true;
+      else if (str_is(part, "handling=strict"))
+        call->is_lenient = false;
+      else if (str_starts_with(part, STR("return=")) && !call->is_lenient)
+        return err_set(reterr, ERR_VALUE, "",
+                       "Prefer: return is one of minimal, representation, OperationOutcome.");
+    }
+  }
+  return 0;
+}
+
+/* Splits the query; takes out what is about the form of the answer only. */
+static int read_query(struct rest_call *call, struct str *ret_format, struct err *reterr) {
+  struct search_pair *pairs = NULL;
+  size_t n = 0, kept = 0;
+  int code = transaction_search_pairs(call->arena, call->query, &pairs, &n, reterr);
+  if (code)
+    return code;
+  for (size_t i = 0; i < n; i++) {
+    if (str_is(pairs[i].name, "_format"))
+      *ret_format = pairs[i].value;
+    else if (str_is(pairs[i].name, "_pretty"))
+      call->is_pretty = !str_is(pairs[i].value, "false");
+    else
+      pairs[kept++] = pairs[i];
+  }
+  call->pairs = pairs;
+  call->pairs_n = kept;
+  return 0;
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+static void run_operation(void *what) {
+  struct rest_call *call = what;
+  call->operation->run(call);
+}
+
+static int prepare(struct rest_call *call, struct err *reterr) {
+  struct path path;
+  int code = split_path(call->arena, call->path, &path, reterr);
+  if (code)
+    return code;
+  call->operation = find_operation(call, &path);
+  if (!call->operation && path.n > 0 && path.segments[0].p[0] >= 'A' &&
+      path.segments[0].p[0] <= 'Z' && (code = find_type(call, path.segments[0], reterr)) != 0)
+    return code;
+  if (!call->operation && call->answer.allow.n > 0)
+    return err_set(reterr, ERR_METHOD, "", "Only %.*s is possible here.",
+                   STR_ARG(call->answer.allow));
+  if (!call->operation)
+    return err_set(reterr, ERR_NOT_FOUND, "", "There is nothing at this URL.");
+  call->answer.allow = STR_NULL;
+  return bind_path(call, &path, reterr);
+}
+
+void rest_run(struct rest_call *call) {
+  struct err err;
+  int code = prepare(call, &err);
+  if (code == 0)
+    code = read_prefer(call, &err);
+  if (code) {
+    rest_fail(call, &err);
+  } else if (call->operation->is_long && !call->is_entry) {
+    call->job = (struct worker_job){.run = run_operation, .what = call};
+    workers_submit(call->service->workers, &call->job);
+  } else {
+    call->operation->run(call);
+  }
+}
+
+/* ---- From and to HTTP ----------------------------------------------------------------------- */
+
+struct http_call {
+  struct rest_call call;
+  struct http_request *request;
+  struct str content_type;
+};
+
+static void add_header(struct http_response *response, const char *name, struct str value) {
+  if (value.n > 0 && response->headers_n < sizeof response->headers / sizeof response->headers[0])
+    response->headers[response->headers_n++] = (struct http_header){name, value};
+}
+
+static void respond(struct rest_call *call) {
+  struct http_call *http = call->what;
+  const struct rest_answer *answer = &call->answer;
+  struct http_response response = {.status = answer->status, .body = answer->body};
+  if (answer->body.n > 0)
+    response.content_type = http->content_type;
+  if (answer->location.n > 0)
+    add_header(
+        &response, "Location",
+        arena_printf(call->arena, "%.*s/%.*s", STR_ARG(call->base_url), STR_ARG(answer->location)));
+  add_header(&response, "ETag", answer->etag);
+  if (answer->last_modified_us)
+    add_header(&response, "Last-Modified", rest_http_date(call->arena, answer->last_modified_us));
+  add_header(&response, "Allow", answer->allow);
+  add_header(&response, "Cache-Control", STR("private, no-cache"));
+  http_respond(http->request, &response);
+}
+
+static void read_headers(struct rest_call *call, const struct http_request *request) {
+  call->headers = (struct rest_headers){
+      .if_match = http_request_header(request, "If-Match"),
+      .if_none_match = http_request_header(request, "If-None-Match"),
+      .if_none_exist = http_request_header(request, "If-None-Exist"),
+      .if_modified_since = http_request_header(request, "If-Modified-Since"),
+      .accept = http_request_header(request, "Accept"),
+      .content_type = http_request_header(request, "Content-Type"),
+      .prefer = http_request_header(request, "Prefer"),
+  };
+}
+
+void rest_handle(struct service *service, struct http_request *request, struct str path) {
+  struct http_call *http = ARENA_NEW(request->arena, struct http_call);
+  struct err err;
+  if (!http) {
+    http_respond(request, &(struct http_response){.status = 503});
+    return;
+  }
+  struct rest_call *call = &http->call;
+  http->request = request;
+  http->content_type = STR("application/fhir+json; charset=utf-8");
+  *call = (struct rest_call){.service = service,
+                             .arena = request->arena,
+                             .access = ACCESS_EVERYTHING(STR("anonymous")),
+                             .base_url = service_base_url(service, request),
+                             .method = request->method,
+                             .path = path,
+                             .query = request->query,
+                             .body = request->body,
+                             .done = respond,
+                             .what = http};
+  read_headers(call, request);
+  struct str format = STR_NULL;
+  int code = read_query(call, &format, &err);
+  if (code == 0)
+    code = rest_negotiate(call->headers.accept, format, &http->content_type, &err);
+  if (code)
+    rest_fail(call, &err);
+  else
+    rest_run(call);
+}

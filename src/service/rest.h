@@ -1,0 +1,128 @@
+/*
+ * The FHIR REST API: one interaction ("call") from its request to its answer.
+ *
+ * A call comes from HTTP or is one entry of a batch or transaction; its handler can't tell. The
+ * table of operations (rest_operations.c) leads from method and path to the handler, and is what
+ * the CapabilityStatement and docs/fhir.md are made from.
+ *
+ * Spec: FHIR R4, http://hl7.org/fhir/R4/http.html. Threads: one thread at a time has a call.
+ * Memory: all on the call's arena.
+ */
+#ifndef SERVICE_REST_H
+#define SERVICE_REST_H
+
+#include "flow/transaction.h"
+#include "service/service_internal.h"
+
+enum rest_return {
+  REST_RETURN_DEFAULT,
+  REST_RETURN_MINIMAL,
+  REST_RETURN_REPRESENTATION,
+  REST_RETURN_OUTCOME
+};
+
+/* Conditions and preferences, from headers or from Bundle.entry.request. Empty where absent. */
+struct rest_headers {
+  struct str if_match, if_none_match, if_none_exist, if_modified_since;
+  struct str accept, content_type, prefer;
+};
+
+/* What becomes the HTTP response, or Bundle.entry.response. */
+struct rest_answer {
+  int status;
+  struct str body;           /* a resource; empty: none */
+  struct str location, etag; /* "Patient/1/_history/1" (relative), W/"1" */
+  int64_t last_modified_us;  /* 0: none */
+  struct str allow;          /* of a 405 */
+  bool is_outcome;           /* body is an OperationOutcome */
+};
+
+struct rest_call {
+  struct service *service;
+  struct arena *arena;
+  struct access access;
+  struct str base_url; /* "http://localhost:8080/fhir" */
+
+  /* The request. */
+  struct str method, path, query; /* path below the base, "Patient/1"; raw */
+  struct rest_headers headers;
+  struct str body;                   /* of HTTP; */
+  const struct yyjson_val *resource; /* or, in a bundle, already parsed */
+  bool is_entry;                     /* of a batch or transaction */
+
+  /* What was read from it. */
+  const struct rest_operation *operation;
+  defs_type_id type;
+  struct str id;
+  uint32_t version;
+  const struct search_pair *pairs; /* the query without _format and _pretty */
+  size_t pairs_n;
+  enum rest_return wanted;
+  bool is_lenient, is_pretty;
+
+  struct rest_answer answer;
+  void (*done)(struct rest_call *call); /* the answer is there; called once, from any thread */
+  void *what;
+
+  struct worker_job job;
+  struct rest_write *write; /* of rest_write.c and rest_bundle.c */
+};
+
+struct rest_operation {
+  const char *interaction; /* code of http://hl7.org/fhir/restful-interaction, or "" */
+  const char *operation;   /* name of an operation ("everything"), or "" */
+  const char *method;
+  const char *path; /* "[type]/[id]"; other words stand for themselves */
+  bool is_long;     /* runs on a worker */
+  void (*run)(struct rest_call *call);
+  const char *text; /* for docs and CapabilityStatement */
+};
+
+const struct rest_operation *rest_operations(size_t *ret_n);
+
+/* Runs a call; `call->done` follows. `may_run_here` false: never on this thread for long. */
+void rest_run(struct rest_call *call);
+
+/* From HTTP: makes the call, runs it, responds. `path` is below /fhir. */
+void rest_handle(struct service *service, struct http_request *request, struct str path);
+
+/* ---- Answers (rest_answer.c) --------------------------------------------------------------- */
+
+/* Ends the call with what `call->answer` holds. */
+void rest_finish(struct rest_call *call);
+/* Ends it with an OperationOutcome of one fault; the status comes from its code. */
+void rest_fail(struct rest_call *call, const struct err *err);
+/* The same of several; the status is that of the first error. */
+void rest_fail_issues(struct rest_call *call, const struct issues *issues);
+/* An OperationOutcome's bytes. */
+struct str rest_outcome(struct arena *arena, const struct err *issues, size_t n);
+/* Puts a resource version into the answer: status, ETag, Last-Modified, and the body. */
+int rest_answer_resource(struct rest_call *call, int status, const struct store_resource *resource,
+                         struct err *reterr) MUST_CHECK;
+/* The body cut to _summary and _elements where the query asks for it. */
+int rest_subset(struct rest_call *call, struct str body, struct str *ret_body,
+                struct err *reterr) MUST_CHECK;
+/* "Tue, 15 Nov 1994 08:12:31 GMT". */
+struct str rest_http_date(struct arena *arena, int64_t at_us);
+bool rest_parse_http_date(struct str text, int64_t *ret_at_us);
+/* Can what the client accepts be served, and as which media type? ERR_NOT_ACCEPTABLE. */
+int rest_negotiate(struct str accept, struct str format, struct str *ret_content_type,
+                   struct err *reterr) MUST_CHECK;
+/* Is it a media type that a body with a resource may have? */
+bool rest_is_json(struct str media_type);
+
+/* ---- Handlers ------------------------------------------------------------------------------ */
+
+void rest_read(struct rest_call *call);
+void rest_vread(struct rest_call *call);
+void rest_history(struct rest_call *call);
+void rest_create(struct rest_call *call);
+void rest_update(struct rest_call *call);
+void rest_delete(struct rest_call *call);
+void rest_search(struct rest_call *call);
+void rest_search_form(struct rest_call *call);
+void rest_everything(struct rest_call *call);
+void rest_bundle(struct rest_call *call);
+void rest_metadata(struct rest_call *call);
+
+#endif

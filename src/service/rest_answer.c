@@ -1,0 +1,249 @@
+/* What answers are made of: OperationOutcome, resources, dates, media types. */
+#include "service/rest.h"
+
+#include "base/clock.h"
+#include "model/resource.h"
+
+#define ANSWER_MAX_BYTES ((size_t)512 << 20)
+
+/* ---- Ending a call -------------------------------------------------------------------------- */
+
+/* Indents the body; leaves it as it is where that is not possible. */
+static void make_pretty(struct rest_call *call) {
+  const struct yyjson_val *root;
+  struct json_limits limits = {.max_bytes = ANSWER_MAX_BYTES, .max_depth = 200};
+  struct buf buf;
+  struct err err;
+  buf_init_arena(&buf, call->arena, ANSWER_MAX_BYTES);
+  if (json_parse(call->arena, call->answer.body, &limits, &root, &err) != 0)
+    return;
+  json_write_pretty(&buf, root);
+  buf_add_char(&buf, '\n');
+  if (!buf_is_overflown(&buf))
+    call->answer.body = buf_str(&buf);
+}
+
+void rest_finish(struct rest_call *call) {
+  if (call->is_pretty && call->answer.body.n > 0)
+    make_pretty(call);
+  call->done(call);
+}
+
+static const char *severity_name(enum err_severity severity) {
+  static const char *const names[] = {"fatal", "error", "warning", "information"};
+  return names[severity];
+}
+
+/* Is the place an element of a resource ("Patient.name[0]"), or something else ("line 2")? */
+static bool is_element(const char *where) {
+  size_t n = strcspn(where, ".[");
+  return n > 0 && strpbrk(where, " ?&|") == NULL && defs_type_by_name(str_n(where, n)) != 0;
+}
+
+struct str rest_outcome(struct arena *arena, const struct err *issues, size_t n) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, ANSWER_MAX_BYTES);
+  struct json_writer w = json_writer(&buf);
+  json_begin_object(&w);
+  json_member_string(&w, STR("resourceType"), STR("OperationOutcome"));
+  json_key(&w, STR("issue"));
+  json_begin_array(&w);
+  for (size_t i = 0; i < n; i++) {
+    const struct err *err = &issues[i];
+    bool has_element = is_element(err->where);
+    struct str text = str_of(err->text);
+    if (err->where[0] && !has_element)
+      text = arena_printf(arena, "%s: %s", err->where, err->text);
+    json_begin_object(&w);
+    json_member_string(&w, STR("severity"), str_of(severity_name(err->severity)));
+    json_member_string(&w, STR("code"),
+                       str_of(err->code ? err_facts(err->code)->issue_type : "informational"));
+    json_member_string(&w, STR("diagnostics"), text);
+    if (has_element) {
+      json_key(&w, STR("expression"));
+      json_begin_array(&w);
+      json_string(&w, str_of(err->where));
+      json_end_array(&w);
+    }
+    json_end_object(&w);
+  }
+  json_end_array(&w);
+  json_end_object(&w);
+  return buf_is_overflown(&buf) ? STR("{\"resourceType\":\"OperationOutcome\",\"issue\":[{"
+                                      "\"severity\":\"fatal\",\"code\":\"exception\"}]}")
+                                : buf_str(&buf);
+}
+
+static void answer_outcome(struct rest_call *call, int status, const struct err *issues, size_t n) {
+  struct str allow = call->answer.allow;
+  call->answer = (struct rest_answer){.status = status,
+                                      .allow = allow,
+                                      .is_outcome = true,
+                                      .body = rest_outcome(call->arena, issues, n)};
+  rest_finish(call);
+}
+
+void rest_fail(struct rest_call *call, const struct err *err) {
+  answer_outcome(call, err_facts(err->code)->http_status, err, 1);
+}
+
+void rest_fail_issues(struct rest_call *call, const struct issues *issues) {
+  int status = 400;
+  for (size_t i = 0; i < issues->list.n; i++)
+    if (issues->list.p[i].severity <= ERR_SEVERITY_ERROR) {
+      status = err_facts(issues->list.p[i].code)->http_status;
+      break;
+    }
+  answer_outcome(call, status, issues->list.p, issues->list.n);
+}
+
+/* ---- Resources ------------------------------------------------------------------------------ */
+
+static bool asks_for_subset(const struct rest_call *call) {
+  for (size_t i = 0; i < call->pairs_n; i++)
+    if (str_is(call->pairs[i].name, "_summary") || str_is(call->pairs[i].name, "_elements"))
+      return true;
+  return false;
+}
+
+int rest_subset(struct rest_call *call, struct str body, struct str *ret_body, struct err *reterr) {
+  *ret_body = body;
+  if (!asks_for_subset(call))
+    return 0;
+  VEC(struct search_pair) pairs = {0};
+  for (size_t i = 0; i < call->pairs_n; i++)
+    if (str_is(call->pairs[i].name, "_summary") || str_is(call->pairs[i].name, "_elements")) {
+      struct search_pair *pair = VEC_PUSH(call->arena, &pairs);
+      if (!pair)
+        return err_no_memory(reterr);
+      *pair = call->pairs[i];
+    }
+  const struct search *search;
+  struct search_options options = {.base_url = call->base_url};
+  struct issues issues = {0};
+  int code =
+      search_parse(call->arena, call->type, pairs.p, pairs.n, &options, &search, &issues, reterr);
+  return code ? code : search_subset(call->arena, search, body, ret_body, reterr);
+}
+
+int rest_answer_resource(struct rest_call *call, int status, const struct store_resource *resource,
+                         struct err *reterr) {
+  struct str body = STR_NULL;
+  struct buf buf;
+  int code = rest_subset(call, resource->body, &body, reterr);
+  if (code)
+    return code;
+  buf_init_arena(&buf, call->arena, ANSWER_MAX_BYTES);
+  /* Room at once: version and time add less than 100 bytes. */
+  if (!buf_extend(&buf, body.n + 100))
+    return err_no_memory(reterr);
+  buf.n = 0;
+  resource_write(&buf, body, resource->version, resource->updated_us);
+  call->answer.status = status;
+  call->answer.body = buf_str(&buf);
+  call->answer.etag = arena_printf(call->arena, "W/\"%u\"", resource->version);
+  call->answer.last_modified_us = resource->updated_us;
+  return buf_is_overflown(&buf) ? err_no_memory(reterr) : 0;
+}
+
+/* ---- Dates of HTTP (RFC 9110, 5.6.7) -------------------------------------------------------- */
+
+static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+struct str rest_http_date(struct arena *arena, int64_t at_us) {
+  static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+  struct clock_civil civil = clock_to_civil(at_us);
+  int64_t day = at_us / 86400000000; /* 1970-01-01 was a Thursday */
+  return arena_printf(arena, "%s, %02d %.3s %04d %02d:%02d:%02d GMT", days[((day % 7) + 7) % 7],
+                      civil.day, month_names + (civil.month - 1) * 3, civil.year, civil.hour,
+                      civil.minute, civil.second);
+}
+
+static bool two_digits(struct str text, size_t at, int *ret_value) {
+  uint64_t value;
+  if (!str_to_u64(str_slice(text, at, 2), &value))
+    return false;
+  *ret_value = (int)value;
+  return true;
+}
+
+/* Only the form that RFC 9110 lets anybody send: "Sun, 06 Nov 1994 08:49:37 GMT". */
+bool rest_parse_http_date(struct str text, int64_t *ret_at_us) {
+  struct clock_civil civil = {0};
+  uint64_t year;
+  text = str_trim(text);
+  if (text.n != 29 || !str_ends_with(text, STR(" GMT")))
+    return false;
+  ssize_t month = str_find(str_of(month_names), str_slice(text, 8, 3));
+  if (month < 0 || month % 3 != 0 || !str_to_u64(str_slice(text, 12, 4), &year) ||
+      !two_digits(text, 5, &civil.day) || !two_digits(text, 17, &civil.hour) ||
+      !two_digits(text, 20, &civil.minute) || !two_digits(text, 23, &civil.second))
+    return false;
+  civil.year = (int)year;
+  civil.month = (int)month / 3 + 1;
+  if (civil.year < 1 || civil.day < 1 || civil.day > clock_days_in_month(civil.year, civil.month))
+    return false;
+  *ret_at_us = clock_from_civil(civil);
+  return true;
+}
+
+/* ---- Media types ---------------------------------------------------------------------------- */
+
+static struct str without_parameters(struct str media_type) {
+  struct str rest = media_type, name;
+  str_split(&rest, ';', &name);
+  return str_trim(name);
+}
+
+bool rest_is_json(struct str media_type) {
+  static const char *const names[] = {"application/fhir+json", "application/json", "text/json",
+                                      "application/json+fhir", "json"};
+  struct str name = without_parameters(media_type);
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (str_equal_ignore_case(name, str_of(names[i])))
+      return true;
+  return false;
+}
+
+/* fhirVersion=4.0, or none. */
+static bool is_our_version(struct str media_type) {
+  ssize_t at = str_find(media_type, STR("fhirVersion="));
+  return at < 0 || str_starts_with(str_slice(media_type, (size_t)at + 12, media_type.n), STR("4."));
+}
+
+static bool has_zero_weight(struct str media_type) {
+  ssize_t at = str_find(media_type, STR("q="));
+  double q;
+  if (at < 0)
+    return false;
+  struct str rest = str_slice(media_type, (size_t)at + 2, media_type.n);
+  return str_to_double(without_parameters(rest), &q) && q <= 0;
+}
+
+int rest_negotiate(struct str accept, struct str format, struct str *ret_content_type,
+                   struct err *reterr) {
+  /* A '+' that was not escaped in _format came out as a space. */
+  if (str_is(format, "application/fhir json"))
+    format = STR("application/fhir+json");
+  struct str rest = format.n > 0 ? format : accept, one;
+  bool accepts_anything = rest.n == 0;
+  while (rest.n > 0 && str_split(&rest, ',', &one)) {
+    struct str name = without_parameters(one);
+    if (has_zero_weight(one) || !is_our_version(one))
+      continue;
+    if (rest_is_json(one)) {
+      if (str_equal_ignore_case(name, STR("application/json")) ||
+          str_equal_ignore_case(name, STR("text/json")))
+        *ret_content_type = str_equal_ignore_case(name, STR("text/json"))
+                                ? STR("text/json; charset=utf-8")
+                                : STR("application/json; charset=utf-8");
+      return 0;
+    }
+    accepts_anything = accepts_anything || str_is(name, "*/*") || str_is(name, "application/*") ||
+                       str_is(name, "*");
+  }
+  if (accepts_anything)
+    return 0;
+  return err_set(reterr, ERR_NOT_ACCEPTABLE, "",
+                 "Only JSON (application/fhir+json; fhirVersion=4.0) can be given; XML can't yet.");
+}

@@ -1,0 +1,37 @@
+/*
+ * The table of what the FHIR API can do. Dispatch, the CapabilityStatement and docs/fhir.md
+ * (checked by a test) come from it.
+ */
+#include "service/rest.h"
+
+static const struct rest_operation operations[] = {
+    /* interaction, operation, method, path, is_long, run, text */
+    {"read", "", "GET", "[type]/[id]", false, rest_read, "the current version of a resource"},
+    {"vread", "", "GET", "[type]/[id]/_history/[vid]", false, rest_vread,
+     "one version of a resource"},
+    {"history-instance", "", "GET", "[type]/[id]/_history", true, rest_history,
+     "all versions of a resource, newest first, in pages"},
+    {"create", "", "POST", "[type]", true, rest_create,
+     "a new resource; with If-None-Exist only where nothing matches"},
+    {"update", "", "PUT", "[type]/[id]", true, rest_update,
+     "a new version, or a new resource with this id; If-Match, If-None-Match: *"},
+    {"update", "", "PUT", "[type]", true, rest_update,
+     "conditional update: of the only resource that matches, or a new one"},
+    {"delete", "", "DELETE", "[type]/[id]", true, rest_delete,
+     "deletes; the versions before stay readable"},
+    {"delete", "", "DELETE", "[type]", true, rest_delete,
+     "conditional delete of the only resource that matches"},
+    {"search-type", "", "GET", "[type]", true, rest_search, "search"},
+    {"search-type", "", "POST", "[type]/_search", true, rest_search_form,
+     "search with the parameters in the body"},
+    {"transaction", "", "POST", "", true, rest_bundle,
+     "a Bundle of type transaction (all or nothing, one commit) or batch"},
+    {"", "everything", "GET", "Patient/[id]/$everything", true, rest_everything,
+     "the patient's whole record; _since, _count"},
+    {"capabilities", "", "GET", "metadata", true, rest_metadata, "this statement"},
+};
+
+const struct rest_operation *rest_operations(size_t *ret_n) {
+  *ret_n = sizeof operations / sizeof operations[0];
+  return operations;
+}

@@ -1,0 +1,262 @@
+/* create, update, delete, with and without conditions. */
+#include "service/rest_write.h"
+
+#include "format/url.h"
+#include "model/resource.h"
+
+#define ATTEMPTS_MAX 30
+#define BODY_MAX_BYTES ((size_t)256 << 20)
+
+/* ---- Preparing, committing, settling -------------------------------------------------------- */
+
+static void prepare(struct rest_call *call);
+
+static void settle(void *what) {
+  struct rest_call *call = what;
+  struct rest_write *write = call->write;
+  struct err err = write->commit.err;
+  if (write->commit.code == 0) {
+    write->answer(call);
+    return;
+  }
+  if (write->commit.code == ERR_STALE && ++write->attempts < ATTEMPTS_MAX) {
+    prepare(call);
+    return;
+  }
+  size_t failed = write->commit.failed_write;
+  for (size_t i = 0; i < write->n; i++) {
+    const struct transaction_entry *entry = &write->entries[i];
+    if (entry->write != failed || write->commit.writes_n == 0)
+      continue;
+    if (write->commit.code == ERR_CONFLICT && str_is(entry->if_none_match, "*"))
+      err.code = ERR_PRECONDITION;
+    if (entry->where.n > 0) {
+      const struct err below = err;
+      (void)!err_set_at(&err, below.code, entry->where, "%s", below.text);
+    }
+    break;
+  }
+  rest_fail(call, &err);
+}
+
+/* On the committer's thread: others wait for it, so the rest is done elsewhere. */
+static void committed(struct store_commit *commit, void *what) {
+  struct rest_call *call = what;
+  (void)commit;
+  call->job = (struct worker_job){.run = settle, .what = call};
+  workers_submit(call->service->workers, &call->job);
+}
+
+static int prepare_entries(struct rest_call *call, struct err *reterr) {
+  struct rest_write *write = call->write;
+  struct transaction_options options = {.access = &call->access,
+                                        .base_url = call->base_url,
+                                        .is_transaction = write->is_transaction,
+                                        .with_invariants = true};
+  struct store_view *view;
+  int code = store_view_open(call->service->options.store, &view, reterr);
+  if (code)
+    return code;
+  code = transaction_prepare(call->arena, view, &options, write->entries, write->n, &write->commit,
+                             &write->issues, reterr);
+  store_view_close(view);
+  return code;
+}
+
+static void prepare(struct rest_call *call) {
+  struct rest_write *write = call->write;
+  struct err err;
+  write->issues = (struct issues){0};
+  write->commit = (struct store_commit){.arena = call->arena,
+                                        .principal = call->access.principal,
+                                        .audits = &write->audit,
+                                        .audits_n = 1,
+                                        .done = committed,
+                                        .what = call,
+                                        .failed_write = SIZE_MAX};
+  int code = write->read(call, &err);
+  if (code == 0 && write->issues.errors_n == 0)
+    code = prepare_entries(call, &err);
+  if (code)
+    rest_fail(call, &err);
+  else if (write->issues.errors_n > 0)
+    rest_fail_issues(call, &write->issues);
+  else if (write->commit.writes_n == 0)
+    write->answer(call);
+  else
+    store_submit(call->service->options.store, &write->commit);
+}
+
+void rest_write_run(struct rest_call *call) {
+  prepare(call);
+}
+
+/* ---- The request ---------------------------------------------------------------------------- */
+
+int rest_read_body(struct rest_call *call, const struct yyjson_val **ret_resource,
+                   struct err *reterr) {
+  if (call->is_entry) {
+    *ret_resource = call->resource;
+    return 0;
+  }
+  if (call->headers.content_type.n > 0 && !rest_is_json(call->headers.content_type))
+    return err_set(reterr, ERR_MEDIA_TYPE, "",
+                   "Only JSON (application/fhir+json) is understood; XML isn't yet.");
+  if (call->body.n == 0)
+    return err_set(reterr, ERR_STRUCTURE, "", "The body is empty; it must be a resource.");
+  struct json_limits limits = JSON_LIMITS_DEFAULT;
+  limits.max_bytes = BODY_MAX_BYTES;
+  return json_parse(call->arena, call->body, &limits, ret_resource, reterr);
+}
+
+/* The query of a conditional interaction, without what is about the form of the answer. */
+static struct str write_condition(const struct rest_call *call) {
+  struct buf buf;
+  buf_init_arena(&buf, call->arena, BODY_MAX_BYTES);
+  for (size_t i = 0; i < call->pairs_n; i++) {
+    if (i > 0)
+      buf_add_char(&buf, '&');
+    url_encode(&buf, call->pairs[i].name);
+    buf_add_char(&buf, '=');
+    url_encode(&buf, call->pairs[i].value);
+  }
+  return buf_str(&buf);
+}
+
+static int read_single(struct rest_call *call, struct err *reterr) {
+  struct rest_write *write = call->write;
+  struct transaction_entry *entry = write->entries;
+  struct str type = defs_type(call->type)->name;
+  *entry = (struct transaction_entry){.method = call->method,
+                                      .if_match = call->headers.if_match,
+                                      .if_none_match = call->headers.if_none_match,
+                                      .if_none_exist = call->headers.if_none_exist};
+  if (call->id.n > 0)
+    entry->url = arena_printf(call->arena, "%.*s/%.*s", STR_ARG(type), STR_ARG(call->id));
+  else if (str_is(call->method, "POST"))
+    entry->url = type;
+  else
+    entry->url =
+        arena_printf(call->arena, "%.*s?%.*s", STR_ARG(type), STR_ARG(write_condition(call)));
+  if (!entry->url.p)
+    return err_no_memory(reterr);
+  return str_is(call->method, "DELETE") ? 0 : rest_read_body(call, &entry->resource, reterr);
+}
+
+/* ---- The answer ----------------------------------------------------------------------------- */
+
+static int status_of(enum store_effect effect) {
+  switch (effect) {
+  case STORE_CREATED:
+    return 201;
+  case STORE_UPDATED:
+  case STORE_UNCHANGED:
+    return 200;
+  case STORE_DELETED:
+  case STORE_WAS_DELETED:
+    return 204;
+  }
+  return 200;
+}
+
+static struct str outcome_of(struct rest_call *call, const struct rest_answer *answer) {
+  struct err issue = {.severity = ERR_SEVERITY_INFORMATION};
+  snprintf(issue.text, sizeof issue.text, "%s%.*s",
+           answer->status == 201   ? "Created "
+           : answer->status == 204 ? "Deleted "
+                                   : "Stored ",
+           STR_ARG(answer->location));
+  return rest_outcome(call->arena, &issue, 1);
+}
+
+static int add_body(struct rest_call *call, bool with_body, struct str body, uint32_t version,
+                    struct rest_answer *answer, struct err *reterr) {
+  bool wants_resource = call->wanted == REST_RETURN_REPRESENTATION ||
+                        (call->wanted == REST_RETURN_DEFAULT && with_body);
+  struct buf buf;
+  if (call->wanted == REST_RETURN_OUTCOME) {
+    answer->body = outcome_of(call, answer);
+    answer->is_outcome = true;
+    if (answer->status == 204)
+      answer->status = 200;
+    return 0;
+  }
+  if (!wants_resource || body.n == 0)
+    return 0;
+  buf_init_arena(&buf, call->arena, BODY_MAX_BYTES);
+  if (!buf_extend(&buf, body.n + 100))
+    return err_no_memory(reterr);
+  buf.n = 0;
+  resource_write(&buf, body, version, answer->last_modified_us);
+  answer->body = buf_str(&buf);
+  return buf_is_overflown(&buf) ? err_no_memory(reterr) : 0;
+}
+
+int rest_answer_entry(struct rest_call *call, const struct transaction_entry *entry, bool with_body,
+                      struct rest_answer *ret_answer, struct err *reterr) {
+  struct rest_answer answer = {.status = 204};
+  struct str body = STR_NULL, id = entry->id;
+  uint32_t version = 0;
+  if (entry->write != TRANSACTION_NO_WRITE) {
+    const struct store_write *write = &call->write->commit.writes[entry->write];
+    answer.status = status_of(write->effect);
+    answer.last_modified_us = write->updated_us;
+    version = write->version;
+    body = write->body;
+  } else if (entry->found.id.n > 0) {
+    answer.status = 200;
+    answer.last_modified_us = entry->found.updated_us;
+    version = entry->found.version;
+    body = entry->found.body;
+  }
+  if (version > 0) {
+    answer.etag = arena_printf(call->arena, "W/\"%u\"", version);
+    answer.location = arena_printf(call->arena, "%.*s/%.*s/_history/%u",
+                                   STR_ARG(defs_type(entry->type)->name), STR_ARG(id), version);
+  }
+  int code = add_body(call, with_body, body, version, &answer, reterr);
+  *ret_answer = answer;
+  return code;
+}
+
+static void answer_single(struct rest_call *call) {
+  struct err err;
+  int code = rest_answer_entry(call, call->write->entries, true, &call->answer, &err);
+  if (call->answer.status != 201 && !call->is_entry)
+    call->answer.location = STR_NULL;
+  if (code)
+    rest_fail(call, &err);
+  else
+    rest_finish(call);
+}
+
+static void run_single(struct rest_call *call, const char *action) {
+  struct rest_write *write = ARENA_NEW(call->arena, struct rest_write);
+  struct err err;
+  if (write)
+    write->entries = ARENA_NEW(call->arena, struct transaction_entry);
+  if (!write || !write->entries) {
+    (void)!err_no_memory(&err);
+    rest_fail(call, &err);
+    return;
+  }
+  write->n = 1;
+  write->read = read_single;
+  write->answer = answer_single;
+  write->audit = (struct store_audit){
+      .action = str_of(action), .what = defs_type(call->type)->name, .outcome = STR("0")};
+  call->write = write;
+  rest_write_run(call);
+}
+
+void rest_create(struct rest_call *call) {
+  run_single(call, "create");
+}
+
+void rest_update(struct rest_call *call) {
+  run_single(call, "update");
+}
+
+void rest_delete(struct rest_call *call) {
+  run_single(call, "delete");
+}

@@ -1,0 +1,22 @@
+/* What the files of the service share. */
+#ifndef SERVICE_SERVICE_INTERNAL_H
+#define SERVICE_SERVICE_INTERNAL_H
+
+#include "service/service.h"
+#include "service/workers.h"
+
+struct files;
+
+struct service {
+  struct service_options options;
+  struct http_server *http;
+  struct workers *workers;
+  struct files *files;
+  int64_t started_us; /* monotonic */
+  int64_t started_at_us;
+};
+
+/* "http://host:port/fhir": as configured, else by the name that the client called. */
+struct str service_base_url(const struct service *service, const struct http_request *request);
+
+#endif
