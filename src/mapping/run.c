@@ -74,15 +74,6 @@ static int choose_program(struct run *run, struct err *reterr) {
 
 /* ---- rows of the message map ---- */
 
-static void bind(struct run *run, struct group *group, uint32_t name, struct resource *resource) {
-  struct binding *binding = ARENA_NEW(run->arena, struct binding);
-  if (!binding)
-    return;
-  *binding = (struct binding){name, resource, group->bindings};
-  group->bindings = binding;
-  resource->name = name;
-}
-
 /* name = MAP, name += MAP, with the rows below. */
 static void run_map_row(struct frame *frame, const struct row *row, uint32_t index) {
   struct run *run = frame->run;
@@ -105,7 +96,8 @@ static void run_map_row(struct frame *frame, const struct row *row, uint32_t ind
   if (node_is_empty(resource->root) || (map->is_data && !resource->root->has_data))
     run->resources.n = since;
   else
-    bind(run, frame->group, row->name, resource);
+    names_bind(run, frame->group, row->name, resource);
+  resource->name = row->name;
 }
 
 static void run_other_row(struct frame *frame, const struct row *row, uint32_t index) {
@@ -118,27 +110,20 @@ static void run_other_row(struct frame *frame, const struct row *row, uint32_t i
   run_set(&below, index);
 }
 
-/* The nearest group around that holds a resource of this name. */
-static const struct group *group_with(const struct frame *frame, uint32_t name) {
-  const struct run *run = frame->run;
-  for (const struct group *group = frame->group; group; group = group->parent)
-    for (size_t i = run->resources.n; i-- > 0;)
-      if (run->resources.p[i]->name == name && group_is_within(run->resources.p[i]->group, group))
-        return group;
-  return NULL;
-}
-
 static void run_each_row(struct frame *frame, const struct row *row, uint32_t index) {
   struct run *run = frame->run;
-  const struct group *group = group_with(frame, row->name);
-  for (size_t i = 0; group && i < run->resources.n; i++) {
+  const struct group *around = NULL;
+  uint32_t from = 0;
+  if (!names_find(frame->group, row->name, &around, &from))
+    return;
+  for (size_t i = 0; i < run->resources.n; i++) {
     struct resource *resource = run->resources.p[i];
     if (run->each_budget == 0) {
       run_note(run, ERR_TOO_COSTLY, frame->dot.place, "too many resources to refer from");
       return;
     }
     run->each_budget--;
-    if (resource->name != row->name || !group_is_within(resource->group, group))
+    if (resource->name != row->name || !group_sees(around, from, resource->group))
       continue;
     struct frame below = *frame;
     below.node = resource->root;

@@ -20,16 +20,19 @@ struct group {
   uint32_t item;
   struct group *parent;
   uint32_t first_segment, end_segment; /* the range that it covers */
-  struct binding *bindings;            /* latest first */
+  struct binding *bindings;            /* names known in it: see names_bind */
   struct {
-    uint32_t code;
+    uint32_t code, from;
     ssize_t segment;
   } memo[GROUP_MEMO]; /* groups_nearest: the last answers */
   uint32_t memo_next;
 };
 
+/* The latest resource of a name in a group: made there (below 0), or in a group of the item `below`
+ * beneath it. */
 struct binding {
-  uint32_t name;
+  uint32_t name, below;
+  uint32_t sequence; /* the higher, the later */
   struct resource *resource;
   struct binding *next;
 };
@@ -92,6 +95,7 @@ struct run {
   bool *is_mapped;      /* did a map run on the segment? */
   uint32_t each_budget; /* of `all @name...` */
   uint32_t list_marks;
+  uint32_t bindings_n;
   struct str now;
 };
 
@@ -108,7 +112,19 @@ void run_note(struct run *run, enum err_code code, struct er7_place place, const
 int groups_place(struct run *run, struct err *reterr) MUST_CHECK;
 /* The segment of this name nearest to `from` (its own, in its group, in the groups around); -1. */
 ssize_t groups_nearest(const struct run *run, struct group *group, uint32_t from, uint32_t code);
-bool group_is_within(const struct group *group, const struct group *around);
+
+/*
+ * Who sees whom. From a group one sees what is in it and in the groups beneath; then, one group
+ * further out at a time, what is there, but never another repetition of a group that one stands in:
+ * the observation of one order must not find the report of the order before. `from` is the item of
+ * the group that one came from, 0 at the start.
+ */
+bool group_sees(const struct group *around, uint32_t from, const struct group *other);
+/* `name` now means `resource` in this group and for those who see it. */
+void names_bind(struct run *run, struct group *group, uint32_t name, struct resource *resource);
+/* The nearest one; NULL. `ret_around`, `ret_from` (NULL: not wanted): from where it was seen. */
+struct resource *names_find(const struct group *group, uint32_t name,
+                            const struct group **ret_around, uint32_t *ret_from);
 
 /* ---- run_source.c: texts of the message ---- */
 

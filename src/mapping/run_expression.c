@@ -11,11 +11,7 @@ struct resource *frame_resource(const struct frame *frame, uint32_t name) {
     return frame->resource;
   if (name == NAME_PARENT)
     return frame->parent;
-  for (const struct group *group = frame->group; group; group = group->parent)
-    for (const struct binding *b = group->bindings; b; b = b->next)
-      if (b->name == name)
-        return b->resource;
-  return NULL;
+  return names_find(frame->group, name, NULL, NULL);
 }
 
 /* A source in an expression means one text: the part of the first repetition. */

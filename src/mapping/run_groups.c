@@ -9,13 +9,6 @@
  */
 #include "mapping/run.h"
 
-bool group_is_within(const struct group *group, const struct group *around) {
-  for (; group; group = group->parent)
-    if (group == around)
-      return true;
-  return false;
-}
-
 static const struct item *item_at(const struct run *run, uint32_t item) {
   return &run->maps->items.p[item];
 }
@@ -147,15 +140,22 @@ int groups_place(struct run *run, struct err *reterr) {
   return 0;
 }
 
-/* The segment of this name in a group, itself before the groups in it; -1. Remembered, for a group
- * may be long and be asked by each of its segments. */
-static ssize_t find_in(const struct run *run, struct group *group, uint32_t code) {
+bool group_sees(const struct group *around, uint32_t from, const struct group *other) {
+  const struct group *child = NULL;
+  for (; other && other != around; other = other->parent)
+    child = other;
+  return other && (!child || !from || child->item != from);
+}
+
+/* The segment of this name that is seen in a group, itself before the groups in it; -1. Remembered,
+ * for a group may be long and be asked by each of its segments. */
+static ssize_t find_in(const struct run *run, struct group *group, uint32_t from, uint32_t code) {
   for (size_t i = 0; i < GROUP_MEMO; i++)
-    if (group->memo[i].code == code)
+    if (group->memo[i].code == code && group->memo[i].from == from)
       return group->memo[i].segment;
   ssize_t found = -1;
   for (uint32_t i = group->first_segment; i < group->end_segment; i++) {
-    if (run->codes[i] != code || !group_is_within(run->groups[i], group))
+    if (run->codes[i] != code || !group_sees(group, from, run->groups[i]))
       continue;
     if (found < 0 || run->groups[i] == group)
       found = i;
@@ -163,6 +163,7 @@ static ssize_t find_in(const struct run *run, struct group *group, uint32_t code
       break;
   }
   group->memo[group->memo_next].code = code;
+  group->memo[group->memo_next].from = from;
   group->memo[group->memo_next].segment = found;
   group->memo_next = (group->memo_next + 1) % GROUP_MEMO;
   return found;
@@ -171,10 +172,54 @@ static ssize_t find_in(const struct run *run, struct group *group, uint32_t code
 ssize_t groups_nearest(const struct run *run, struct group *group, uint32_t from, uint32_t code) {
   if (from < run->message->segments_n && run->codes[from] == code)
     return from;
+  uint32_t came_from = 0;
   for (struct group *around = group; around; around = around->parent) {
-    ssize_t found = find_in(run, around, code);
+    ssize_t found = find_in(run, around, came_from, code);
     if (found >= 0)
       return found;
+    came_from = around->item;
   }
   return -1;
+}
+
+void names_bind(struct run *run, struct group *group, uint32_t name, struct resource *resource) {
+  uint32_t below = 0;
+  run->bindings_n++;
+  for (; group; below = group->item, group = group->parent) {
+    struct binding *binding = group->bindings;
+    while (binding && (binding->name != name || binding->below != below))
+      binding = binding->next;
+    if (!binding) {
+      binding = ARENA_NEW(run->arena, struct binding);
+      if (!binding)
+        return;
+      *binding = (struct binding){.name = name, .below = below, .next = group->bindings};
+      group->bindings = binding;
+    }
+    binding->resource = resource;
+    binding->sequence = run->bindings_n;
+  }
+}
+
+struct resource *names_find(const struct group *group, uint32_t name,
+                            const struct group **ret_around, uint32_t *ret_from) {
+  uint32_t from = 0;
+  for (; group; from = group->item, group = group->parent) {
+    const struct binding *best = NULL;
+    for (const struct binding *b = group->bindings; b; b = b->next) {
+      if (b->name != name || (from && b->below == from))
+        continue;
+      bool is_own = b->below == 0, has_own = best && best->below == 0;
+      if (!best || (is_own && !has_own) || (is_own == has_own && b->sequence > best->sequence))
+        best = b;
+    }
+    if (!best)
+      continue;
+    if (ret_around)
+      *ret_around = group;
+    if (ret_from)
+      *ret_from = from;
+    return best->resource;
+  }
+  return NULL;
 }

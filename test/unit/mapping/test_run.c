@@ -1,5 +1,7 @@
 #include "maps.h"
 
+#include <stdlib.h>
+
 /* ---- rows ---- */
 
 static void types_come_from_the_definitions(void **state) {
@@ -372,7 +374,7 @@ static const struct mapping_resource *nth(const struct mapping_result *result, c
     if (str_is(defs_type(result->resources[i].type)->name, type) && n-- == 0)
       return &result->resources[i];
   fail_msg("there is no such %s", type);
-  return NULL;
+  abort(); /* not reached */
 }
 
 static void groups_keep_observations_with_their_order(void **state) {
@@ -395,6 +397,40 @@ static void groups_keep_observations_with_their_order(void **state) {
       json_each(json_get(nth(&result, "Observation", 2)->json, STR("identifier")));
   assert_true(json_next(&each));
   assert_str(json_get_text(each.value, STR("value")), "F2");
+}
+
+/* The second order has neither report nor OBR of its own: those of the first are not its. */
+static void one_order_does_not_see_another(void **state) {
+  (void)state;
+  struct mapping_result result =
+      run_orders("PID|||1^^^A\rORC|RE\rOBR|1||F1\rOBX|1||a||x\rORC|RE\rOBX|1||b||y\rSPM|1|S\r");
+  assert_int_equal(json_count(json_get(nth(&result, "DiagnosticReport", 0)->json, STR("result"))),
+                   1);
+  assert_null(json_get(nth(&result, "Observation", 0)->json, STR("specimen")));
+  assert_null(json_get(nth(&result, "Observation", 1)->json, STR("identifier")));
+  assert_non_null(json_get(nth(&result, "Observation", 1)->json, STR("specimen")));
+}
+
+static void names_of_a_group_beside_are_seen(void **state) {
+  (void)state;
+  struct err err;
+  struct er7_message message;
+  struct maps *maps =
+      compile("map PID[Patient] : Patient\n  PID-3 -> id\n"
+              "map PV1[Encounter] : Encounter\n  PV1-2 -> id\n"
+              "message M\n  for *\n  MSH\n  group A *\n    group P\n      PID\n"
+              "          patient = PID[Patient]\n    group V\n      PV1\n"
+              "          visit = PV1[Encounter]\n              subject = @patient\n",
+              &err);
+  if (!maps)
+    fail_msg("%s: %s", err.where, err.text);
+  struct mapping_result result = run_message(maps, "PID|||1\rPV1||a\rPID|||2\rPV1||b\r", &message);
+  for (size_t i = 0; i < 2; i++) {
+    const struct yyjson_val *subject = json_get(nth(&result, "Encounter", i)->json, STR("subject"));
+    assert_true(
+        str_equal(json_get_text(subject, STR("reference")), nth(&result, "Patient", i)->full_url));
+  }
+  maps_close(maps);
 }
 
 static void same_identity_is_one_resource(void **state) {
@@ -526,6 +562,8 @@ int main(void) {
       TEST(two_quotes_remove_an_element),
       TEST(every_element_tells_where_it_came_from),
       TEST(groups_keep_observations_with_their_order),
+      TEST(one_order_does_not_see_another),
+      TEST(names_of_a_group_beside_are_seen),
       TEST(same_identity_is_one_resource),
       TEST(identity_is_the_same_in_the_next_message),
       TEST(segments_out_of_order_are_taken_and_noted),
