@@ -41,6 +41,7 @@ static void answer(struct store_commit *commit, int code, const struct err *err)
   if (code != 0)
     commit->err = *err;
   commit->next_ = NULL;
+  commit->prepared_ = NULL; /* it may come again with other content */
   commit->done(commit, commit->what);
 }
 

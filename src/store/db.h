@@ -98,15 +98,15 @@ bool db_column_is_null(struct db_statement *statement, int column);
 
 enum db_type { DB_I64, DB_DOUBLE, DB_TEXT, DB_BYTES };
 
-/* One column of `rows_n` values: the first at `p`, each next one `stride` bytes on, so that an
- * array of structures is a set of columns without being copied. DB_TEXT and DB_BYTES: struct str
- * (p NULL: null). */
+/* One column of many rows: a member of each structure of an array, which need not be copied for it.
+ * DB_TEXT and DB_BYTES: struct str (p NULL: null). */
 struct db_column {
   enum db_type type;
-  const void *p;
-  size_t stride;
+  const void *rows;      /* may be NULL where there is no row */
+  size_t offset, stride; /* of the member; of the structures */
 };
-#define DB_COLUMN(type, rows, member) ((struct db_column){(type), &(rows)->member, sizeof *(rows)})
+#define DB_COLUMN(type, rows, member)                                                              \
+  ((struct db_column){(type), (rows), offsetof(__typeof__(*(rows)), member), sizeof *(rows)})
 
 /* Runs `sql`, which has one placeholder per column, for every row in order. */
 int db_execute_rows(struct db *db, struct str sql, const struct db_column *columns,

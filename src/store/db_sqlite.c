@@ -469,7 +469,7 @@ bool db_column_is_null(struct db_statement *statement, int column) {
 
 static void bind_from_column(struct db_statement *statement, int place,
                              const struct db_column *column, size_t row) {
-  const void *at = (const char *)column->p + column->stride * row;
+  const void *at = (const char *)column->rows + column->stride * row + column->offset;
   switch (column->type) {
   case DB_I64:
     db_bind_i64(statement, place, *(const int64_t *)at);

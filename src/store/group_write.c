@@ -53,7 +53,8 @@ static int by_key(const void *a, const void *b) {
 
 static int insert_identities(struct group *group, struct resource_row *rows, size_t n,
                              struct err *reterr) {
-  qsort(rows, n, sizeof *rows, by_key);
+  if (n > 1)
+    qsort(rows, n, sizeof *rows, by_key);
   const struct db_column columns[] = {DB_COLUMN(DB_I64, rows, key), DB_COLUMN(DB_I64, rows, rid)};
   return db_execute_rows(group->db, STR("INSERT INTO identity VALUES(?,?)"), columns, 2, n, reterr);
 }
@@ -82,7 +83,8 @@ static int write_resources(struct group *group, struct err *reterr) {
   struct resource_row *rows = ARENA_ARRAY(group->arena, struct resource_row, n + 1);
   if (!rows)
     return err_no_memory(reterr);
-  qsort(group->dirty.p, n, sizeof *group->dirty.p, by_rid);
+  if (n > 1)
+    qsort(group->dirty.p, n, sizeof *group->dirty.p, by_rid);
   for (size_t i = 0; i < n; i++) {
     struct slot *slot = group->dirty.p[i];
     struct resource_row *row = slot->is_new ? &rows[new_n++] : &rows[n - ++old_n];
@@ -171,8 +173,8 @@ static int execute_keys(struct group *group, bool is_insert, const struct key *k
     const struct key_table *table = &key_tables[keys[i].table];
     struct db_column columns[KEY_COLUMNS_MAX];
     for (size_t c = 0; c < table->columns_n; c++)
-      columns[c] = (struct db_column){
-          table->columns[c].type, (const char *)&keys[i] + table->columns[c].offset, sizeof *keys};
+      columns[c] = (struct db_column){table->columns[c].type, &keys[i], table->columns[c].offset,
+                                      sizeof *keys};
     int code = db_execute_rows(group->db, is_insert ? table->insert : table->take_out, columns,
                                table->columns_n, next - i, reterr);
     if (code != 0)

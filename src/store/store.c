@@ -134,10 +134,14 @@ void store_close(struct store *store) {
 
 /* ---- Writing ---- */
 
+int store_prepare(struct store *store, struct store_commit *commit, struct err *reterr) {
+  return commit_prepare(&store->schema, store->codec, commit, reterr);
+}
+
 void store_submit(struct store *store, struct store_commit *commit) {
   commit->code = 0;
   commit->seq = 0;
-  int code = commit_prepare(&store->schema, store->codec, commit, &commit->err);
+  int code = commit->prepared_ ? 0 : store_prepare(store, commit, &commit->err);
   if (code == 0) {
     committer_submit(store->committer, commit);
     return;

@@ -132,10 +132,14 @@ struct store_commit {
   size_t failed_write; /* index, where one write was refused */
   uint64_t seq;
   int64_t time_us;
-  /* the store's own */
+  /* the store's own; zero at first */
   struct store_prepared *prepared_;
   struct store_commit *next_;
 };
+
+/* The work of a commit that needs no other commit (packing, keys): store_submit does it where it
+ * was not done. For a caller who submits in an order, but prepares in parallel. */
+int store_prepare(struct store *store, struct store_commit *commit, struct err *reterr) MUST_CHECK;
 
 /* Queues it. Never blocks: a full queue calls `done` at once with ERR_BUSY. */
 void store_submit(struct store *store, struct store_commit *commit);
