@@ -47,8 +47,10 @@ typedef int work_function(struct arena *arena, struct str input, const struct ma
 
 static int work_parse(struct arena *arena, struct str input, const struct maps *maps) {
   (void)maps;
+  struct charset_result charset;
   struct er7_message message;
-  return er7_parse(arena, input, NULL, &message, NULL);
+  int code = charset_to_utf8(arena, input, &charset, NULL);
+  return code < 0 ? code : er7_parse(arena, charset.text, NULL, &message, NULL);
 }
 
 static int work_convert(struct arena *arena, struct str input, const struct maps *maps) {
