@@ -339,13 +339,17 @@ static int run_on_focus(struct fhirpath_eval *e, const struct fhirpath_call *cal
 int fhirpath_fn_iif(struct fhirpath_eval *e, const struct fhirpath_call *call,
                     struct fhirpath_list *out) {
   struct fhirpath_list result = {0};
-  enum fhirpath_truth truth = FHIRPATH_UNKNOWN;
+  if (!call->node->starts_path && call->focus.n > 1)
+    return fhirpath_fail(e, call->node, "iif() takes one item, not %zu", call->focus.n);
   int code = run_on_focus(e, call, 0, &result);
-  if (code == 0)
-    code = fhirpath_truth(e, call->node, fhirpath_all(&result), &truth);
   if (code < 0)
     return code;
-  uint32_t branch = truth == FHIRPATH_TRUE ? 1 : 2;
+  struct fhirpath_value criterion = {.kind = FHIRPATH_BOOLEAN};
+  if (result.v.n > 0)
+    criterion = fhirpath_computed(result.v.p[0]);
+  if (result.v.n > 1 || criterion.kind != FHIRPATH_BOOLEAN)
+    return fhirpath_fail(e, call->node, "the criterion of iif() must be a boolean");
+  uint32_t branch = criterion.integer ? 1 : 2;
   return branch < call->node->args_n ? run_on_focus(e, call, branch, out) : 0;
 }
 

@@ -86,3 +86,42 @@ int fhirpath_fn_htmlChecks(struct fhirpath_eval *e, const struct fhirpath_call *
   }
   return fhirpath_push_boolean(e, out, all);
 }
+
+/* type(): an object with namespace and name. */
+int fhirpath_fn_type(struct fhirpath_eval *e, const struct fhirpath_call *call,
+                     struct fhirpath_list *out) {
+  static const char *const system[] = {"",     "Boolean",  "Integer", "Decimal", "String",
+                                       "Date", "DateTime", "Time",    "Quantity"};
+  for (size_t i = 0; i < call->focus.n; i++) {
+    const struct fhirpath_value *v = &call->focus.p[i];
+    bool is_fhir = v->kind == FHIRPATH_NODE;
+    struct str name = is_fhir ? defs_type(v->type)->name : str_of(system[v->kind]);
+    struct str text = arena_printf(e->arena, "{\"namespace\":\"%s\",\"name\":\"%.*s\"}",
+                                   is_fhir ? "FHIR" : "System", STR_ARG(name));
+    struct fhirpath_value info = {.kind = FHIRPATH_NODE};
+    int code =
+        text.p ? json_parse(e->arena, text, NULL, &info.node, e->err) : err_no_memory(e->err);
+    if (code == 0)
+      code = fhirpath_push(e, out, &info);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+/* The types of the specification; a profile of somebody else is not known here. */
+int fhirpath_fn_conformsTo(struct fhirpath_eval *e, const struct fhirpath_call *call,
+                           struct fhirpath_list *out) {
+  static const struct str base = {"http://hl7.org/fhir/StructureDefinition/", 40};
+  bool there = false;
+  struct str url = STR_NULL;
+  int code = fhirpath_string_argument(e, call, 0, &there, &url);
+  if (code < 0 || !there)
+    return code;
+  struct fhirpath_type_spec spec = {.system = FHIRPATH_NODE};
+  if (str_starts_with(url, base))
+    spec.type = defs_type_by_name(str_slice(url, base.n, url.n));
+  if (!spec.type)
+    return fhirpath_fail(e, call->node, "the profile %.*s is not known", STR_ARG(url));
+  return fhirpath_push_boolean(e, out, fhirpath_is(&call->focus.p[0], spec));
+}

@@ -22,6 +22,8 @@
   X(ceiling, 0, 0, FHIRPATH_SINGLETON)                                                             \
   X(children, 0, 0, 0)                                                                             \
   X(combine, 1, 1, 0)                                                                              \
+  X(comparable, 1, 1, FHIRPATH_SINGLETON)                                                          \
+  X(conformsTo, 1, 1, FHIRPATH_SINGLETON)                                                          \
   X(contains, 1, 1, FHIRPATH_SINGLETON)                                                            \
   X(convertsToBoolean, 0, 0, FHIRPATH_SINGLETON)                                                   \
   X(convertsToDate, 0, 0, FHIRPATH_SINGLETON)                                                      \
@@ -32,10 +34,13 @@
   X(convertsToString, 0, 0, FHIRPATH_SINGLETON)                                                    \
   X(convertsToTime, 0, 0, FHIRPATH_SINGLETON)                                                      \
   X(count, 0, 0, 0)                                                                                \
+  X(decode, 1, 1, FHIRPATH_SINGLETON)                                                              \
   X(descendants, 0, 0, 0)                                                                          \
   X(distinct, 0, 0, 0)                                                                             \
   X(empty, 0, 0, 0)                                                                                \
+  X(encode, 1, 1, FHIRPATH_SINGLETON)                                                              \
   X(endsWith, 1, 1, FHIRPATH_SINGLETON)                                                            \
+  X(escape, 1, 1, FHIRPATH_SINGLETON)                                                              \
   X(exclude, 1, 1, 0)                                                                              \
   X(exists, 0, 1, 0)                                                                               \
   X(exp, 0, 0, FHIRPATH_SINGLETON)                                                                 \
@@ -45,6 +50,7 @@
   X(getValue, 0, 0, FHIRPATH_SINGLETON)                                                            \
   X(hasExtension, 1, 1, 0)                                                                         \
   X(hasValue, 0, 0, 0)                                                                             \
+  X(highBoundary, 0, 1, FHIRPATH_SINGLETON)                                                        \
   X(htmlChecks, 0, 0, 0)                                                                           \
   X(iif, 2, 3, 0)                                                                                  \
   X(indexOf, 1, 1, FHIRPATH_SINGLETON)                                                             \
@@ -56,6 +62,7 @@
   X(length, 0, 0, FHIRPATH_SINGLETON)                                                              \
   X(ln, 0, 0, FHIRPATH_SINGLETON)                                                                  \
   X(log, 1, 1, FHIRPATH_SINGLETON)                                                                 \
+  X(lowBoundary, 0, 1, FHIRPATH_SINGLETON)                                                         \
   X(lower, 0, 0, FHIRPATH_SINGLETON)                                                               \
   X(matches, 1, 1, FHIRPATH_SINGLETON | FHIRPATH_REGEX)                                            \
   X(matchesFull, 1, 1, FHIRPATH_SINGLETON | FHIRPATH_REGEX)                                        \
@@ -63,6 +70,7 @@
   X(now, 0, 0, 0)                                                                                  \
   X(ofType, 1, 1, FHIRPATH_TAKES_TYPE)                                                             \
   X(power, 1, 1, FHIRPATH_SINGLETON)                                                               \
+  X(precision, 0, 0, FHIRPATH_SINGLETON)                                                           \
   X(repeat, 1, 1, 0)                                                                               \
   X(replace, 2, 2, FHIRPATH_SINGLETON)                                                             \
   X(replaceMatches, 2, 2, FHIRPATH_SINGLETON | FHIRPATH_REGEX)                                     \
@@ -71,6 +79,7 @@
   X(select, 1, 1, 0)                                                                               \
   X(single, 0, 0, 0)                                                                               \
   X(skip, 1, 1, 0)                                                                                 \
+  X(sort, 0, 4, 0)                                                                                 \
   X(split, 1, 1, FHIRPATH_SINGLETON)                                                               \
   X(sqrt, 0, 0, FHIRPATH_SINGLETON)                                                                \
   X(startsWith, 1, 1, FHIRPATH_SINGLETON)                                                          \
@@ -84,15 +93,17 @@
   X(toChars, 0, 0, FHIRPATH_SINGLETON)                                                             \
   X(toDate, 0, 0, FHIRPATH_SINGLETON)                                                              \
   X(toDateTime, 0, 0, FHIRPATH_SINGLETON)                                                          \
+  X(today, 0, 0, 0)                                                                                \
   X(toDecimal, 0, 0, FHIRPATH_SINGLETON)                                                           \
   X(toInteger, 0, 0, FHIRPATH_SINGLETON)                                                           \
   X(toQuantity, 0, 1, FHIRPATH_SINGLETON)                                                          \
   X(toString, 0, 0, FHIRPATH_SINGLETON)                                                            \
   X(toTime, 0, 0, FHIRPATH_SINGLETON)                                                              \
-  X(today, 0, 0, 0)                                                                                \
   X(trace, 1, 2, 0)                                                                                \
   X(trim, 0, 0, FHIRPATH_SINGLETON)                                                                \
   X(truncate, 0, 0, FHIRPATH_SINGLETON)                                                            \
+  X(type, 0, 0, 0)                                                                                 \
+  X(unescape, 1, 1, FHIRPATH_SINGLETON)                                                            \
   X(union, 1, 1, 0)                                                                                \
   X(upper, 0, 0, FHIRPATH_SINGLETON)                                                               \
   X(where, 1, 1, 0)

@@ -11,6 +11,7 @@
 struct fhirpath_regex {
   pcre2_code *code;
   pcre2_match_context *limits;
+  bool is_empty; /* the empty pattern matches everywhere, and replaces nothing */
 };
 
 static void free_regex(void *what) {
@@ -39,6 +40,7 @@ int fhirpath_regex_compile(struct arena *arena, struct str pattern,
     return err_set(reterr, ERR_VALUE, "", "The regular expression is wrong at byte %zu: %s.",
                    (size_t)at, (const char *)text);
   }
+  regex->is_empty = pattern.n == 0;
   pcre2_set_match_limit(regex->limits, MATCH_LIMIT);
   pcre2_set_depth_limit(regex->limits, DEPTH_LIMIT);
   pcre2_set_heap_limit(regex->limits, HEAP_LIMIT_KIB);
@@ -71,6 +73,10 @@ int fhirpath_regex_match(const struct fhirpath_regex *regex, struct str text, bo
 
 int fhirpath_regex_replace(struct arena *arena, const struct fhirpath_regex *regex, struct str text,
                            struct str substitution, struct str *ret_text, struct err *reterr) {
+  if (regex->is_empty) {
+    *ret_text = text;
+    return 0;
+  }
   PCRE2_SIZE n = text.n * 2 + substitution.n + 64;
   for (int attempt = 0; attempt < 2; attempt++) {
     if (n > REPLACED_MAX_BYTES)

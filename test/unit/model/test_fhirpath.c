@@ -215,6 +215,28 @@ static void strings_count_code_points(void **state) {
         {"'4 days'.convertsToInteger()", "boolean:false"});
 }
 
+static void the_later_functions_work(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"'test'.encode('base64')", "string:dGVzdA=="},
+        {"'subjects?_d'.encode('urlbase64').decode('urlbase64')", "string:subjects?_d"},
+        {"'test'.encode('hex').decode('hex')", "string:test"}, {"'zz'.decode('hex')", "{}"},
+        {"'a'.encode('rot13')", "error"}, {"'\"<'.escape('html')", "string:&quot;&lt;"},
+        {"'\"\\n'.escape('json').unescape('json') = '\"\\n'", "boolean:true"},
+        {"(3 | 1 | 2).sort()", "integer:1 integer:2 integer:3"},
+        {"('a' | 'b').sort(-$this)", "string:b string:a"},
+        {"name.sort(-family).first().use", "string:usual"}, {"(1 | 'a').sort()", "error"},
+        {"1.type().name & Patient.type().namespace", "string:IntegerFHIR"},
+        {"conformsTo('http://hl7.org/fhir/StructureDefinition/Patient')", "boolean:true"},
+        {"conformsTo('http://x')", "error"}, {"1.587.lowBoundary(6)", "decimal:1.586500"},
+        {"1.587.highBoundary(2)", "decimal:1.59"}, {"(-120).lowBoundary(2)", "decimal:-120.50"},
+        {"@2014.highBoundary(6)", "date:2014-12"}, {"@T10:30.highBoundary()", "time:10:30:59.999"},
+        {"@2014-02.highBoundary()", "date:2014-02-28"}, {"1.58700.precision()", "integer:5"},
+        {"@T10:30.precision()", "integer:4"}, {"1 'cm'.comparable(1 'm')", "boolean:true"},
+        {"1 'cm'.comparable(1 's')", "boolean:false"},
+        {"'abc'.replaceMatches('', 'x')", "string:abc"}, {"iif('a', 1)", "error"},
+        {"(1|2).iif(true, 1)", "error"});
+}
+
 static void narratives_are_checked(void **state) {
   (void)state;
   const char *good =
@@ -289,6 +311,7 @@ int main(void) {
       TEST(dates_compare_by_the_precision_that_they_have),
       TEST(collections_filter_split_and_combine),
       TEST(strings_count_code_points),
+      TEST(the_later_functions_work),
       TEST(narratives_are_checked),
       TEST(costly_expressions_stop),
       TEST(every_invariant_of_severity_error_compiles),
