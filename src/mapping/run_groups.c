@@ -69,6 +69,35 @@ struct position {
   uint32_t item; /* the last one in it */
 };
 
+/* The child of `group_item` on the way down to `item`. */
+static uint32_t child_towards(const struct run *run, uint32_t group_item, uint32_t item) {
+  while (item && item_at(run, item)->parent != group_item)
+    item = item_at(run, item)->parent;
+  return item;
+}
+
+/*
+ * A segment would open a group further on by another segment than the one that group begins with,
+ * and the segment after it belongs between here and there: then it is a stray one, and going there
+ * would tear the rest apart.
+ */
+static bool is_stray(const struct run *run, uint32_t group_item, uint32_t order, uint32_t found,
+                     uint32_t segment) {
+  uint32_t child = child_towards(run, group_item, found), first = child;
+  while (first && !item_at(run, first)->segment)
+    first = item_at(run, first)->first_child;
+  if (!child || first == found)
+    return false;
+  uint32_t after = segment + 1;
+  while (after < run->message->segments_n && run->codes[after] == run->codes[segment])
+    after++;
+  if (after >= run->message->segments_n)
+    return false;
+  uint32_t next = run->codes[after];
+  return item_at(run, first)->segment == next ||
+         find_among(run, group_item, order + 1, item_at(run, child)->order, next);
+}
+
 static bool place_next(struct run *run, struct position *at, uint32_t segment, uint32_t code) {
   struct group *group = at->group;
   uint32_t item = at->item;
@@ -80,6 +109,8 @@ static bool place_next(struct run *run, struct position *at, uint32_t segment, u
       found = find_below(run, item, code); /* a new repetition of the group just left */
     if (!found)
       found = find_among(run, group->item, order + 1, UINT32_MAX, code);
+    if (found && is_stray(run, group->item, order, found, segment))
+      return false;
     if (found) {
       at->group = open_down_to(run, group, found, segment);
       at->item = found;
@@ -119,8 +150,9 @@ int groups_place(struct run *run, struct err *reterr) {
   struct position at = {.group = new_group(run, run->program->root, NULL, 0)};
   if (!run->groups || !run->items || !run->codes || !run->taken || !at.group)
     return err_no_memory(reterr);
-  for (uint32_t i = 0; i < n; i++) {
+  for (uint32_t i = 0; i < n; i++)
     run->codes[i] = segment_code(run->message->segments[i].name);
+  for (uint32_t i = 0; i < n; i++) {
     struct position here = at;
     if (place_next(run, &here, i, run->codes[i])) {
       at = here;

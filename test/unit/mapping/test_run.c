@@ -465,6 +465,19 @@ static void segments_out_of_order_are_taken_and_noted(void **state) {
   assert_int_equal(count_type(&result, "DiagnosticReport"), 1);
 }
 
+/* The NTE after PID has no place but in an observation further on; the OBR after it comes before
+ * that. */
+static void a_stray_segment_does_not_tear_the_rest_apart(void **state) {
+  (void)state;
+  struct mapping_result result =
+      run_orders("PID|||1^^^A\rNTE|1||n\rORC|RE\rOBR|1||F1\rOBX|1||a||x\r");
+  assert_int_equal(count_type(&result, "Patient"), 1);
+  const struct yyjson_val *report = nth(&result, "DiagnosticReport", 0)->json;
+  assert_non_null(json_get(report, STR("subject")));
+  assert_int_equal(json_count(json_get(report, STR("result"))), 1);
+  assert_true(has_note(&result, "NTE"));
+}
+
 static void messages_are_chosen_and_refused(void **state) {
   (void)state;
   struct err err;
@@ -567,6 +580,7 @@ int main(void) {
       TEST(same_identity_is_one_resource),
       TEST(identity_is_the_same_in_the_next_message),
       TEST(segments_out_of_order_are_taken_and_noted),
+      TEST(a_stray_segment_does_not_tear_the_rest_apart),
       TEST(messages_are_chosen_and_refused),
       TEST(merges_link_the_two),
       TEST(maps_that_call_themselves_stop),
