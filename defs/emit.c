@@ -1,5 +1,7 @@
 #include "emit.h"
 
+#include "tool.h"
+
 #include <errno.h>
 
 #define EMIT_MAX_BYTES ((size_t)256 << 20)
@@ -17,14 +19,13 @@ void emit_init(struct emit *emit, struct arena *arena, const char *pool_name) {
 uint32_t emit_offset(struct emit *emit, struct str s) {
   if (str_is_empty(s))
     return 0;
-  uintptr_t known = (uintptr_t)map_get(&emit->offsets, s);
+  uint32_t known = get_number(&emit->offsets, s);
   if (known)
-    return (uint32_t)(known - 1);
-  size_t offset = emit->pool.n;
+    return known - 1;
+  uint32_t offset = (uint32_t)emit->pool.n; /* EMIT_MAX_BYTES fits */
   buf_add(&emit->pool, s);
-  if (map_set(&emit->offsets, s, (void *)(uintptr_t)(offset + 1)) < 0)
-    emit->pool.overflown = true;
-  return (uint32_t)offset;
+  set_number(&emit->offsets, s, offset + 1);
+  return offset;
 }
 
 /* What holds addresses is relocated when the program is loaded, and read-only from then on. */

@@ -1,7 +1,7 @@
 #include "fhir.h"
 
 defs_type_id type_id(const struct compile *c, struct str name) {
-  return (defs_type_id)(uintptr_t)map_get(&c->type_ids, name);
+  return (defs_type_id)get_number(&c->type_ids, name);
 }
 
 const struct yyjson_val *load_bundle(struct compile *c, const char *name) {

@@ -139,20 +139,24 @@ static void add_param_list(struct compile *c, defs_type_id type) {
   *PUSH(c, &c->type_params) = range;
 }
 
+struct source_param {
+  const struct yyjson_val *definition;
+};
+
 void compile_params(struct compile *c, const struct yyjson_val *bundle) {
   struct json_each each = json_each(json_get(bundle, STR("entry")));
-  VEC(const struct yyjson_val *) sources = {0};
-  *PUSH(c, &sources) = NULL;
+  VEC(struct source_param) sources = {0}; /* in step with c->params */
+  (void)PUSH(c, &sources);
   while (json_next(&each)) {
     const struct yyjson_val *source = json_get(each.value, STR("resource"));
     struct json_each bases = json_each(json_get(source, STR("base")));
     while (json_next(&bases)) {
       add_param(c, source, json_text(bases.value));
-      *PUSH(c, &sources) = source;
+      PUSH(c, &sources)->definition = source;
     }
   }
   for (size_t i = 1; i < c->params.n; i++)
-    add_components(c, (defs_param_id)i, sources.p[i]);
+    add_components(c, (defs_param_id)i, sources.p[i].definition);
   for (size_t type = 1; type < c->types.n; type++)
     add_param_list(c, (defs_type_id)type);
 }

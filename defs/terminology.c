@@ -16,13 +16,13 @@ struct expansion {
 #define IMPORT_DEPTH_MAX 16
 
 uint16_t value_set_id(struct compile *c, struct str url) {
-  uintptr_t known = (uintptr_t)map_get(&c->value_set_ids, url);
+  uint32_t known = get_number(&c->value_set_ids, url);
   if (known)
     return (uint16_t)known;
   if (c->value_sets.n > UINT16_MAX - 1)
     fail("too many value sets");
   uint16_t id = (uint16_t)c->value_sets.n;
-  set(&c->value_set_ids, url, id);
+  set_number(&c->value_set_ids, url, id);
   *PUSH(c, &c->value_sets) = (struct defs_value_set){.url = url};
   return id;
 }
@@ -34,9 +34,9 @@ void index_terminology(struct compile *c, const struct yyjson_val *bundle) {
     struct str type = json_get_text(resource, STR("resourceType"));
     struct str url = json_get_text(resource, STR("url"));
     if (str_is(type, "CodeSystem"))
-      set(&c->code_systems, url, (uintptr_t)resource);
+      set_value(&c->code_systems, url, resource);
     else if (str_is(type, "ValueSet"))
-      set(&c->value_set_resources, url, (uintptr_t)resource);
+      set_value(&c->value_set_resources, url, resource);
   }
 }
 
@@ -51,7 +51,7 @@ static void list_systems(struct compile *c) {
   struct map seen;
   map_init(&seen, c->arena);
   for (size_t i = 0; i < c->code_systems.n; i++)
-    set(&seen, c->code_systems.entries[i].key, 1);
+    set_number(&seen, c->code_systems.entries[i].key, 1);
   for (size_t i = 0; i < c->value_set_resources.n; i++) {
     const struct yyjson_val *compose =
         json_get(c->value_set_resources.entries[i].value, STR("compose"));
@@ -59,7 +59,7 @@ static void list_systems(struct compile *c) {
     while (json_next(&each)) {
       struct str system = json_get_text(each.value, STR("system"));
       if (!str_is_empty(system))
-        set(&seen, system, 1);
+        set_number(&seen, system, 1);
     }
   }
   for (size_t i = 0; i < seen.n; i++)

@@ -22,8 +22,28 @@ void *require_memory(void *p) {
   return p;
 }
 
-void set(struct map *map, struct str key, uintptr_t value) {
-  if (map_set(map, key, (void *)value) < 0)
+void push(struct arena *arena, void **p, size_t *n, size_t *capacity, size_t item_bytes) {
+  (void)require_memory(vec_push(arena, p, n, capacity, item_bytes));
+}
+
+void set_number(struct map *map, struct str key, uint32_t value) {
+  uint32_t *stored = require_memory(ARENA_NEW(map->arena, uint32_t));
+  *stored = value;
+  if (map_set(map, key, stored) < 0)
+    fail("out of memory");
+}
+
+uint32_t get_number(const struct map *map, struct str key) {
+  const uint32_t *stored = map_get(map, key);
+  return stored ? *stored : 0;
+}
+
+void set_value(struct map *map, struct str key, const struct yyjson_val *value) {
+  union {
+    const struct yyjson_val *in;
+    void *out;
+  } u = {value};
+  if (map_set(map, key, u.out) < 0)
     fail("out of memory");
 }
 

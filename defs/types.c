@@ -49,7 +49,7 @@ static void add_type(struct compile *c, struct str name, enum defs_kind kind,
                      const struct yyjson_val *definition, size_t snapshot_at) {
   if (c->types.n > UINT16_MAX - 1)
     fail("too many types");
-  set(&c->type_ids, name, c->types.n);
+  set_number(&c->type_ids, name, (uint32_t)c->types.n);
   *PUSH(c, &c->types) =
       (struct defs_type){.name = name,
                          .kind = kind,
@@ -221,11 +221,10 @@ static void add_choice_properties(struct compile *c, uint32_t index) {
   for (uint32_t i = 0; i < element->types_n; i++) {
     defs_type_id type = c->element_types.p[element->first_type + i].type;
     struct str type_name = c->types.p[type].name;
-    struct str name =
-        arena_printf(c->arena, "%.*s%.*s", STR_ARG(element->name), STR_ARG(type_name));
-    char *first = (char *)(uintptr_t)&name.p[element->name.n];
-    if (*first >= 'a' && *first <= 'z')
-      *first = (char)(*first - 'a' + 'A');
+    char first = type_name.p[0] >= 'a' && type_name.p[0] <= 'z' ? (char)(type_name.p[0] - 'a' + 'A')
+                                                                : type_name.p[0];
+    struct str name = arena_printf(c->arena, "%.*s%c%.*s", STR_ARG(element->name), first,
+                                   STR_ARG(str_slice(type_name, 1, type_name.n)));
     add_property(c, name, index, type);
   }
 }
@@ -238,12 +237,11 @@ static void add_slots(struct compile *c, struct defs_property_index *index) {
   index->first_slot = (uint32_t)c->slots.n;
   for (uint32_t i = 0; i < slots_n; i++)
     *PUSH(c, &c->slots) = 0;
-  uint16_t *slots = &c->slots.p[index->first_slot];
   for (uint16_t i = 0; i < index->properties_n; i++) {
     uint32_t at = defs_name_hash(c->properties.p[index->first_property + i].name) & index->mask;
-    while (slots[at])
+    while (c->slots.p[index->first_slot + at])
       at = (at + 1) & index->mask;
-    slots[at] = (uint16_t)(i + 1);
+    c->slots.p[index->first_slot + at] = (uint16_t)(i + 1);
   }
 }
 
@@ -389,7 +387,7 @@ void compile_types(struct compile *c, const struct yyjson_val *types,
                    const struct yyjson_val *resources) {
   add_types(c, types);
   add_types(c, resources);
-  size_t n = c->types.n;
+  defs_type_id n = (defs_type_id)c->types.n;
   bool *done = require_memory(arena_calloc(c->arena, n, sizeof *done));
   for (defs_type_id id = 1; id < n; id++)
     c->types.p[id].base = base_of(c, id);

@@ -5,6 +5,7 @@
 
 /* A segment or data type while it is put together: its definition in each version. */
 #define VERSIONS_MAX 32
+#define GROUPS_MAX 1024
 struct source {
   struct str name;
   const struct yyjson_val *fields[VERSIONS_MAX];
@@ -53,11 +54,11 @@ static uint32_t field_id(struct v2_compile *c, const struct yyjson_val *source) 
   struct str key =
       arena_printf(c->arena, "%.*s|%.*s|%u|%u|%d|%d", STR_ARG(field.data_type), STR_ARG(field.name),
                    field.table, field.max_length, field.is_required, field.repeats);
-  uintptr_t known = (uintptr_t)map_get(&c->field_ids, key);
+  uint32_t known = get_number(&c->field_ids, key);
   if (known)
-    return (uint32_t)(known - 1);
+    return known - 1;
   *PUSH(c, &c->fields) = field;
-  set(&c->field_ids, key, c->fields.n);
+  set_number(&c->field_ids, key, (uint32_t)c->fields.n);
   return (uint32_t)(c->fields.n - 1);
 }
 
@@ -99,28 +100,29 @@ static int by_source_name(const void *a, const void *b) {
 static struct groups compile_groups(struct v2_compile *c, const struct yyjson_val *definitions,
                                     struct str kind, struct str members) {
   struct map places;
-  VEC(struct source) sources = {0};
   map_init(&places, c->arena);
+  size_t n = 0;
+  struct source *sources = require_memory(ARENA_ARRAY(c->arena, struct source, GROUPS_MAX));
   struct json_each versions = json_each(definitions);
   while (json_next(&versions)) {
     struct json_each each = json_each(json_get(versions.value, kind));
     while (json_next(&each)) {
-      uintptr_t at = (uintptr_t)map_get(&places, each.name);
+      size_t at = get_number(&places, each.name);
       if (!at) {
-        PUSH(c, &sources)->name = each.name;
-        at = sources.n;
-        set(&places, each.name, at);
+        if (n == GROUPS_MAX)
+          fail("the dictionary has more than %d %.*s", GROUPS_MAX, STR_ARG(kind));
+        sources[n].name = each.name;
+        at = ++n;
+        set_number(&places, each.name, (uint32_t)at);
       }
-      struct source *source = &sources.p[at - 1];
-      source->fields[versions.index] = json_get(each.value, members);
-      source->newest = each.value;
+      sources[at - 1].fields[versions.index] = json_get(each.value, members);
+      sources[at - 1].newest = each.value;
     }
   }
-  qsort(sources.p, sources.n, sizeof *sources.p, by_source_name);
-  struct groups groups = {.p = require_memory(ARENA_ARRAY(c->arena, struct v2_group, sources.n)),
-                          .n = sources.n};
-  for (size_t i = 0; i < sources.n; i++)
-    groups.p[i] = make_group(c, &sources.p[i]);
+  qsort(sources, n, sizeof *sources, by_source_name);
+  struct groups groups = {.p = require_memory(ARENA_ARRAY(c->arena, struct v2_group, n)), .n = n};
+  for (size_t i = 0; i < n; i++)
+    groups.p[i] = make_group(c, &sources[i]);
   return groups;
 }
 
@@ -168,7 +170,8 @@ static void add_structure_events(struct v2_compile *c, const struct yyjson_val *
     while (str_split(&rest, ',', &event)) {
       event = str_trim(event);
       if (event.n == 3)
-        set(&c->event_names, arena_printf(c->arena, "%.*s_%.*s", STR_ARG(type), STR_ARG(event)), 1);
+        set_number(&c->event_names,
+                   arena_printf(c->arena, "%.*s_%.*s", STR_ARG(type), STR_ARG(event)), 1);
     }
   }
 }
@@ -179,7 +182,7 @@ static void compile_events(struct v2_compile *c, const struct yyjson_val *root) 
   while (json_next(&versions)) {
     struct json_each each = json_each(json_get(versions.value, STR("messages")));
     while (json_next(&each))
-      set(&c->event_names, each.name, 1);
+      set_number(&c->event_names, each.name, 1);
   }
   const struct yyjson_val *structures = json_get(json_get(root, STR("tables")), STR("354"));
   add_structure_events(c, json_get(structures, STR("values")));

@@ -7,6 +7,8 @@
 #include "model/fhirpath.h"
 #include "model/validate_internal.h"
 
+/* Of all compiled expressions; about a megabyte is used. */
+#define PROGRAMS_MAX_BYTES ((size_t)64 << 20)
 /* Of one evaluation. */
 #define SCRATCH_MAX_BYTES ((size_t)16 << 20)
 
@@ -89,14 +91,18 @@ static int compile_type(struct arena *arena, defs_type_id type, struct rules *re
 int validate_init(struct err *reterr) {
   if (compiled.by_type)
     return 0;
-  struct arena *arena = arena_new((size_t)64 << 20);
+  struct arena *arena = arena_new(PROGRAMS_MAX_BYTES);
   struct rules *by_type = arena ? ARENA_ARRAY(arena, struct rules, defs_types_count() + 1) : NULL;
-  int code = by_type ? 0 : err_no_memory(reterr);
-  for (size_t type = 1; code == 0 && type <= defs_types_count(); type++)
-    code = compile_type(arena, (defs_type_id)type, &by_type[type], reterr);
-  if (code < 0) {
+  if (!by_type) {
     arena_free(arena);
-    return code;
+    return err_no_memory(reterr);
+  }
+  for (size_t type = 1; type <= defs_types_count(); type++) {
+    int code = compile_type(arena, (defs_type_id)type, &by_type[type], reterr);
+    if (code < 0) {
+      arena_free(arena);
+      return code;
+    }
   }
   compiled.arena = arena;
   compiled.by_type = by_type;

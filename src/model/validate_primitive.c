@@ -270,8 +270,8 @@ const char *primitive_form(enum defs_builtin type) {
       [DEFS_UUID] = "a UUID as a URI, like urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
       [DEFS_BASE64_BINARY] = "base64: groups of four characters, padded with '='",
       [DEFS_DATE] = "a date that exists, written YYYY, YYYY-MM or YYYY-MM-DD",
-      [DEFS_DATE_TIME] = "a date that exists, written YYYY, YYYY-MM, YYYY-MM-DD, or with a time "
-                         "with seconds and a zone: YYYY-MM-DDThh:mm:ss+zz:zz",
+      [DEFS_DATE_TIME] = ("a date that exists, written YYYY, YYYY-MM, YYYY-MM-DD, or with a time "
+                          "with seconds and a zone: YYYY-MM-DDThh:mm:ss+zz:zz"),
       [DEFS_INSTANT] = "an instant with seconds and a zone, written YYYY-MM-DDThh:mm:ss+zz:zz",
       [DEFS_TIME] = "a time of day, written hh:mm:ss",
       [DEFS_XHTML] = "XHTML",
