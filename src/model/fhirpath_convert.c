@@ -26,7 +26,7 @@ static bool to_boolean(struct fhirpath_value *v) {
   static const char *const no[] = {"false", "f", "no", "n", "0", "0.0"};
   if (v->kind == FHIRPATH_BOOLEAN)
     return true;
-  struct fhirpath_decimal d;
+  struct fhirpath_decimal d = {0};
   bool is_yes = false, is_no = false;
   if (v->kind == FHIRPATH_STRING) {
     is_yes = is_one_of(v->text, yes, 6);
@@ -57,7 +57,7 @@ static bool to_integer(struct fhirpath_value *v) {
 }
 
 static bool to_decimal(struct fhirpath_value *v) {
-  struct fhirpath_decimal d;
+  struct fhirpath_decimal d = {0};
   struct str text = v->text;
   if (v->kind == FHIRPATH_DECIMAL)
     return true;
@@ -89,7 +89,7 @@ static bool to_temporal(struct fhirpath_value *v, enum fhirpath_kind kind) {
 
 /* "4", "4.5 'mg'", "4 days" */
 static bool to_quantity(struct fhirpath_value *v) {
-  struct fhirpath_decimal d;
+  struct fhirpath_decimal d = {0};
   struct fhirpath_value q = {.kind = FHIRPATH_QUANTITY, .text = v->text, .unit = STR("1")};
   switch (v->kind) {
   case FHIRPATH_QUANTITY:
@@ -219,8 +219,8 @@ static int number_focus(struct fhirpath_eval *e, const struct fhirpath_call *cal
 
 int fhirpath_fn_abs(struct fhirpath_eval *e, const struct fhirpath_call *call,
                     struct fhirpath_list *out) {
-  struct fhirpath_value v;
-  struct fhirpath_decimal d;
+  struct fhirpath_value v = {0};
+  struct fhirpath_decimal d = {0};
   int code = number_focus(e, call, &v, &d);
   if (code < 0 || d.integer >= 0)
     return code < 0 ? code : fhirpath_push(e, out, &v);
@@ -233,8 +233,8 @@ enum rounding { TRUNCATE, FLOOR, CEILING };
 
 static int run_rounding(struct fhirpath_eval *e, const struct fhirpath_call *call,
                         enum rounding rounding, struct fhirpath_list *out) {
-  struct fhirpath_value v;
-  struct fhirpath_decimal d, one = fhirpath_decimal_from_integer(1), whole, rest;
+  struct fhirpath_value v = {0};
+  struct fhirpath_decimal d = {0}, one = fhirpath_decimal_from_integer(1), whole, rest;
   int64_t result;
   int code = number_focus(e, call, &v, &d);
   if (code < 0 || !fhirpath_decimal_divide_whole(d, one, &whole, &rest) ||
@@ -264,8 +264,8 @@ int fhirpath_fn_ceiling(struct fhirpath_eval *e, const struct fhirpath_call *cal
 
 int fhirpath_fn_round(struct fhirpath_eval *e, const struct fhirpath_call *call,
                       struct fhirpath_list *out) {
-  struct fhirpath_value v;
-  struct fhirpath_decimal d;
+  struct fhirpath_value v = {0};
+  struct fhirpath_decimal d = {0};
   bool there;
   int64_t precision = 0;
   int code = number_focus(e, call, &v, &d);
@@ -280,14 +280,14 @@ int fhirpath_fn_round(struct fhirpath_eval *e, const struct fhirpath_call *call,
 
 /* A result that is no number has no value. */
 static int push_double(struct fhirpath_eval *e, double value, struct fhirpath_list *out) {
-  struct fhirpath_decimal d;
+  struct fhirpath_decimal d = {0};
   return fhirpath_decimal_from_double(value, &d) ? push_decimal(e, d, out) : 0;
 }
 
 static int run_double(struct fhirpath_eval *e, const struct fhirpath_call *call,
                       double (*function)(double), struct fhirpath_list *out) {
-  struct fhirpath_value v;
-  struct fhirpath_decimal d;
+  struct fhirpath_value v = {0};
+  struct fhirpath_decimal d = {0};
   int code = number_focus(e, call, &v, &d);
   return code < 0 ? code : push_double(e, function(fhirpath_decimal_to_double(d)), out);
 }
@@ -310,8 +310,8 @@ int fhirpath_fn_sqrt(struct fhirpath_eval *e, const struct fhirpath_call *call,
 /* The number it is called on and a number argument. */
 static int two_numbers(struct fhirpath_eval *e, const struct fhirpath_call *call, bool *ret_there,
                        double *ret_a, double *ret_b, bool *ret_are_integers) {
-  struct fhirpath_value v, w;
-  struct fhirpath_decimal d, f;
+  struct fhirpath_value v = {0}, w = {0};
+  struct fhirpath_decimal d = {0}, f = {0};
   int code = number_focus(e, call, &v, &d);
   if (code == 0)
     code = fhirpath_one_argument(e, call, 0, ret_there, &w);

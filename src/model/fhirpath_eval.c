@@ -111,7 +111,7 @@ static int run_constant(struct fhirpath_eval *e, const struct fhirpath_node *nod
     return push_json(e, context->resource, out);
   if (str_is(name, "rootResource"))
     return push_json(e, context->root_resource ? context->root_resource : context->resource, out);
-  struct str text = STR_NULL;
+  struct str text;
   if (str_is(name, "ucum"))
     text = STR("http://unitsofmeasure.org");
   else if (str_is(name, "sct"))

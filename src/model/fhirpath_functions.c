@@ -30,7 +30,7 @@ int fhirpath_one_argument(struct fhirpath_eval *e, const struct fhirpath_call *c
 
 int fhirpath_string_argument(struct fhirpath_eval *e, const struct fhirpath_call *call,
                              uint32_t arg, bool *ret_there, struct str *ret_text) {
-  struct fhirpath_value value;
+  struct fhirpath_value value = {0};
   int code = fhirpath_one_argument(e, call, arg, ret_there, &value);
   if (code < 0 || !*ret_there)
     return code;
@@ -43,7 +43,7 @@ int fhirpath_string_argument(struct fhirpath_eval *e, const struct fhirpath_call
 
 int fhirpath_integer_argument(struct fhirpath_eval *e, const struct fhirpath_call *call,
                               uint32_t arg, bool *ret_there, int64_t *ret_value) {
-  struct fhirpath_value value;
+  struct fhirpath_value value = {0};
   int code = fhirpath_one_argument(e, call, arg, ret_there, &value);
   if (code < 0 || !*ret_there)
     return code;

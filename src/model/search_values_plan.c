@@ -114,7 +114,9 @@ static bool is_text(const struct fhirpath_node *node) {
 /* The conditions that R4's expressions use. */
 static bool read_guard(const struct builder *b, const struct fhirpath_node *criterion,
                        struct plan_guard *ret_guard) {
-  const struct fhirpath_node *left = criterion->args_n > 0 ? node_at(b, criterion->args[0]) : NULL;
+  if (criterion->args_n == 0)
+    return false;
+  const struct fhirpath_node *left = node_at(b, criterion->args[0]);
   if (criterion->op == FHIRPATH_OP_IS && is_call(left, "resolve") && criterion->spec.type) {
     *ret_guard = (struct plan_guard){.kind = PLAN_GUARD_TARGET, .target = criterion->spec.type};
     return true;
