@@ -131,20 +131,16 @@ def parse_time(text):
         return None
 
 
-def leave_out_transformation_time(resource, made_at, excluded):
-    recorded = resource.get("recorded")
-    if resource["resourceType"] != "Provenance" or not recorded or made_at is None:
-        return
-    at = parse_time(recorded)
-    if at is not None and at.tzinfo is not None and abs((at - made_at).total_seconds()) < 6 * 3600:
-        excluded.add("moment of the transformation", recorded)
+def leave_out_transformation_time(resource, excluded):
+    """Of the transformation itself, and of the update of the patient that it was."""
+    codes = {c.get("code") for c in resource.get("activity", {}).get("coding", [])}
+    if codes & {"v2-FHIR transformation", "UPDATE"} and "recorded" in resource:
+        excluded.counts["moment of the transformation"] += 1
         del resource["recorded"]
 
 
 def prepare(bundle, excluded):
     """Drops from the expected bundle what is not compared; returns the bundle."""
-    made = parse_time(bundle.get("meta", {}).get("lastUpdated", ""))
-    made_at = made if made is not None and made.tzinfo is not None else None
     all_resources = Resources(bundle)
     were_referred = {all_resources.by_reference[r] for item in all_resources.items
                      for r in references(item) if r in all_resources.by_reference}
@@ -153,7 +149,7 @@ def prepare(bundle, excluded):
         resource = without_own_extensions(resource, excluded) or {}
         if resource.get("meta", {}).pop("lastUpdated", None):
             excluded.counts["meta.lastUpdated"] += 1
-        leave_out_transformation_time(resource, made_at, excluded)
+        leave_out_transformation_time(resource, excluded)
         stripped.append(resource)
     reached = reachable(stripped, all_resources, were_referred)
     entries = []
