@@ -7,6 +7,7 @@ static const struct command *const commands[] = {
     &command_serve,
     &command_convert,
     &command_send,
+    &command_simulate,
     &command_trace,
     &command_check,
     &command_completion,
