@@ -19,6 +19,7 @@ enum { GROUP_MEMO = 4 };
 struct group {
   uint32_t item;
   struct group *parent;
+  struct group *children, *next;       /* latest first; next: beside it */
   uint32_t first_segment, end_segment; /* the range that it covers */
   struct binding *bindings;            /* names known in it: see names_bind */
   struct {
@@ -86,6 +87,7 @@ struct run {
   struct group **groups;   /* of each segment; NULL: it has no place */
   uint32_t *items;         /* of each segment */
   uint32_t *codes;         /* segment_code of each segment */
+  uint32_t *codes_after;   /* of the next segment that has another name; 0 */
   struct field_set *taken; /* fields of each segment that rows took or ignore */
   VEC(struct resource *) resources;
   VEC(struct resource_pair) pairs; /* of `merge` rows */

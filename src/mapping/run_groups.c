@@ -9,6 +9,8 @@
  */
 #include "mapping/run.h"
 
+enum { ITEM_DEPTH_MAX = 64, LATEST_MAX = 100 };
+
 static const struct item *item_at(const struct run *run, uint32_t item) {
   return &run->maps->items.p[item];
 }
@@ -20,6 +22,10 @@ static struct group *new_group(struct run *run, uint32_t item, struct group *par
     return NULL;
   *group = (struct group){
       .item = item, .parent = parent, .first_segment = first_segment, .end_segment = first_segment};
+  if (parent) {
+    group->next = parent->children;
+    parent->children = group;
+  }
   return group;
 }
 
@@ -51,16 +57,27 @@ static uint32_t find_among(const struct run *run, uint32_t group_item, uint32_t 
   return 0;
 }
 
-/* Opens the groups between `group` (an instance) and the item found; the innermost is returned. */
+static struct group *latest_child(const struct group *group, uint32_t item) {
+  struct group *child = group->children;
+  for (unsigned i = 0; child && child->item != item && i < LATEST_MAX; i++)
+    child = child->next;
+  return child && child->item == item ? child : NULL;
+}
+
+/* Opens the groups between `group` (an instance) and the item found; the innermost is returned. Or
+ * goes down through those that are there already. */
 static struct group *open_down_to(struct run *run, struct group *group, uint32_t item,
-                                  uint32_t segment) {
-  uint32_t chain[64];
+                                  uint32_t segment, bool reuses) {
+  uint32_t chain[ITEM_DEPTH_MAX];
   size_t n = 0;
-  for (uint32_t up = item_at(run, item)->parent; up && up != group->item && n < 64;
+  for (uint32_t up = item_at(run, item)->parent; up && up != group->item && n < ITEM_DEPTH_MAX;
        up = item_at(run, up)->parent)
     chain[n++] = up;
-  while (group && n)
-    group = new_group(run, chain[--n], group, segment);
+  while (group && n) {
+    struct group *there = reuses ? latest_child(group, chain[n - 1]) : NULL;
+    group = there ? there : new_group(run, chain[n - 1], group, segment);
+    n--;
+  }
   return group;
 }
 
@@ -76,48 +93,55 @@ static uint32_t child_towards(const struct run *run, uint32_t group_item, uint32
   return item;
 }
 
-/*
- * A segment would open a group further on by another segment than the one that group begins with,
- * and the segment after it belongs between here and there: then it is a stray one, and going there
- * would tear the rest apart.
- */
-static bool is_stray(const struct run *run, uint32_t group_item, uint32_t order, uint32_t found,
-                     uint32_t segment) {
-  uint32_t child = child_towards(run, group_item, found), first = child;
+/* Would the segment open a group by another one than that with which the group begins? */
+static bool opens_amiss(const struct run *run, uint32_t group_item, uint32_t found,
+                        uint32_t *ret_first) {
+  uint32_t first = child_towards(run, group_item, found);
   while (first && !item_at(run, first)->segment)
     first = item_at(run, first)->first_child;
-  if (!child || first == found)
-    return false;
-  uint32_t after = segment + 1;
-  while (after < run->message->segments_n && run->codes[after] == run->codes[segment])
-    after++;
-  if (after >= run->message->segments_n)
-    return false;
-  uint32_t next = run->codes[after];
-  return item_at(run, first)->segment == next ||
-         find_among(run, group_item, order + 1, item_at(run, child)->order, next);
+  *ret_first = first;
+  return first && first != found;
+}
+
+/*
+ * The item for a segment in the group `group_item`, after the item `last` in it; 0. A segment that
+ * would open a group amiss, while the one after it (`after`) belongs between here and there or is
+ * what that group begins with, is a stray one: going there would tear the rest apart.
+ */
+static uint32_t find_next(const struct run *run, uint32_t group_item, uint32_t last, uint32_t code,
+                          uint32_t after, bool after_fits, bool *ret_is_stray) {
+  uint32_t order = last ? item_at(run, last)->order : 0, first = 0;
+  if (last && item_at(run, last)->segment == code && item_at(run, last)->repeats)
+    return last;
+  if (last && !item_at(run, last)->segment && item_at(run, last)->repeats) {
+    uint32_t found = find_below(run, last, code); /* a new repetition of the group just left */
+    if (found)
+      return found;
+  }
+  uint32_t found = find_among(run, group_item, order + 1, UINT32_MAX, code);
+  if (found && after && opens_amiss(run, group_item, found, &first)) {
+    uint32_t there = item_at(run, child_towards(run, group_item, found))->order;
+    *ret_is_stray = after_fits || item_at(run, first)->segment == after ||
+                    find_among(run, group_item, order + 1, there, after);
+  }
+  return found;
 }
 
 static bool place_next(struct run *run, struct position *at, uint32_t segment, uint32_t code) {
-  struct group *group = at->group;
+  uint32_t after = run->codes_after[segment];
+  bool after_fits = false, is_stray = false;
   uint32_t item = at->item;
-  while (group) {
-    uint32_t order = item ? item_at(run, item)->order : 0, found = 0;
-    if (item && item_at(run, item)->segment == code && item_at(run, item)->repeats)
-      found = item;
-    if (!found && item && !item_at(run, item)->segment && item_at(run, item)->repeats)
-      found = find_below(run, item, code); /* a new repetition of the group just left */
-    if (!found)
-      found = find_among(run, group->item, order + 1, UINT32_MAX, code);
-    if (found && is_stray(run, group->item, order, found, segment))
+  for (struct group *group = at->group; group; item = group->item, group = group->parent) {
+    uint32_t found = find_next(run, group->item, item, code, after, after_fits, &is_stray);
+    if (is_stray)
       return false;
     if (found) {
-      at->group = open_down_to(run, group, found, segment);
+      at->group = open_down_to(run, group, found, segment, false);
       at->item = found;
       return true;
     }
-    item = group->item;
-    group = group->parent;
+    uint32_t order = item ? item_at(run, item)->order : 0;
+    after_fits |= after && find_among(run, group->item, order + 1, UINT32_MAX, after);
   }
   return false;
 }
@@ -136,7 +160,7 @@ static bool place_anywhere(struct run *run, const struct position *at, uint32_t 
     if (up)
       break;
   }
-  ret_position->group = open_down_to(run, group, item, segment);
+  ret_position->group = open_down_to(run, group, item, segment, true);
   ret_position->item = item;
   return ret_position->group != NULL;
 }
@@ -146,12 +170,16 @@ int groups_place(struct run *run, struct err *reterr) {
   run->groups = ARENA_ARRAY(run->arena, struct group *, n + 1);
   run->items = ARENA_ARRAY(run->arena, uint32_t, n + 1);
   run->codes = ARENA_ARRAY(run->arena, uint32_t, n + 1);
+  run->codes_after = ARENA_ARRAY(run->arena, uint32_t, n + 1);
   run->taken = ARENA_ARRAY(run->arena, struct field_set, n + 1);
   struct position at = {.group = new_group(run, run->program->root, NULL, 0)};
-  if (!run->groups || !run->items || !run->codes || !run->taken || !at.group)
+  if (!run->groups || !run->items || !run->codes || !run->codes_after || !run->taken || !at.group)
     return err_no_memory(reterr);
   for (uint32_t i = 0; i < n; i++)
     run->codes[i] = segment_code(run->message->segments[i].name);
+  for (size_t i = n; i-- > 1;)
+    run->codes_after[i - 1] =
+        run->codes[i] == run->codes[i - 1] ? run->codes_after[i] : run->codes[i];
   for (uint32_t i = 0; i < n; i++) {
     struct position here = at;
     if (place_next(run, &here, i, run->codes[i])) {
