@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "flow/config.h"
 #include "flow/intake.h"
 #include "link/mllp_server.h"
 #include "service/service.h"
@@ -12,17 +13,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct address {
-  char host[256];
-  uint16_t port;
+/* The configuration, with what the command line says laid over it. */
+struct serve_options {
+  struct config config;
+  const char *config_folder, *store, *maps, *base_url, *allow_origins, *public_host;
+  struct config_listener http, mllp; /* address NULL: as the configuration says */
+  bool has_no_mllp, has_time_zone;
+  uint64_t threads;
+  int time_zone_minutes;
 };
 
-struct serve_options {
-  const char *store, *maps, *base_url, *allow_origins, *public_host;
-  struct address http, mllp;
-  bool has_mllp;
-  unsigned threads;
-  int time_zone_minutes;
+struct listener {
+  struct server *server;
+  const struct config_listener *config;
+  struct mllp_server *mllp;
+  char channel[64];
 };
 
 /* Everything that runs, in the order in which it is opened. */
@@ -31,15 +36,15 @@ struct server {
   struct maps *maps;
   struct service *service;
   struct intake *intake;
-  struct mllp_server *mllp;
-  char mllp_channel[32];
+  struct listener listeners[CONFIG_MLLP_MAX];
+  size_t listeners_n;
 };
 
 /* ---- Options -------------------------------------------------------------------------------- */
 
 /* "127.0.0.1:8080", "[::1]:8080", ":8080", "8080". */
-static bool read_address(const char *text, struct address *ret_address) {
-  struct str s = str_of(text), port = s, host = STR("127.0.0.1");
+static bool read_address(struct arena *arena, const char *text, struct config_listener *listener) {
+  struct str port = str_of(text), host = STR("127.0.0.1");
   uint64_t value;
   const char *colon = strrchr(text, ':');
   if (colon) {
@@ -49,11 +54,11 @@ static bool read_address(const char *text, struct address *ret_address) {
   }
   if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
     host = str_slice(host, 1, host.n - 2);
-  if (!str_to_u64(port, &value) || value > UINT16_MAX || host.n >= sizeof ret_address->host)
+  listener->address = arena_str(arena, host).p;
+  if (!str_to_u64(port, &value) || value > UINT16_MAX)
     return false;
-  snprintf(ret_address->host, sizeof ret_address->host, "%.*s", STR_ARG(host));
-  ret_address->port = (uint16_t)value;
-  return true;
+  listener->port = value;
+  return listener->address != NULL;
 }
 
 /* "+01:30" -> 90. */
@@ -69,12 +74,13 @@ static bool read_time_zone(const char *text, int *ret_minutes) {
 }
 
 enum {
-  OPTION_HTTP = 'h',
-  OPTION_MLLP = 'm',
+  OPTION_CONFIG = 'c',
   OPTION_STORE = 's',
   OPTION_THREADS = 't',
   OPTION_VERBOSE = 'v',
-  OPTION_NO_MLLP = 256,
+  OPTION_HTTP = 256,
+  OPTION_MLLP,
+  OPTION_NO_MLLP,
   OPTION_MAPS,
   OPTION_BASE_URL,
   OPTION_ALLOW_ORIGIN,
@@ -83,6 +89,7 @@ enum {
 };
 
 static const struct option known_options[] = {
+    {"config", required_argument, NULL, OPTION_CONFIG},
     {"store", required_argument, NULL, OPTION_STORE},
     {"http", required_argument, NULL, OPTION_HTTP},
     {"mllp", required_argument, NULL, OPTION_MLLP},
@@ -97,23 +104,26 @@ static const struct option known_options[] = {
     {0},
 };
 
-static bool take_option(struct serve_options *o, int code, const char *value) {
-  uint64_t number;
+static bool take_option(struct serve_options *o, struct arena *arena, int code, const char *value) {
   switch (code) {
+  case OPTION_CONFIG:
+    o->config_folder = value;
+    return true;
   case OPTION_STORE:
     o->store = value;
     return value[0] != '\0';
   case OPTION_HTTP:
-    return read_address(value, &o->http);
+    return read_address(arena, value, &o->http);
   case OPTION_MLLP:
-    return read_address(value, &o->mllp);
+    return read_address(arena, value, &o->mllp);
   case OPTION_NO_MLLP:
-    o->has_mllp = false;
+    o->has_no_mllp = true;
     return true;
   case OPTION_MAPS:
     o->maps = value;
     return true;
   case OPTION_TIME_ZONE:
+    o->has_time_zone = true;
     return read_time_zone(value, &o->time_zone_minutes);
   case OPTION_BASE_URL:
     o->base_url = value;
@@ -125,28 +135,24 @@ static bool take_option(struct serve_options *o, int code, const char *value) {
     o->allow_origins = value;
     return true;
   case OPTION_THREADS:
-    if (!str_to_u64(str_of(value), &number) || number == 0 || number > 64)
-      return false;
-    o->threads = (unsigned)number;
-    return true;
+    return str_to_u64(str_of(value), &o->threads) && o->threads > 0 && o->threads <= 64;
   default:
     log_set_level(LOG_DEBUG);
     return true;
   }
 }
 
-static int read_options(int argc, char **argv, struct serve_options *ret_options) {
-  *ret_options = (struct serve_options){
-      .http = {"127.0.0.1", 8080}, .mllp = {"127.0.0.1", 2575}, .has_mllp = true};
+static int read_options(int argc, char **argv, struct arena *arena,
+                        struct serve_options *ret_options) {
+  *ret_options = (struct serve_options){0};
   optind = 1;
   opterr = 0;
-  for (int c, at = 1; (c = getopt_long(argc, argv, "s:t:v", known_options, &at)) != -1;) {
+  for (int c; (c = getopt_long(argc, argv, ":c:s:t:v", known_options, NULL)) != -1;) {
     if (c == '?' || c == ':')
       return command_usage_error(&command_serve, "'%s' is not known, or lacks its value",
                                  argv[optind - 1]);
-    if (!take_option(ret_options, c, optarg))
-      return command_usage_error(&command_serve, "'%s' is not a value for %s", optarg,
-                                 argv[optind - 2]);
+    if (!take_option(ret_options, arena, c, optarg))
+      return command_usage_error(&command_serve, "'%s' is not a value for this option", optarg);
   }
   if (optind < argc)
     return command_usage_error(&command_serve, "'%s' is one argument too many", argv[optind]);
@@ -166,6 +172,37 @@ static const char *default_store(struct arena *arena) {
   return path.p ? path.p : "callosum.db";
 }
 
+/* Reads the configuration, if any, and lays the command line over it. */
+static int settle_options(struct serve_options *o, struct arena *arena, struct err *reterr) {
+  struct config *config = &o->config;
+  config_default(config);
+  config->store = NULL;
+  if (o->config_folder) {
+    int code = config_read(arena, o->config_folder, config, reterr);
+    if (code)
+      return code;
+  }
+  if (o->store)
+    config->store = o->store;
+  if (!config->store)
+    config->store = default_store(arena);
+  if (o->maps)
+    config->maps = o->maps;
+  if (o->has_time_zone)
+    config->time_zone_minutes = o->time_zone_minutes;
+  if (o->threads)
+    config->threads = o->threads;
+  if (o->http.address)
+    config->http.address = o->http.address, config->http.port = o->http.port;
+  if (o->mllp.address) {
+    config->mllp[0] = o->mllp;
+    config->mllp_n = 1;
+  }
+  if (o->has_no_mllp)
+    config->mllp_n = 0;
+  return 0;
+}
+
 /* ---- From MLLP to the intake ---------------------------------------------------------------- */
 
 static void reply(struct intake_message *message, struct str ack) {
@@ -173,7 +210,7 @@ static void reply(struct intake_message *message, struct str ack) {
 }
 
 static void take_frame(struct mllp_frame *frame) {
-  struct server *server = frame->user;
+  struct listener *listener = frame->user;
   struct intake_message *message = ARENA_NEW(frame->arena, struct intake_message);
   if (!message) {
     /* Without an answer the link drops the connection, and the sender sends again. */
@@ -184,57 +221,76 @@ static void take_frame(struct mllp_frame *frame) {
   *message = (struct intake_message){.arena = frame->arena,
                                      .bytes = frame->content,
                                      .too_long = frame->too_long,
-                                     .channel = str_of(server->mllp_channel),
+                                     .channel = str_of(listener->channel),
                                      .received_us = clock_now_us(),
                                      .reply = reply,
                                      .what = frame->server,
                                      .what_connection = frame->connection};
-  intake_submit(server->intake, message);
+  intake_submit(listener->server->intake, message);
 }
 
 /* ---- Opening and closing -------------------------------------------------------------------- */
 
-static int open_mllp(struct server *server, const struct serve_options *options,
-                     struct err *reterr) {
+static int open_listener(struct server *server, const struct config_listener *config,
+                         struct err *reterr) {
+  struct listener *listener = &server->listeners[server->listeners_n++];
+  struct mllp_server_options options = {.address = config->address,
+                                        .port = (uint16_t)config->port,
+                                        .max_frame_bytes = config->max_bytes,
+                                        .max_connections = (unsigned)config->max_connections,
+                                        .idle_timeout_s = (unsigned)config->idle_timeout_s,
+                                        .frame_timeout_s = (unsigned)config->frame_timeout_s,
+                                        .handle = take_frame,
+                                        .user = listener};
+  listener->server = server;
+  listener->config = config;
+  /* Messages are told apart by the configured port, not by one that changes with every start. */
+  if (config->name)
+    snprintf(listener->channel, sizeof listener->channel, "%s", config->name);
+  else
+    snprintf(listener->channel, sizeof listener->channel, "mllp:%u", (unsigned)config->port);
+  return mllp_server_open(&options, &listener->mllp, reterr);
+}
+
+static int open_intake(struct server *server, const struct config *config, struct err *reterr) {
   struct intake_options intake = {.store = server->store,
                                   .maps = server->maps,
-                                  .workers = options->threads,
-                                  .time_zone_minutes = options->time_zone_minutes};
-  struct mllp_server_options mllp = {.address = options->mllp.host,
-                                     .port = options->mllp.port,
-                                     .handle = take_frame,
-                                     .user = server};
-  /* Messages are told apart by the configured port, not by one that changes with every start. */
-  snprintf(server->mllp_channel, sizeof server->mllp_channel, "mllp:%u",
-           (unsigned)options->mllp.port);
+                                  .workers = (unsigned)config->threads,
+                                  .time_zone_minutes = (int)config->time_zone_minutes};
   int code = intake_open(&intake, &server->intake, reterr);
-  return code ? code : mllp_server_open(&mllp, &server->mllp, reterr);
+  for (size_t i = 0; i < config->mllp_n && code == 0; i++)
+    code = open_listener(server, &config->mllp[i], reterr);
+  return code;
 }
 
 static int open_server(struct server *server, const struct serve_options *options,
                        struct err *reterr) {
-  struct store_options store = {.path = options->store};
-  struct service_options service = {.address = options->http.host,
-                                    .port = options->http.port,
+  const struct config *config = &options->config;
+  struct store_options store = {.path = config->store};
+  struct service_options service = {.address = config->http.address,
+                                    .port = (uint16_t)config->http.port,
+                                    .max_body_bytes = config->http.max_bytes,
+                                    .max_connections = (unsigned)config->http.max_connections,
+                                    .idle_timeout_s = (unsigned)config->http.idle_timeout_s,
                                     .base_url = options->base_url,
                                     .allow_origins = options->allow_origins,
                                     .public_host = options->public_host,
-                                    .threads = options->threads};
+                                    .threads = (unsigned)config->threads};
   int code = store_open(&store, &server->store, reterr);
   if (code == 0)
-    code = maps_open(options->maps, &server->maps, reterr);
+    code = maps_open(config->maps, &server->maps, reterr);
   if (code)
     return code;
   service.store = server->store;
   service.maps = server->maps;
   code = service_open(&service, &server->service, reterr);
-  return code || !options->has_mllp ? code : open_mllp(server, options, reterr);
+  return code || config->mllp_n == 0 ? code : open_intake(server, config, reterr);
 }
 
 /* What takes requests first, what they need last. */
 static void close_server(struct server *server) {
-  if (server->mllp)
-    mllp_server_close(server->mllp);
+  for (size_t i = 0; i < server->listeners_n; i++)
+    mllp_server_close(server->listeners[i].mllp);
   intake_close(server->intake);
   service_close(server->service);
   if (server->store)
@@ -243,15 +299,18 @@ static void close_server(struct server *server) {
     maps_close(server->maps);
 }
 
-static void print_addresses(const struct server *server, const struct serve_options *options) {
-  bool is_ipv6 = strchr(options->http.host, ':') != NULL;
-  printf("http http://%s%s%s:%u\n", is_ipv6 ? "[" : "", options->http.host, is_ipv6 ? "]" : "",
-         (unsigned)service_port(server->service));
-  is_ipv6 = strchr(options->mllp.host, ':') != NULL;
-  if (server->mllp)
-    printf("mllp mllp://%s%s%s:%u\n", is_ipv6 ? "[" : "", options->mllp.host, is_ipv6 ? "]" : "",
-           (unsigned)mllp_server_port(server->mllp));
-  printf("store %s\n", options->store);
+static void print_address(const char *scheme, const char *host, uint16_t port) {
+  bool is_ipv6 = strchr(host, ':') != NULL;
+  printf("%s %s://%s%s%s:%u\n", scheme, scheme, is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+         (unsigned)port);
+}
+
+static void print_addresses(const struct server *server, const struct config *config) {
+  print_address("http", config->http.address, service_port(server->service));
+  for (size_t i = 0; i < server->listeners_n; i++)
+    print_address("mllp", server->listeners[i].config->address,
+                  mllp_server_port(server->listeners[i].mllp));
+  printf("store %s\n", config->store);
   fflush(stdout);
 }
 
@@ -264,33 +323,37 @@ static void hold_signals(sigset_t *ret_signals) {
   signal(SIGPIPE, SIG_IGN);
 }
 
-static int run_serve(int argc, char **argv) {
-  struct serve_options options;
-  struct server server = {0};
-  struct err err = {0};
+static int serve(struct server *server, struct serve_options *options, struct arena *arena,
+                 struct err *reterr) {
   sigset_t signals;
-  int which = 0;
-  int code = read_options(argc, argv, &options);
-  if (code != EXIT_OK)
+  int which = 0, code = settle_options(options, arena, reterr);
+  if (code)
     return code;
-  struct arena *arena = arena_new(16384);
-  if (!arena)
-    return EXIT_IO;
-  if (!options.store)
-    options.store = default_store(arena);
   hold_signals(&signals);
-  if (open_server(&server, &options, &err) == 0) {
-    print_addresses(&server, &options);
-    sigwait(&signals, &which);
-    /* A second signal ends the program at once. */
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-    log_info("serve", "stopping; a second signal stops at once");
-    code = EXIT_OK;
-  } else {
-    code = command_fail(&command_serve, &err, EXIT_IO);
+  if ((code = open_server(server, options, reterr)) != 0)
+    return code;
+  print_addresses(server, &options->config);
+  sigwait(&signals, &which);
+  /* A second signal ends the program at once. */
+  pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+  log_info("serve", "stopping; a second signal stops at once");
+  return 0;
+}
+
+static int run_serve(int argc, char **argv) {
+  struct serve_options *options = calloc(1, sizeof *options);
+  struct server *server = calloc(1, sizeof *server);
+  struct arena *arena = arena_new((size_t)64 << 20);
+  struct err err = {0};
+  int code = EXIT_IO;
+  if (options && server && arena && (code = read_options(argc, argv, arena, options)) == EXIT_OK) {
+    if (serve(server, options, arena, &err) != 0)
+      code = command_fail(&command_serve, &err, EXIT_IO);
+    close_server(server);
   }
-  close_server(&server);
   arena_free(arena);
+  free(server);
+  free(options);
   return code;
 }
 
@@ -303,6 +366,7 @@ const struct command command_serve = {
         "one file. Without options that is loopback only, which is right: there is no login yet.\n"
         "Prints where it listens, one line each: `http URL`, `mllp URL`, `store FILE`.\n\n"
         "Options:\n"
+        "  -c, --config FOLDER      settings from its *.yaml; the options here go before them\n"
         "  -s, --store FILE         (callosum.db here, or in $XDG_STATE_HOME/callosum)\n"
         "      --http ADDRESS:PORT  (127.0.0.1:8080); port 0 takes any free one\n"
         "      --mllp ADDRESS:PORT  (127.0.0.1:2575)\n"

@@ -29,7 +29,9 @@ static void write_row(struct json_writer *w, const struct store_message_row *row
   admin_member(w, "version", row->version_id);
   admin_member(w, "patient", row->patient);
   json_member_string(w, STR("status"), str_of(status_names[row->status]));
-  admin_member(w, "reason", row->reason);
+  /* Of an accepted message it holds the notes, which the message's own page lists. */
+  if (row->status != STORE_MESSAGE_ACCEPTED)
+    admin_member(w, "reason", row->reason);
   json_member_int(w, STR("bytes"), (int64_t)row->size_bytes);
 }
 
@@ -152,7 +154,7 @@ static void write_content(struct admin_call *call, const struct store_message_ro
   admin_member(w, "reply", str_is_utf8(row->reply) ? row->reply : STR_NULL);
   json_key(w, STR("notes"));
   json_begin_array(w);
-  struct str rest = row->reason, note;
+  struct str rest = row->status == STORE_MESSAGE_ACCEPTED ? row->reason : STR_NULL, note;
   while (rest.n > 0 && str_split(&rest, '\n', &note))
     if (note.n > 0)
       json_string(w, note);
@@ -315,6 +317,9 @@ static int write_explanation(struct senders *senders, const struct store_resourc
   json_begin_array(w);
   for (size_t i = 0; i < rows->n && code == 0; i++) {
     const struct store_message_row *message = NULL;
+    /* A version is the doing of the first message that led to it; later ones changed nothing. */
+    if (i + 1 < rows->n && rows->p[i + 1].resource.version == rows->p[i].resource.version)
+      continue;
     if (rows->p[i].message)
       code = sender_of(senders, rows->p[i].message, &message, reterr);
     json_begin_object(w);

@@ -80,6 +80,8 @@ static int open_parts(struct service *service, struct err *reterr) {
                                      .port = options->port,
                                      .threads = options->threads,
                                      .max_body_bytes = options->max_body_bytes,
+                                     .max_connections = options->max_connections,
+                                     .idle_timeout_s = options->idle_timeout_s,
                                      .allow_origins = options->allow_origins,
                                      .public_host = options->public_host,
                                      .refuse = refuse,

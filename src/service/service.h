@@ -22,7 +22,8 @@ struct service_options {
   const char *base_url;    /* "https://fhir.example.org/fhir"; NULL: from the Host header */
   const char *allow_origins, *public_host; /* see link/http_server.h */
   unsigned threads;                        /* of the HTTP server and of the pool; 0: one per core */
-  size_t max_body_bytes;
+  size_t max_body_bytes;                   /* 0: see link/http_server.h; so the next */
+  unsigned max_connections, idle_timeout_s;
 };
 
 /* Also compiles the search parameters and the invariants. ERR_CONFLICT when the port is taken. */
