@@ -134,40 +134,25 @@ int fhirpath_fn_supersetOf(struct fhirpath_eval *e, const struct fhirpath_call *
                   : fhirpath_push_boolean(e, out, is_subset(e, fhirpath_all(&other), call->focus));
 }
 
-/* Appends what `out` doesn't hold yet (from `start` on). */
-static int push_distinct(struct fhirpath_eval *e, struct fhirpath_values values, size_t start,
-                         struct fhirpath_list *out) {
-  for (size_t i = 0; i < values.n; i++) {
-    struct fhirpath_values seen = {out->v.p + start, out->v.n - start};
-    int code = out->v.n > start && fhirpath_includes(e, seen, &values.p[i])
-                   ? fhirpath_step(e)
-                   : fhirpath_push(e, out, &values.p[i]);
-    if (code < 0)
-      return code;
-  }
-  return 0;
-}
+static const struct fhirpath_values NONE = {0};
 
 int fhirpath_fn_distinct(struct fhirpath_eval *e, const struct fhirpath_call *call,
                          struct fhirpath_list *out) {
-  return push_distinct(e, call->focus, out->v.n, out);
+  return fhirpath_push_distinct(e, call->focus, NONE, out);
 }
 
 int fhirpath_fn_isDistinct(struct fhirpath_eval *e, const struct fhirpath_call *call,
                            struct fhirpath_list *out) {
   struct fhirpath_list distinct = {0};
-  int code = push_distinct(e, call->focus, 0, &distinct);
+  int code = fhirpath_push_distinct(e, call->focus, NONE, &distinct);
   return code < 0 ? code : fhirpath_push_boolean(e, out, distinct.v.n == call->focus.n);
 }
 
 int fhirpath_fn_union(struct fhirpath_eval *e, const struct fhirpath_call *call,
                       struct fhirpath_list *out) {
   struct fhirpath_list other = {0};
-  size_t start = out->v.n;
   int code = fhirpath_run_argument(e, call, 0, &other);
-  if (code == 0)
-    code = push_distinct(e, call->focus, start, out);
-  return code < 0 ? code : push_distinct(e, fhirpath_all(&other), start, out);
+  return code < 0 ? code : fhirpath_push_distinct(e, call->focus, fhirpath_all(&other), out);
 }
 
 int fhirpath_fn_combine(struct fhirpath_eval *e, const struct fhirpath_call *call,
@@ -191,7 +176,7 @@ int fhirpath_fn_intersect(struct fhirpath_eval *e, const struct fhirpath_call *c
                           struct fhirpath_list *out) {
   struct fhirpath_list common = {0};
   int code = push_members(e, call, true, &common);
-  return code < 0 ? code : push_distinct(e, fhirpath_all(&common), out->v.n, out);
+  return code < 0 ? code : fhirpath_push_distinct(e, fhirpath_all(&common), NONE, out);
 }
 
 int fhirpath_fn_exclude(struct fhirpath_eval *e, const struct fhirpath_call *call,
@@ -222,6 +207,20 @@ int fhirpath_fn_select(struct fhirpath_eval *e, const struct fhirpath_call *call
   return code;
 }
 
+/* Appends what was found and is not in `out` (from `start` on) yet. */
+static int push_unseen(struct fhirpath_eval *e, struct fhirpath_values found, size_t start,
+                       struct fhirpath_list *out) {
+  int code = 0;
+  for (size_t i = 0; code == 0 && i < found.n; i++) {
+    struct fhirpath_values seen = NONE;
+    if (out->v.n > start)
+      seen = (struct fhirpath_values){out->v.p + start, out->v.n - start};
+    code = fhirpath_includes(e, seen, &found.p[i]) ? fhirpath_step(e)
+                                                   : fhirpath_push(e, out, &found.p[i]);
+  }
+  return code;
+}
+
 /* Each round projects what the last one found; an item that was seen ends its branch. */
 int fhirpath_fn_repeat(struct fhirpath_eval *e, const struct fhirpath_call *call,
                        struct fhirpath_list *out) {
@@ -231,13 +230,13 @@ int fhirpath_fn_repeat(struct fhirpath_eval *e, const struct fhirpath_call *call
   for (size_t i = 0; code == 0 && i < call->focus.n; i++)
     code = fhirpath_run_lambda(e, call, 0, &call->focus.p[i], (int64_t)i, &found);
   if (code == 0)
-    code = push_distinct(e, fhirpath_all(&found), start, out);
+    code = push_unseen(e, fhirpath_all(&found), start, out);
   while (code == 0 && done < out->v.n) {
     struct fhirpath_value item = out->v.p[done++];
     found.v.n = 0;
     code = fhirpath_run_lambda(e, call, 0, &item, 0, &found);
     if (code == 0)
-      code = push_distinct(e, fhirpath_all(&found), start, out);
+      code = push_unseen(e, fhirpath_all(&found), start, out);
   }
   return code;
 }

@@ -1,4 +1,5 @@
 /* Equality, equivalence and order of values: FHIRPath 2.0.0, sections 6.1 and 6.2. */
+#include "base/map.h"
 #include "model/fhirpath_decimal.h"
 #include "model/fhirpath_program.h"
 #include "model/fhirpath_time.h"
@@ -185,6 +186,59 @@ bool fhirpath_includes(struct fhirpath_eval *e, struct fhirpath_values values,
     if (fhirpath_equal(e, &values.p[i], value) == FHIRPATH_TRUE)
       return true;
   return false;
+}
+
+static bool is_all_strings(struct fhirpath_values values) {
+  for (size_t i = 0; i < values.n; i++)
+    if (fhirpath_computed(values.p[i]).kind != FHIRPATH_STRING)
+      return false;
+  return true;
+}
+
+/* Strings by a hash table: codes of a large code system are thousands. */
+static int push_distinct_strings(struct fhirpath_eval *e, struct fhirpath_values values,
+                                 struct map *seen, struct fhirpath_list *out) {
+  static char present;
+  for (size_t i = 0; i < values.n; i++) {
+    struct str text = fhirpath_computed(values.p[i]).text;
+    bool is_new = map_get(seen, text) == NULL;
+    if (is_new && map_set(seen, text, &present) < 0)
+      return err_no_memory(e->err);
+    int code = is_new ? fhirpath_push(e, out, &values.p[i]) : fhirpath_step(e);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+static int push_distinct_values(struct fhirpath_eval *e, struct fhirpath_values values,
+                                size_t start, struct fhirpath_list *out) {
+  for (size_t i = 0; i < values.n; i++) {
+    struct fhirpath_values seen = {0};
+    if (out->v.n > start)
+      seen = (struct fhirpath_values){out->v.p + start, out->v.n - start};
+    int code = fhirpath_includes(e, seen, &values.p[i]) ? fhirpath_step(e)
+                                                        : fhirpath_push(e, out, &values.p[i]);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+/* Below this a table costs more than the comparisons. */
+#define PAIRWISE_MAX 16
+
+int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
+                           struct fhirpath_values b, struct fhirpath_list *out) {
+  size_t start = out->v.n;
+  if (a.n + b.n > PAIRWISE_MAX && is_all_strings(a) && is_all_strings(b)) {
+    struct map seen;
+    map_init(&seen, e->arena);
+    int code = push_distinct_strings(e, a, &seen, out);
+    return code < 0 ? code : push_distinct_strings(e, b, &seen, out);
+  }
+  int code = push_distinct_values(e, a, start, out);
+  return code < 0 ? code : push_distinct_values(e, b, start, out);
 }
 
 /* ---- Equivalence ----------------------------------------------------------------------------- */

@@ -181,7 +181,7 @@ int fhirpath_fn_toQuantity(struct fhirpath_eval *e, const struct fhirpath_call *
   if (!to_quantity(&v))
     return 0;
   if (call->node->args_n > 0) {
-    bool there;
+    bool there = false;
     struct str unit;
     int code = fhirpath_string_argument(e, call, 0, &there, &unit);
     if (code < 0 || !there)
@@ -266,7 +266,7 @@ int fhirpath_fn_round(struct fhirpath_eval *e, const struct fhirpath_call *call,
                       struct fhirpath_list *out) {
   struct fhirpath_value v = {0};
   struct fhirpath_decimal d = {0};
-  bool there;
+  bool there = false;
   int64_t precision = 0;
   int code = number_focus(e, call, &v, &d);
   if (code == 0 && call->node->args_n > 0)

@@ -226,26 +226,6 @@ static int run_membership(struct fhirpath_eval *e, const struct fhirpath_node *n
   return items.n ? fhirpath_push_boolean(e, out, fhirpath_includes(e, all, &items.p[0])) : 0;
 }
 
-static int run_union(struct fhirpath_eval *e, struct fhirpath_values left,
-                     struct fhirpath_values right, struct fhirpath_list *out) {
-  struct fhirpath_list both = {0};
-  const struct fhirpath_values sides[] = {left, right};
-  for (int side = 0; side < 2; side++)
-    for (size_t i = 0; i < sides[side].n; i++) {
-      const struct fhirpath_value *item = &sides[side].p[i];
-      int code = fhirpath_includes(e, fhirpath_all(&both), item) ? fhirpath_step(e)
-                                                                 : fhirpath_push(e, &both, item);
-      if (code < 0)
-        return code;
-    }
-  for (size_t i = 0; i < both.v.n; i++) {
-    int code = fhirpath_push(e, out, &both.v.p[i]);
-    if (code < 0)
-      return code;
-  }
-  return 0;
-}
-
 int fhirpath_run_binary(struct fhirpath_eval *e, const struct fhirpath_node *node,
                         struct fhirpath_values left, struct fhirpath_values right,
                         struct fhirpath_list *out) {
@@ -272,7 +252,7 @@ int fhirpath_run_binary(struct fhirpath_eval *e, const struct fhirpath_node *nod
   case FHIRPATH_OP_CONTAINS:
     return run_membership(e, node, right, left, out);
   case FHIRPATH_OP_UNION:
-    return run_union(e, left, right, out);
+    return fhirpath_push_distinct(e, left, right, out);
   case FHIRPATH_OP_CONCATENATE:
     return run_concatenate(e, node, left, right, out);
   default:

@@ -239,6 +239,9 @@ bool fhirpath_equivalent_all(struct fhirpath_eval *e, struct fhirpath_values a,
                              struct fhirpath_values b);
 bool fhirpath_includes(struct fhirpath_eval *e, struct fhirpath_values values,
                        const struct fhirpath_value *value);
+/* Appends the items of `a`, then of `b`, each that is not equal to one before it (in these). */
+int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
+                           struct fhirpath_values b, struct fhirpath_list *out) MUST_CHECK;
 /* -1, 0, 1 in `*ret_order`; FHIRPATH_FALSE: these kinds have no order; UNKNOWN: the precisions
  * leave it open. */
 enum fhirpath_truth fhirpath_order(const struct fhirpath_value *a, const struct fhirpath_value *b,
