@@ -207,20 +207,6 @@ int fhirpath_fn_select(struct fhirpath_eval *e, const struct fhirpath_call *call
   return code;
 }
 
-/* Appends what was found and is not in `out` (from `start` on) yet. */
-static int push_unseen(struct fhirpath_eval *e, struct fhirpath_values found, size_t start,
-                       struct fhirpath_list *out) {
-  int code = 0;
-  for (size_t i = 0; code == 0 && i < found.n; i++) {
-    struct fhirpath_values seen = NONE;
-    if (out->v.n > start)
-      seen = (struct fhirpath_values){out->v.p + start, out->v.n - start};
-    code = fhirpath_includes(e, seen, &found.p[i]) ? fhirpath_step(e)
-                                                   : fhirpath_push(e, out, &found.p[i]);
-  }
-  return code;
-}
-
 /* Each round projects what the last one found; an item that was seen ends its branch. */
 int fhirpath_fn_repeat(struct fhirpath_eval *e, const struct fhirpath_call *call,
                        struct fhirpath_list *out) {
@@ -230,13 +216,13 @@ int fhirpath_fn_repeat(struct fhirpath_eval *e, const struct fhirpath_call *call
   for (size_t i = 0; code == 0 && i < call->focus.n; i++)
     code = fhirpath_run_lambda(e, call, 0, &call->focus.p[i], (int64_t)i, &found);
   if (code == 0)
-    code = push_unseen(e, fhirpath_all(&found), start, out);
+    code = fhirpath_push_unseen(e, fhirpath_all(&found), start, out);
   while (code == 0 && done < out->v.n) {
     struct fhirpath_value item = out->v.p[done++];
     found.v.n = 0;
     code = fhirpath_run_lambda(e, call, 0, &item, 0, &found);
     if (code == 0)
-      code = push_unseen(e, fhirpath_all(&found), start, out);
+      code = fhirpath_push_unseen(e, fhirpath_all(&found), start, out);
   }
   return code;
 }

@@ -211,8 +211,8 @@ static int push_distinct_strings(struct fhirpath_eval *e, struct fhirpath_values
   return 0;
 }
 
-static int push_distinct_values(struct fhirpath_eval *e, struct fhirpath_values values,
-                                size_t start, struct fhirpath_list *out) {
+int fhirpath_push_unseen(struct fhirpath_eval *e, struct fhirpath_values values, size_t start,
+                         struct fhirpath_list *out) {
   for (size_t i = 0; i < values.n; i++) {
     struct fhirpath_values seen = {0};
     if (out->v.n > start)
@@ -237,8 +237,8 @@ int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
     int code = push_distinct_strings(e, a, &seen, out);
     return code < 0 ? code : push_distinct_strings(e, b, &seen, out);
   }
-  int code = push_distinct_values(e, a, start, out);
-  return code < 0 ? code : push_distinct_values(e, b, start, out);
+  int code = fhirpath_push_unseen(e, a, start, out);
+  return code < 0 ? code : fhirpath_push_unseen(e, b, start, out);
 }
 
 /* ---- Equivalence ----------------------------------------------------------------------------- */

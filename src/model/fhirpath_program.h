@@ -239,6 +239,9 @@ bool fhirpath_equivalent_all(struct fhirpath_eval *e, struct fhirpath_values a,
                              struct fhirpath_values b);
 bool fhirpath_includes(struct fhirpath_eval *e, struct fhirpath_values values,
                        const struct fhirpath_value *value);
+/* Appends the values that are not equal to one in `out` from `start` on. */
+int fhirpath_push_unseen(struct fhirpath_eval *e, struct fhirpath_values values, size_t start,
+                         struct fhirpath_list *out) MUST_CHECK;
 /* Appends the items of `a`, then of `b`, each that is not equal to one before it (in these). */
 int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
                            struct fhirpath_values b, struct fhirpath_list *out) MUST_CHECK;

@@ -105,14 +105,14 @@ bool fhirpath_time_parse(struct str text, enum fhirpath_kind kind, struct fhirpa
   return true;
 }
 
-static int64_t instant(const struct fhirpath_time *t) {
+int64_t fhirpath_time_instant(const struct fhirpath_time *t) {
   return clock_from_civil((struct clock_civil){t->year, t->month, t->day, t->hour, t->minute,
                                                t->second, t->microsecond}) -
          t->offset_minutes * INT64_C(60000000);
 }
 
 static struct fhirpath_time in_utc(const struct fhirpath_time *t) {
-  struct clock_civil c = clock_to_civil(instant(t));
+  struct clock_civil c = clock_to_civil(fhirpath_time_instant(t));
   struct fhirpath_time u = *t;
   u.year = c.year;
   u.month = c.month;

@@ -31,6 +31,9 @@ struct fhirpath_time {
  * be missing in a date-time without time. */
 bool fhirpath_time_parse(struct str text, enum fhirpath_kind kind, struct fhirpath_time *ret_time);
 
+/* The instant at which its span begins, in microseconds; UTC where it has no zone. */
+int64_t fhirpath_time_instant(const struct fhirpath_time *time);
+
 /* False when the precisions leave open which is earlier; else -1, 0, 1 in `*ret_order`. */
 bool fhirpath_time_compare(const struct fhirpath_time *a, const struct fhirpath_time *b,
                            int *ret_order);

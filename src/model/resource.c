@@ -1,6 +1,7 @@
 #include "model/resource.h"
 
 #include "base/clock.h"
+#include "model/validate_primitive.h"
 
 /* A body may grow past the text it came from (escapes, longer references), but not without bound.
  */
@@ -10,23 +11,11 @@ static const struct str BODY_HEAD = {"{\"resourceType\":\"", 17};
 static const struct str ID_HEAD = {"\",\"id\":\"", 8};
 static const struct str META_HEAD = {",\"meta\":{", 9};
 
-static bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool is_type_name(struct str s) {
   for (size_t i = 0; i < s.n; i++)
-    if (!is_letter(s.p[i]))
+    if ((s.p[i] < 'a' || s.p[i] > 'z') && (s.p[i] < 'A' || s.p[i] > 'Z'))
       return false;
   return s.n > 0;
-}
-
-/* http://hl7.org/fhir/R4/datatypes.html#id */
-static bool is_id(struct str s) {
-  for (size_t i = 0; i < s.n; i++)
-    if (!is_letter(s.p[i]) && !(s.p[i] >= '0' && s.p[i] <= '9') && s.p[i] != '-' && s.p[i] != '.')
-      return false;
-  return s.n > 0 && s.n <= 64;
 }
 
 static int finish(const struct buf *buf, struct str *ret_body, struct err *reterr) {
@@ -79,7 +68,7 @@ int resource_canonical(struct arena *arena, const struct yyjson_val *resource, s
   if (!is_type_name(type))
     return err_set(reterr, ERR_STRUCTURE, "resourceType",
                    "A resource must be a JSON object with a resourceType.");
-  if (!is_id(id))
+  if (!primitive_is_valid(DEFS_ID, id))
     return err_set(reterr, ERR_VALUE, "id",
                    "A resource id has 1 to 64 letters, digits, '-' or '.' and nothing else.");
   const struct yyjson_val *meta = json_get(resource, STR("meta"));

@@ -2,6 +2,8 @@
 #include "model/search_values.h"
 
 #include "base/clock.h"
+#include "model/fhirpath_time.h"
+#include "model/validate_primitive.h"
 
 #include <math.h>
 #include <utf8proc.h>
@@ -111,103 +113,39 @@ struct str search_normal_string(struct arena *arena, struct str s) {
 
 /* ---- Dates ----------------------------------------------------------------------------------- */
 
-/* Takes exactly `n` digits off the front. */
-static bool take_digits(struct str *s, size_t n, int *ret_value) {
-  if (s->n < n)
-    return false;
-  int value = 0;
-  for (size_t i = 0; i < n; i++) {
-    if (s->p[i] < '0' || s->p[i] > '9')
-      return false;
-    value = value * 10 + (s->p[i] - '0');
-  }
-  *ret_value = value;
-  *s = str_slice(*s, n, s->n);
-  return true;
-}
-
-static bool take_char(struct str *s, char c) {
-  if (s->n == 0 || s->p[0] != c)
-    return false;
-  *s = str_slice(*s, 1, s->n);
-  return true;
-}
-
-/* The fraction's digits to microseconds; `*ret_width_us` is the weight of the last one. */
-static bool take_fraction(struct str *s, int *ret_microsecond, int64_t *ret_width_us) {
-  int64_t width = 1000000;
-  int value = 0;
-  size_t n = 0;
-  for (; n < s->n && s->p[n] >= '0' && s->p[n] <= '9'; n++)
-    if (width > 1) {
-      width /= 10;
-      value += (s->p[n] - '0') * (int)width;
-    }
-  *s = str_slice(*s, n, s->n);
-  *ret_microsecond = value;
-  *ret_width_us = width;
-  return n > 0;
-}
-
-static bool take_zone(struct str *s, int64_t *ret_offset_us) {
-  *ret_offset_us = 0;
-  if (s->n == 0 || take_char(s, 'Z'))
-    return true;
-  int sign = take_char(s, '-') ? -1 : take_char(s, '+') ? 1 : 0;
-  int hour, minute;
-  if (sign == 0 || !take_digits(s, 2, &hour) || !take_char(s, ':') || !take_digits(s, 2, &minute) ||
-      hour > 14 || minute > 59)
-    return false;
-  *ret_offset_us = sign * (hour * INT64_C(60) + minute) * 60000000;
-  return true;
-}
-
-static bool take_time(struct str *s, struct clock_civil *civil, int64_t *ret_width_us,
-                      int64_t *ret_offset_us) {
-  if (!take_digits(s, 2, &civil->hour) || !take_char(s, ':') ||
-      !take_digits(s, 2, &civil->minute) || civil->hour > 23 || civil->minute > 59)
-    return false;
-  *ret_width_us = INT64_C(60000000);
-  if (take_char(s, ':')) {
-    if (!take_digits(s, 2, &civil->second) || civil->second > 60)
-      return false;
-    *ret_width_us = 1000000;
-    if (take_char(s, '.') && !take_fraction(s, &civil->microsecond, ret_width_us))
-      return false;
-  }
-  return take_zone(s, ret_offset_us);
-}
-
 #define DAY_US INT64_C(86400000000)
 
+/* How long the span is that the written precision leaves open. */
+static int64_t width_us(const struct fhirpath_time *t) {
+  int64_t width = 1000000;
+  switch (t->precision) {
+  case FHIRPATH_YEAR:
+    return (clock_days_in_month(t->year, 2) + INT64_C(337)) * DAY_US;
+  case FHIRPATH_MONTH:
+    return clock_days_in_month(t->year, t->month) * DAY_US;
+  case FHIRPATH_DAY:
+    return DAY_US;
+  case FHIRPATH_HOUR:
+  case FHIRPATH_MINUTE:
+    return INT64_C(60000000);
+  case FHIRPATH_SECOND:
+    return width;
+  case FHIRPATH_FRACTION:
+    break;
+  }
+  for (int i = 0; i < t->fraction_digits; i++)
+    width /= 10;
+  return width;
+}
+
+/* FHIRPath's date-times, but for two that FHIR doesn't write: "2013T" and an hour alone. */
 bool search_normal_date(struct str s, int64_t *ret_from_us, int64_t *ret_to_us) {
-  struct clock_civil civil = {.month = 1, .day = 1};
-  if (!take_digits(&s, 4, &civil.year) || civil.year == 0)
+  struct fhirpath_time t;
+  if (!fhirpath_time_parse(s, FHIRPATH_DATETIME, &t) || t.precision == FHIRPATH_HOUR ||
+      str_ends_with(s, STR("T")))
     return false;
-  if (s.n == 0) {
-    struct clock_civil next = {.year = civil.year + 1, .month = 1, .day = 1};
-    *ret_from_us = clock_from_civil(civil);
-    *ret_to_us = clock_from_civil(next);
-    return true;
-  }
-  if (!take_char(&s, '-') || !take_digits(&s, 2, &civil.month) || civil.month < 1 ||
-      civil.month > 12)
-    return false;
-  int days = clock_days_in_month(civil.year, civil.month);
-  if (s.n == 0) {
-    *ret_from_us = clock_from_civil(civil);
-    *ret_to_us = *ret_from_us + days * DAY_US;
-    return true;
-  }
-  if (!take_char(&s, '-') || !take_digits(&s, 2, &civil.day) || civil.day < 1 || civil.day > days)
-    return false;
-  int64_t width_us = DAY_US, offset_us = 0;
-  if (s.n > 0 && (!take_char(&s, 'T') || !take_time(&s, &civil, &width_us, &offset_us)))
-    return false;
-  if (s.n > 0)
-    return false;
-  *ret_from_us = clock_from_civil(civil) - offset_us;
-  *ret_to_us = *ret_from_us + width_us;
+  *ret_from_us = fhirpath_time_instant(&t);
+  *ret_to_us = *ret_from_us + width_us(&t);
   return true;
 }
 
@@ -220,15 +158,22 @@ struct decimal {
   bool is_exact, is_negative, is_scientific;
 };
 
+static bool take_char(struct str *s, char c) {
+  if (s->n == 0 || s->p[0] != c)
+    return false;
+  *s = str_slice(*s, 1, s->n);
+  return true;
+}
+
 static bool parse_exponent(struct str *s, int *ret_exponent) {
   bool is_negative = take_char(s, '-');
   if (!is_negative)
     (void)take_char(s, '+');
-  int value = 0, digit;
+  int value = 0;
   if (s->n == 0)
     return false;
-  while (take_digits(s, 1, &digit))
-    value = value < 10000 ? value * 10 + digit : value;
+  for (; s->n > 0 && s->p[0] >= '0' && s->p[0] <= '9'; *s = str_slice(*s, 1, s->n))
+    value = value < 10000 ? value * 10 + (s->p[0] - '0') : value;
   *ret_exponent = is_negative ? -value : value;
   return true;
 }
@@ -316,17 +261,8 @@ bool search_normal_number(struct str s, double *ret_from, double *ret_to) {
 
 /* ---- References ------------------------------------------------------------------------------ */
 
-static bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool is_id(struct str s) {
-  if (s.n == 0 || s.n > 64)
-    return false;
-  for (size_t i = 0; i < s.n; i++)
-    if (!is_letter(s.p[i]) && !(s.p[i] >= '0' && s.p[i] <= '9') && s.p[i] != '-' && s.p[i] != '.')
-      return false;
-  return true;
+  return primitive_is_valid(DEFS_ID, s);
 }
 
 static bool is_resource_type(struct str s) {
