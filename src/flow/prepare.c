@@ -18,12 +18,19 @@ struct draft {
   VEC(struct mapping_lineage) lineage;
 };
 
+struct foreign {
+  const size_t *p;
+  size_t n;
+};
+
 struct preparation {
   struct arena *arena;
   struct store_view *view;
   const struct prepare_input *input;
   struct mapping_result mapped;
-  size_t *draft_of; /* by index of the mapped resource; SIZE_MAX: transient */
+  size_t *draft_of;           /* by index of the mapped resource; SIZE_MAX: transient */
+  struct foreign *foreign_of; /* by index of the mapped resource: identifiers that others hold */
+  VEC(struct err) notes;
   VEC(struct draft) drafts;
   identity_conditions conditions;
   VEC(struct store_write)
@@ -86,6 +93,7 @@ static int resolve_one(struct preparation *p, size_t index, struct err *reterr) 
     return code;
   if (answer.stood && (code = guard(p, answer.stood, reterr)) < 0)
     return code;
+  p->foreign_of[index] = (struct foreign){answer.foreign, answer.foreign_n};
   size_t at = find_draft(p, mapped->type, answer.id);
   if (at == SIZE_MAX) {
     struct draft *draft = VEC_PUSH(p->arena, &p->drafts);
@@ -117,6 +125,75 @@ static int parse_into(struct arena *arena, struct str text, const struct yyjson_
   return json_parse(arena, text, NULL, json, reterr);
 }
 
+/* "identifier[1].value" -> list "identifier", index 1, rest ".value"; false for an element outside
+ * the lists that unite. */
+static bool split_list_element(struct str element, struct str *ret_list, uint64_t *ret_index,
+                               struct str *ret_rest) {
+  ssize_t open = str_find_char(element, '[', 0), close = str_find_char(element, ']', 0);
+  if (open < 0 || close < open)
+    return false;
+  *ret_list = str_slice(element, 0, (size_t)open);
+  *ret_rest = str_slice(element, (size_t)close + 1, element.n);
+  return merge_unites(*ret_list) &&
+         str_to_u64(str_slice(element, (size_t)open + 1, (size_t)(close - open) - 1), ret_index);
+}
+
+/* Adds the lineage of what was said to the draft; items of lists that unite get the index that they
+ * have in the draft. */
+static int add_lineage(struct preparation *p, struct draft *draft, const struct yyjson_val *said,
+                       const struct mapping_lineage *entries, size_t n, struct err *reterr) {
+  for (size_t i = 0; i < n; i++) {
+    struct mapping_lineage entry = entries[i];
+    struct str list, rest;
+    uint64_t index;
+    if (split_list_element(entry.element, &list, &index, &rest)) {
+      ssize_t at = merge_item_index(draft->json, said, list, (size_t)index);
+      if (at < 0)
+        continue; /* it did not get into the draft */
+      entry.element = arena_printf(p->arena, "%.*s[%zd]%.*s", STR_ARG(list), at, STR_ARG(rest));
+    }
+    struct mapping_lineage *added = VEC_PUSH(p->arena, &draft->lineage);
+    if (!added || !entry.element.p)
+      return err_no_memory(reterr);
+    *added = entry;
+  }
+  return 0;
+}
+
+static int note(struct preparation *p, struct str type, struct str system, struct err *reterr) {
+  struct err *added = VEC_PUSH(p->arena, &p->notes);
+  if (!added)
+    return err_no_memory(reterr);
+  err_set(added, ERR_CONFLICT, "",
+          "%.*s.identifier: an identifier of %.*s belongs to another one and stays there; a merge "
+          "would move it.",
+          STR_ARG(type), STR_ARG(system));
+  return 0;
+}
+
+/* An identifier has one holder: one that another resource holds stays there, until a merge says
+ * that they are the same. */
+static int drop_foreign(struct preparation *p, size_t index, const struct yyjson_val **said,
+                        struct err *reterr) {
+  const struct mapping_resource *mapped = &p->mapped.resources[index];
+  const struct foreign *foreign = &p->foreign_of[index];
+  if (foreign->n == 0)
+    return 0;
+  struct merge_identifier *dropped = ARENA_ARRAY(p->arena, struct merge_identifier, foreign->n);
+  struct str text;
+  if (!dropped)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < foreign->n; i++) {
+    const struct mapping_identifier *identifier = &mapped->identifiers[foreign->p[i]];
+    dropped[i] = (struct merge_identifier){identifier->system, identifier->value};
+    int code = note(p, defs_type(mapped->type)->name, identifier->system, reterr);
+    if (code < 0)
+      return code;
+  }
+  int code = merge_drop_identifiers(p->arena, *said, dropped, foreign->n, &text, reterr);
+  return code < 0 ? code : parse_into(p->arena, text, said, reterr);
+}
+
 /* Lays what one mapped resource says over its draft. */
 static int lay_over(struct preparation *p, size_t index, struct err *reterr) {
   const struct mapping_resource *mapped = &p->mapped.resources[index];
@@ -126,56 +203,85 @@ static int lay_over(struct preparation *p, size_t index, struct err *reterr) {
       resource_rewrite_references(p->arena, mapped->json, lookup_reference, p, &text, reterr);
   if (code < 0)
     return code;
-  const struct yyjson_val *said, *known = draft->json;
-  if ((code = parse_into(p->arena, text, &said, reterr)) < 0)
+  const struct yyjson_val *said, *whole, *known = draft->json;
+  if ((code = parse_into(p->arena, text, &whole, reterr)) < 0)
+    return code;
+  said = whole;
+  if ((code = drop_foreign(p, index, &said, reterr)) < 0)
     return code;
   if (!known && draft->answer.exists && mapped->merge == MAPPING_MERGE)
     if ((code = parse_into(p->arena, draft->answer.body, &known, reterr)) < 0)
       return code;
+  draft->json = said;
   if (known) {
     code = merge_resource(p->arena, draft->type, known, said, mapped->nulled, mapped->nulled_n,
                           &text, reterr);
-    if (code < 0 || (code = parse_into(p->arena, text, &said, reterr)) < 0)
+    if (code < 0 || (code = parse_into(p->arena, text, &draft->json, reterr)) < 0)
       return code;
   }
-  draft->json = said;
-  for (size_t i = 0; i < mapped->lineage_n; i++) {
-    struct mapping_lineage *entry = VEC_PUSH(p->arena, &draft->lineage);
-    if (!entry)
-      return err_no_memory(reterr);
-    *entry = mapped->lineage[i];
-  }
-  return 0;
+  return add_lineage(p, draft, whole, mapped->lineage, mapped->lineage_n, reterr);
 }
 
 static int link_patient(struct preparation *p, struct draft *draft, const struct draft *other,
-                        struct str link_type, bool deactivate, struct err *reterr) {
+                        struct str link_type, bool is_gone, struct err *reterr) {
   struct str reference = arena_printf(p->arena, "Patient/%.*s", STR_ARG(other->answer.id));
   struct str text;
   if (!reference.p)
     return err_no_memory(reterr);
   int code =
-      merge_patient_link(p->arena, draft->json, reference, link_type, deactivate, &text, reterr);
+      merge_patient_link(p->arena, draft->json, reference, link_type, is_gone, &text, reterr);
   return code < 0 ? code : parse_into(p->arena, text, &draft->json, reterr);
 }
 
-/* A merge (ADT^A40 and its kind): the one that goes points to the one that stays, and back. */
+/* The identifiers move, and where they came from moves with them. */
+static int move_identifiers(struct preparation *p, struct draft *into, struct draft *from,
+                            struct err *reterr) {
+  struct str text;
+  int code = merge_move_identifiers(p->arena, into->json, from->json, &text, reterr);
+  if (code < 0 || (code = parse_into(p->arena, text, &into->json, reterr)) < 0)
+    return code;
+  size_t kept = 0;
+  for (size_t i = 0; i < from->lineage.n; i++) {
+    const struct mapping_lineage *entry = &from->lineage.p[i];
+    if (!str_starts_with(entry->element, STR("identifier["))) {
+      from->lineage.p[kept++] = *entry;
+    } else if ((code = add_lineage(p, into, from->json, entry, 1, reterr)) < 0) {
+      return code;
+    }
+  }
+  from->lineage.n = kept;
+  return 0;
+}
+
+/* A merge (ADT^A40 and its kind): the identifiers go to the one that stays; of patients, each
+ * points to the other. */
 static int link_merged(struct preparation *p, struct err *reterr) {
   for (size_t i = 0; i < p->mapped.links_n; i++) {
     const struct mapping_link *link = &p->mapped.links[i];
-    size_t into = p->draft_of[link->into], from = p->draft_of[link->from];
-    if (into == from || into == SIZE_MAX || from == SIZE_MAX)
+    size_t into_at = p->draft_of[link->into], from_at = p->draft_of[link->from];
+    if (into_at == from_at || into_at == SIZE_MAX || from_at == SIZE_MAX)
       continue;
-    int code =
-        link_patient(p, &p->drafts.p[into], &p->drafts.p[from], STR("replaces"), false, reterr);
-    if (code < 0)
-      return code;
-    code =
-        link_patient(p, &p->drafts.p[from], &p->drafts.p[into], STR("replaced-by"), true, reterr);
+    struct draft *into = &p->drafts.p[into_at], *from = &p->drafts.p[from_at];
+    int code = move_identifiers(p, into, from, reterr);
+    if (code == 0 && str_is(defs_type(into->type)->name, "Patient")) {
+      code = link_patient(p, into, from, STR("replaces"), false, reterr);
+      if (code == 0)
+        code = link_patient(p, from, into, STR("replaced-by"), true, reterr);
+    }
     if (code < 0)
       return code;
   }
   return 0;
+}
+
+/* A merge that was made before: what would go is already the one that stays, and what the message
+ * says of its going is no news. */
+static bool is_merged_before(const struct preparation *p, size_t index) {
+  for (size_t i = 0; i < p->mapped.links_n; i++)
+    if (p->mapped.links[i].from == index &&
+        p->draft_of[p->mapped.links[i].into] == p->draft_of[index])
+      return true;
+  return false;
 }
 
 static int check_valid(struct preparation *p, const struct yyjson_val *json, struct err *reterr) {
@@ -235,7 +341,10 @@ static struct str write_notes(struct preparation *p) {
   struct buf buf;
   buf_init_arena(&buf, p->arena, NOTES_MAX_BYTES + sizeof(struct err));
   for (size_t i = 0; i < p->mapped.notes_n && buf.n < NOTES_MAX_BYTES; i++)
-    buf_printf(&buf, "%s%s: %s", i ? "\n" : "", p->mapped.notes[i].where, p->mapped.notes[i].text);
+    buf_printf(&buf, "%s%s: %s", buf.n ? "\n" : "", p->mapped.notes[i].where,
+               p->mapped.notes[i].text);
+  for (size_t i = 0; i < p->notes.n && buf.n < NOTES_MAX_BYTES; i++)
+    buf_printf(&buf, "%s%s", buf.n ? "\n" : "", p->notes.p[i].text);
   return buf_str(&buf);
 }
 
@@ -247,7 +356,8 @@ int prepare_message(struct arena *arena, struct store_view *view, const struct p
     return code;
   map_init(&p.references, arena);
   p.draft_of = ARENA_ARRAY(arena, size_t, p.mapped.resources_n + 1);
-  if (!p.draft_of)
+  p.foreign_of = ARENA_ARRAY(arena, struct foreign, p.mapped.resources_n + 1);
+  if (!p.draft_of || !p.foreign_of)
     return err_no_memory(reterr);
   for (size_t i = 0; i < p.mapped.resources_n; i++) {
     p.draft_of[i] = SIZE_MAX;
@@ -255,7 +365,8 @@ int prepare_message(struct arena *arena, struct store_view *view, const struct p
       return code;
   }
   for (size_t i = 0; i < p.mapped.resources_n; i++)
-    if (p.draft_of[i] != SIZE_MAX && (code = lay_over(&p, i, reterr)) < 0)
+    if (p.draft_of[i] != SIZE_MAX && !is_merged_before(&p, i) &&
+        (code = lay_over(&p, i, reterr)) < 0)
       return code;
   if ((code = link_merged(&p, reterr)) < 0 || (code = fill_commit(&p, commit, reterr)) < 0)
     return code;

@@ -87,14 +87,15 @@ static void unite_members(struct json_writer *w, const struct yyjson_val *known,
   json_end_object(w);
 }
 
-static bool unites(struct str name) {
-  return str_is(name, "identifier") || str_is(name, "extension");
+bool merge_unites(struct str element) {
+  return str_is(element, "identifier") || str_is(element, "extension");
 }
 
 static void write_member(struct json_writer *w, struct str name, const struct yyjson_val *known,
                          const struct yyjson_val *said) {
   json_key(w, name);
-  if (known && unites(name) && json_kind(known) == JSON_ARRAY && json_kind(said) == JSON_ARRAY)
+  if (known && merge_unites(name) && json_kind(known) == JSON_ARRAY &&
+      json_kind(said) == JSON_ARRAY)
     unite(w, known, said);
   else if (known && str_is(name, "meta"))
     unite_members(w, known, said);
@@ -163,6 +164,109 @@ int merge_resource(struct arena *arena, defs_type_id type, const struct yyjson_v
   return 0;
 }
 
+ssize_t merge_item_index(const struct yyjson_val *merged, const struct yyjson_val *said,
+                         struct str list, size_t index) {
+  struct json_each wanted = json_each(json_get(said, list));
+  while (json_next(&wanted))
+    if (wanted.index == index) {
+      struct json_each each = json_each(json_get(merged, list));
+      while (json_next(&each))
+        if (is_same_item(each.value, wanted.value))
+          return (ssize_t)each.index;
+    }
+  return -1;
+}
+
+static bool is_dropped(const struct yyjson_val *item, const struct merge_identifier *dropped,
+                       size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (str_equal(json_get_text(item, STR("system")), dropped[i].system) &&
+        str_equal(json_get_text(item, STR("value")), dropped[i].value))
+      return true;
+  return false;
+}
+
+int merge_drop_identifiers(struct arena *arena, const struct yyjson_val *resource,
+                           const struct merge_identifier *dropped, size_t dropped_n,
+                           struct str *ret_json, struct err *reterr) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, MERGED_MAX_BYTES);
+  struct json_writer w = json_writer(&buf);
+  json_begin_object(&w);
+  struct json_each each = json_each(resource);
+  while (json_next(&each)) {
+    size_t kept = 0;
+    struct json_each item = json_each(each.value);
+    while (str_is(each.name, "identifier") && json_next(&item))
+      kept += !is_dropped(item.value, dropped, dropped_n);
+    if (!str_is(each.name, "identifier")) {
+      json_key(&w, each.name);
+      json_value(&w, each.value);
+    } else if (kept) {
+      json_key(&w, each.name);
+      json_begin_array(&w);
+      item = json_each(each.value);
+      while (json_next(&item))
+        if (!is_dropped(item.value, dropped, dropped_n))
+          json_value(&w, item.value);
+      json_end_array(&w);
+    }
+  }
+  json_end_object(&w);
+  if (buf_is_overflown(&buf))
+    return err_no_memory(reterr);
+  *ret_json = buf_str(&buf);
+  return 0;
+}
+
+static void write_as_old(struct json_writer *w, const struct yyjson_val *identifier) {
+  json_begin_object(w);
+  json_member_string(w, STR("use"), STR("old"));
+  struct json_each each = json_each(identifier);
+  while (json_next(&each)) {
+    if (str_is(each.name, "use"))
+      continue;
+    json_key(w, each.name);
+    json_value(w, each.value);
+  }
+  json_end_object(w);
+}
+
+int merge_move_identifiers(struct arena *arena, const struct yyjson_val *into,
+                           const struct yyjson_val *from, struct str *ret_json,
+                           struct err *reterr) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, MERGED_MAX_BYTES);
+  struct json_writer w = json_writer(&buf);
+  const struct yyjson_val *own = json_get(into, STR("identifier")),
+                          *moved = json_get(from, STR("identifier"));
+  json_begin_object(&w);
+  struct json_each each = json_each(into);
+  while (json_next(&each)) {
+    if (str_is(each.name, "identifier"))
+      continue;
+    json_key(&w, each.name);
+    json_value(&w, each.value);
+  }
+  if (json_count(own) + json_count(moved) > 0) {
+    json_key(&w, STR("identifier"));
+    json_begin_array(&w);
+    struct json_each item = json_each(own);
+    while (json_next(&item))
+      json_value(&w, item.value);
+    item = json_each(moved);
+    while (json_next(&item))
+      if (!has_item(own, item.value))
+        write_as_old(&w, item.value);
+    json_end_array(&w);
+  }
+  json_end_object(&w);
+  if (buf_is_overflown(&buf))
+    return err_no_memory(reterr);
+  *ret_json = buf_str(&buf);
+  return 0;
+}
+
 static bool has_link(const struct yyjson_val *patient, struct str reference, struct str link_type) {
   struct json_each link = json_each(json_get(patient, STR("link")));
   while (json_next(&link))
@@ -192,7 +296,7 @@ static void write_links(struct json_writer *w, const struct yyjson_val *patient,
 }
 
 int merge_patient_link(struct arena *arena, const struct yyjson_val *patient, struct str reference,
-                       struct str link_type, bool deactivate, struct str *ret_json,
+                       struct str link_type, bool is_gone, struct str *ret_json,
                        struct err *reterr) {
   struct buf buf;
   buf_init_arena(&buf, arena, MERGED_MAX_BYTES);
@@ -200,12 +304,13 @@ int merge_patient_link(struct arena *arena, const struct yyjson_val *patient, st
   json_begin_object(&w);
   struct json_each each = json_each(patient);
   while (json_next(&each)) {
-    if (str_is(each.name, "link") || (deactivate && str_is(each.name, "active")))
+    if (str_is(each.name, "link") ||
+        (is_gone && (str_is(each.name, "active") || str_is(each.name, "identifier"))))
       continue;
     json_key(&w, each.name);
     json_value(&w, each.value);
   }
-  if (deactivate)
+  if (is_gone)
     json_member_bool(&w, STR("active"), false);
   write_links(&w, patient, reference, link_type);
   json_end_object(&w);

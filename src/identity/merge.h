@@ -24,10 +24,39 @@ int merge_resource(struct arena *arena, defs_type_id type, const struct yyjson_v
                    const struct yyjson_val *said, const struct str *nulled, size_t nulled_n,
                    struct str *ret_json, struct err *reterr) MUST_CHECK;
 
-/* Adds `{"other":{"reference":reference},"type":type}` to Patient.link, unless it is there; with
- * `deactivate` also sets Patient.active to false. */
+/*
+ * Where the item `index` of a list of `said` stands in the same list of `merged`; -1 when it is not
+ * there. For lineage: a list that unites gives its items other indices.
+ */
+ssize_t merge_item_index(const struct yyjson_val *merged, const struct yyjson_val *said,
+                         struct str list, size_t index);
+
+/* The lists that unite. */
+bool merge_unites(struct str element);
+
+struct merge_identifier {
+  struct str system, value;
+};
+
+/* `resource` without these identifiers. */
+int merge_drop_identifiers(struct arena *arena, const struct yyjson_val *resource,
+                           const struct merge_identifier *dropped, size_t dropped_n,
+                           struct str *ret_json, struct err *reterr) MUST_CHECK;
+
+/*
+ * One resource was merged into another: `into` gets the identifiers of `from` that it lacks, with
+ * use "old". An identifier thus always has one holder, and what is known by the old number is found
+ * under the one that stays.
+ */
+int merge_move_identifiers(struct arena *arena, const struct yyjson_val *into,
+                           const struct yyjson_val *from, struct str *ret_json,
+                           struct err *reterr) MUST_CHECK;
+
+/* Adds {"other": {"reference": reference}, "type": link_type} to Patient.link, unless it is there.
+ * With `is_gone` the patient has been merged away: active becomes false, and its identifiers go
+ * (merge_move_identifiers took them). */
 int merge_patient_link(struct arena *arena, const struct yyjson_val *patient, struct str reference,
-                       struct str link_type, bool deactivate, struct str *ret_json,
+                       struct str link_type, bool is_gone, struct str *ret_json,
                        struct err *reterr) MUST_CHECK;
 
 #endif

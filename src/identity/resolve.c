@@ -27,7 +27,7 @@ static int read_if_there(struct store_view *view, const struct access *access, s
     return code;
   answer->id = id;
   answer->exists = code == 0;
-  answer->version = code == ERR_NOT_FOUND ? 0 : resource.version;
+  answer->version = code == 0 ? resource.version : 0;
   answer->body = code == 0 ? resource.body : STR_NULL;
   return 0;
 }
@@ -57,7 +57,8 @@ static int follow_replacements(struct store_view *view, const struct access *acc
           .type = type, .id = answer->id, .version = answer->version, .body = answer->body};
     }
     found.stood = answer->stood;
-    found.is_ambiguous = answer->is_ambiguous;
+    found.foreign = answer->foreign;
+    found.foreign_n = answer->foreign_n;
     *answer = found;
   }
   return 0;
@@ -69,6 +70,10 @@ static int find_by_identifiers(struct store_view *view, const struct access *acc
                                struct arena *arena, const struct identity_claim *claim,
                                struct identity_answer *answer, identity_conditions *conditions,
                                struct err *reterr) {
+  size_t *foreign = ARENA_ARRAY(arena, size_t, claim->identifiers_n + 1);
+  if (!foreign)
+    return err_no_memory(reterr);
+  answer->foreign = foreign;
   for (size_t i = 0; i < claim->identifiers_n; i++) {
     const struct identity_identifier *identifier = &claim->identifiers[i];
     struct str id = STR_NULL;
@@ -86,7 +91,7 @@ static int find_by_identifiers(struct store_view *view, const struct access *acc
     if (str_is_empty(answer->id))
       answer->id = id;
     else if (!str_equal(answer->id, id))
-      answer->is_ambiguous = true;
+      foreign[answer->foreign_n++] = i;
   }
   return 0;
 }

@@ -30,11 +30,12 @@ struct identity_claim {
 
 struct identity_answer {
   struct str id;
-  bool exists;       /* then: */
-  uint32_t version;  /* the one that was found; 0: not there. A deleted resource does not exist, and
-                        its version is set */
-  struct str body;   /* canonical */
-  bool is_ambiguous; /* identifiers lead to different resources; the first was taken */
+  bool exists;      /* then: */
+  uint32_t version; /* the one that was found; 0: not there, or deleted */
+  struct str body;  /* canonical */
+  /* Indices of the claim's identifiers that another resource holds: the first known one decided. */
+  const size_t *foreign;
+  size_t foreign_n;
   struct store_resource *stood; /* the patient that the identifiers led to before its replacement
                                    was followed; or NULL */
 };

@@ -192,7 +192,7 @@ def check_transactions(client, writer, verdict):
 
 
 def rows_of(client, sender, serial):
-    status, body = client.call("GET", f"/api/messages?text={sender.name}-{serial}&count=10")
+    status, body = client.call("GET", f"/api/messages?text={sender.name}-{serial}&count=1000")
     if status != 200:
         raise RuntimeError(f"/api/messages answered {status}")
     return [m for m in body["messages"] if m.get("controlId") == f"{sender.name}-{serial}"]
