@@ -104,6 +104,9 @@ static void check_primitive(struct validator *v, const struct defs_type *type,
       validate_report(v, place, ERR_INVALID, "%s", fault);
     return;
   }
+  if (type->builtin >= DEFS_URI && type->builtin <= DEFS_CANONICAL && text.n > 0 &&
+      text.p[0] == '#')
+    validate_note_local(v, text);
   if (!primitive_is_valid(type->builtin, text))
     validate_report(v, place, ERR_VALUE, "This must be %s.", primitive_form(type->builtin));
   else if (element->value_set && !defs_value_set_has(element->value_set, STR_NULL, text))
@@ -126,8 +129,12 @@ static void check_resource(struct validator *v, const struct yyjson_val *resourc
     return;
   }
   const struct yyjson_val *outer = v->resource;
+  size_t errors_before = v->issues->errors_n;
   v->resource = resource;
   check_object(v, type, resource, place);
+  if (v->with_invariants && resource == v->container.resource &&
+      v->issues->errors_n == errors_before)
+    validate_contained_use(v, place);
   v->resource = outer;
 }
 
@@ -135,11 +142,13 @@ static void check_resource(struct validator *v, const struct yyjson_val *resourc
  */
 static void check_inner_resource(struct validator *v, const struct defs_element *element,
                                  const struct yyjson_val *value, const struct place *place) {
-  const struct yyjson_val *outer = v->container;
-  if (!str_is(element->name, "contained"))
-    v->container = value;
+  struct container outer = v->container;
+  bool is_contained = str_is(element->name, "contained");
+  if (!is_contained)
+    v->container = (struct container){.resource = value};
   check_resource(v, value, place);
-  v->container = outer;
+  if (!is_contained)
+    v->container = outer;
 }
 
 static void check_value(struct validator *v, const struct defs_property *property,
@@ -368,8 +377,8 @@ int validate_resource(struct arena *arena, const struct yyjson_val *resource,
                       struct err *reterr) {
   struct validator v = {.arena = arena,
                         .issues = issues,
-                        .root = resource,
-                        .container = resource,
+
+                        .container = {.resource = resource},
                         .max_issues = options && options->max_issues ? options->max_issues
                                                                      : ISSUES_MAX_DEFAULT,
                         .with_invariants = options && options->with_invariants};

@@ -16,16 +16,26 @@ struct place {
   unsigned depth;
 };
 
+/* A contained resource. */
+struct contained {
+  const struct yyjson_val *resource;
+  bool is_used; /* something leads to it, or it leads to its container */
+};
+
+/* The contained resources of `container`, listed when the first "#id" is met. */
+struct container {
+  const struct yyjson_val *resource;
+  struct map contained; /* id -> struct contained */
+  bool is_listed;
+};
+
 struct validator {
   struct arena *arena;
   struct issues *issues;
   size_t max_issues;
-  const struct yyjson_val *root;         /* the resource given */
-  const struct yyjson_val *resource;     /* the one that the walk is in */
-  const struct yyjson_val *container;    /* the one whose `contained` "#id" leads into */
-  const struct yyjson_val *contained_of; /* the container that `contained` was made for */
-  struct map contained;                  /* id -> contained resource */
-  struct arena *scratch; /* of one evaluation of an invariant; made when first needed */
+  const struct yyjson_val *resource; /* the one that the walk is in */
+  struct container container;        /* what "#id" leads into */
+  struct arena *scratch;             /* of one evaluation of an invariant; made when first needed */
   bool with_invariants;
   bool is_full; /* no further issue is wanted */
   bool has_no_memory;
@@ -46,6 +56,12 @@ void validate_value(struct validator *v, const struct defs_element *element, def
 
 /* The contained resource that "#id" means; NULL when there is none. */
 const struct yyjson_val *validate_find_contained(struct validator *v, struct str id);
+
+/* Notes what "#id" or "#", a reference or URI, leads to. */
+void validate_note_local(struct validator *v, struct str reference);
+
+/* dom-3, after the walk of the container: each contained resource is led to, or leads to it. */
+void validate_contained_use(struct validator *v, const struct place *place);
 
 /* The invariants of an object whose structure is right. */
 void validate_invariants(struct validator *v, defs_type_id type, const struct yyjson_val *json,

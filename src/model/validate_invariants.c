@@ -12,13 +12,19 @@
 /* Of one evaluation. */
 #define SCRATCH_MAX_BYTES ((size_t)16 << 20)
 
-/* Checked by the walk: check_object and check_extra, check_extension, check_local, xhtml_fault. */
-static const char *const checked_elsewhere[] = {"ele-1", "ext-1", "ref-1", "txt-1", "txt-2"};
+/* Checked by the walk: check_object and check_extra, check_extension, validate_contained_use,
+ * check_local, xhtml_fault. */
+static const char *const checked_elsewhere[] = {"ele-1", "ext-1", "dom-3",
+                                                "ref-1", "txt-1", "txt-2"};
+
+/* These are about contained resources, and hold where there are none: nearly everywhere. */
+static const char *const about_contained[] = {"dom-2", "dom-4", "dom-5"};
 
 struct rule {
   const struct defs_invariant *invariant;
   const struct fhirpath *program; /* NULL: its expression isn't supported */
   uint32_t element;               /* 0: on the type itself, else on this child */
+  bool is_about_contained;
 };
 
 struct rules {
@@ -32,12 +38,13 @@ static struct {
   struct rules *by_type;
 } compiled;
 
-static bool is_checked_elsewhere(struct str key) {
-  for (size_t i = 0; i < sizeof checked_elsewhere / sizeof *checked_elsewhere; i++)
-    if (str_is(key, checked_elsewhere[i]))
+static bool is_one_of(struct str key, const char *const *keys, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (str_is(key, keys[i]))
       return true;
   return false;
 }
+#define IS_ONE_OF(key, keys) is_one_of((key), (keys), sizeof(keys) / sizeof *(keys))
 
 /* The element of `type` that an invariant of its base `owner` is on; 0: the type itself. */
 static uint32_t element_of(const struct defs_type *type, const struct defs_type *owner,
@@ -67,10 +74,11 @@ static int compile_type(struct arena *arena, defs_type_id type, struct rules *re
     for (uint32_t i = 0; i < owner->invariants_n; i++) {
       const struct defs_invariant *invariant = defs_invariant(owner->first_invariant + i);
       if (!invariant->is_error || str_is_empty(invariant->expression) ||
-          is_checked_elsewhere(invariant->key))
+          IS_ONE_OF(invariant->key, checked_elsewhere))
         continue;
       struct rule rule = {.invariant = invariant,
-                          .element = element_of(defs_type(type), owner, invariant)};
+                          .element = element_of(defs_type(type), owner, invariant),
+                          .is_about_contained = IS_ONE_OF(invariant->key, about_contained)};
       struct err err;
       int code = fhirpath_compile(arena, invariant->expression, input_type(type, rule.element),
                                   &rule.program, &err);
@@ -121,8 +129,10 @@ enum outcome { HOLDS, FAILS, UNKNOWN };
 /* An expression holds when it gives true. Empty is neither: it could not be decided. */
 static enum outcome evaluate(struct validator *v, const struct rule *rule,
                              const struct yyjson_val *value, defs_type_id type) {
-  struct fhirpath_context context = {
-      .resource = v->resource, .root_resource = v->container, .resolve = resolve, .what = v};
+  struct fhirpath_context context = {.resource = v->resource,
+                                     .root_resource = v->container.resource,
+                                     .resolve = resolve,
+                                     .what = v};
   struct fhirpath_values values;
   struct err err;
   if (!rule->program)
@@ -176,9 +186,14 @@ void validate_invariants(struct validator *v, defs_type_id type, const struct yy
     return;
   }
   const struct rules *rules = &compiled.by_type[type];
-  for (size_t i = 0; i < rules->n && !v->is_full; i++)
-    if (rules->p[i].element)
-      check_child(v, &rules->p[i], type, json, place);
+  bool has_contained = json_get(json, STR("contained")) != NULL;
+  for (size_t i = 0; i < rules->n && !v->is_full; i++) {
+    const struct rule *rule = &rules->p[i];
+    if (rule->is_about_contained && !has_contained)
+      continue;
+    if (rule->element)
+      check_child(v, rule, type, json, place);
     else
-      check(v, &rules->p[i], json, type, place);
+      check(v, rule, json, type, place);
+  }
 }

@@ -33,22 +33,50 @@ static void check_binding(struct validator *v, const struct defs_element *elemen
                     STR_ARG(element->value_set_url));
 }
 
-const struct yyjson_val *validate_find_contained(struct validator *v, struct str id) {
-  if (v->contained_of != v->container) {
-    map_init(&v->contained, v->arena);
-    v->contained_of = v->container;
-    struct json_each each = json_each(json_get(v->container, STR("contained")));
-    while (json_next(&each)) {
-      struct str key = json_get_text(each.value, STR("id"));
-      union {
-        const struct yyjson_val *in;
-        void *out;
-      } resource = {each.value};
-      if (key.n > 0 && map_set(&v->contained, key, resource.out) < 0)
-        v->has_no_memory = v->is_full = true;
-    }
+static void list_contained(struct validator *v) {
+  map_init(&v->container.contained, v->arena);
+  v->container.is_listed = true;
+  struct json_each each = json_each(json_get(v->container.resource, STR("contained")));
+  while (json_next(&each)) {
+    struct str id = json_get_text(each.value, STR("id"));
+    struct contained *contained = id.n > 0 ? ARENA_NEW(v->arena, struct contained) : NULL;
+    if (contained)
+      contained->resource = each.value;
+    if (id.n > 0 && (!contained || map_set(&v->container.contained, id, contained) < 0))
+      v->has_no_memory = v->is_full = true;
   }
-  return map_get(&v->contained, id);
+}
+
+static struct contained *find_contained(struct validator *v, struct str id) {
+  if (!v->container.is_listed)
+    list_contained(v);
+  return map_get(&v->container.contained, id);
+}
+
+const struct yyjson_val *validate_find_contained(struct validator *v, struct str id) {
+  const struct contained *found = find_contained(v, id);
+  return found ? found->resource : NULL;
+}
+
+void validate_note_local(struct validator *v, struct str reference) {
+  struct str id = str_slice(reference, 1, reference.n);
+  if (id.n == 0 && v->resource != v->container.resource) /* this one leads to its container */
+    id = json_get_text(v->resource, STR("id"));
+  struct contained *found = find_contained(v, id);
+  if (found)
+    found->is_used = true;
+}
+
+void validate_contained_use(struct validator *v, const struct place *place) {
+  struct place at = place_of(place, STR("contained"));
+  struct json_each each = json_each(json_get(v->container.resource, STR("contained")));
+  while (json_next(&each) && !v->is_full) {
+    const struct contained *found = find_contained(v, json_get_text(each.value, STR("id")));
+    at.index = (ssize_t)each.index;
+    if (found && !found->is_used)
+      validate_report(v, &at, ERR_INVARIANT,
+                      "Nothing in the resource leads to this contained one (dom-3).");
+  }
 }
 
 static bool is_target(const struct defs_element_type *allowed, defs_type_id type) {
@@ -79,7 +107,9 @@ static void check_target(struct validator *v, const struct defs_element_type *al
 static void check_local(struct validator *v, const struct defs_element_type *allowed,
                         struct str reference, const struct place *place) {
   struct str id = str_slice(reference, 1, reference.n);
-  const struct yyjson_val *target = id.n == 0 ? v->container : validate_find_contained(v, id);
+  validate_note_local(v, reference);
+  const struct yyjson_val *target =
+      id.n == 0 ? v->container.resource : validate_find_contained(v, id);
   if (!target) {
     validate_report(v, place, ERR_INVARIANT,
                     "There is no contained resource with the id that this leads to (ref-1).");

@@ -361,6 +361,24 @@ static void validate_evaluates_invariants(void **state) {
                       "'meta':{'versionId':'1'}}],'extension':[{'url':'u','valueReference':{"
                       "'reference':'#a'}}]"),
               "dom-4", "Patient");
+  /* dom-3: led to by a reference or a URI, or leading to the container */
+#define BASIC(id, more) "{'resourceType':'Basic','id':'" id "','code':{'text':'x'}" more "}"
+#define LEADS(type, value) ",'extension':[{'url':'u','value" type "':" value "}]"
+  assert_rule(PATIENT("'contained':[" BASIC("a", "") "]"), "dom-3", "Patient.contained[0]");
+  assert_rule(PATIENT("'contained':[" BASIC("a", "") "," BASIC("b", "") "]" LEADS("Uri", "'#a'")),
+              "dom-3", "Patient.contained[1]");
+  assert_rule(PATIENT("'contained':[" BASIC("a", LEADS("Reference", "{'reference':'#'}")) "]"),
+              NULL, NULL);
+  assert_rule(PATIENT("'contained':[" BASIC("a", LEADS("Canonical", "'#b'")) "," BASIC(
+                  "b", LEADS("Url", "'#a'")) "]"),
+              NULL, NULL);
+  /* a contained bundle's entries have "#id"s of their own */
+  assert_rule("{'resourceType':'List','status':'current','mode':'working','contained':[" BASIC(
+                  "a", "") ",{'resourceType':'Bundle','id':'b','type':'collection','entry':[{"
+                           "'resource':" PATIENT("'contained':[" BASIC("a", "") "]" LEADS(
+                               "Uri", "'#a'")) "}]}],'entry':[{'item':{'reference':'#a'}},"
+                                               "{'item':{'reference':'#b'}}]}",
+              NULL, NULL);
   /* on a child, and on a child of several types */
   assert_rule("{'resourceType':'Organization','name':'x','address':[{'text':'a'},{'use':'home'}]}",
               "org-2", "Organization.address[1]");
