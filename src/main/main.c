@@ -8,6 +8,7 @@ static const struct command *const commands[] = {
     &command_convert,
     &command_send,
     &command_simulate,
+    &command_query,
     &command_trace,
     &command_check,
     &command_completion,

@@ -107,13 +107,14 @@ static int add_own(struct db *db, struct body_codec *codec, int64_t number, stru
   return codec->decompress[number] ? 0 : err_no_memory(reterr);
 }
 
-int body_codec_open(struct db *db, struct body_codec **ret_codec, struct err *reterr) {
+int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_codec,
+                    struct err *reterr) {
   struct body_codec *codec = calloc(1, sizeof *codec);
   if (!codec)
     return err_no_memory(reterr);
   int64_t highest = 0;
   int code = read_dictionaries(db, codec, &highest, reterr);
-  if (code == 0 && codec->own == 0)
+  if (code == 0 && codec->own == 0 && !is_read_only)
     code = add_own(db, codec, highest + 1, reterr);
   if (code == 0) {
     codec->compress = ZSTD_createCDict(dictionary_bytes, dictionary_n, LEVEL);

@@ -18,9 +18,10 @@
 
 struct body_codec;
 
-/* Reads the dictionaries of the file; adds the program's own when it is not among them. On the
- * writer, outside a transaction. */
-int body_codec_open(struct db *db, struct body_codec **ret_codec, struct err *reterr) MUST_CHECK;
+/* Reads the dictionaries of the file; unless `is_read_only`, adds the program's own when it is not
+ * among them (on the writer, outside a transaction). */
+int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_codec,
+                    struct err *reterr) MUST_CHECK;
 void body_codec_close(struct body_codec *codec); /* NULL is allowed */
 
 enum body_kind {

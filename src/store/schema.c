@@ -221,7 +221,8 @@ static int add_params(struct db *db, struct numbers *numbers, struct err *reterr
   return code;
 }
 
-static int read_numbers(struct db *db, struct arena *arena, struct schema *schema,
+/* `may_add`: give numbers to what the file does not know yet (in a write transaction). */
+static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct schema *schema,
                         struct err *reterr) {
   struct numbers types, params;
   int code =
@@ -230,14 +231,14 @@ static int read_numbers(struct db *db, struct arena *arena, struct schema *schem
     code = numbers_init(&params, db, arena, "SELECT max(number) FROM param", defs_params_count(),
                         reterr);
   if (code == 0)
-    code = db_begin_write(db, reterr);
+    code = may_add ? db_begin_write(db, reterr) : db_begin_read(db, reterr);
   if (code == 0)
     code = read_types(db, &types, reterr);
-  if (code == 0)
+  if (code == 0 && may_add)
     code = add_types(db, &types, reterr);
   if (code == 0)
     code = read_params(db, &params, reterr);
-  if (code == 0)
+  if (code == 0 && may_add)
     code = add_params(db, &params, reterr);
   if (code == 0)
     code = db_commit(db, reterr);
@@ -261,7 +262,17 @@ int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema, s
     code = make_tables(db, reterr);
   if (code == 0)
     code = read_key(db, &ret_schema->key, reterr);
-  return code ? code : read_numbers(db, arena, ret_schema, reterr);
+  return code ? code : read_numbers(db, arena, true, ret_schema, reterr);
+}
+
+int schema_read(struct db *db, struct arena *arena, struct schema *ret_schema, struct err *reterr) {
+  struct db_identity identity;
+  int code = db_identity(db, &identity, reterr);
+  if (code == 0 && identity.version == 0)
+    return err_set(reterr, ERR_STORE, "", "The file holds no store yet.");
+  if (code == 0)
+    code = read_key(db, &ret_schema->key, reterr);
+  return code ? code : read_numbers(db, arena, false, ret_schema, reterr);
 }
 
 /* ---- Values to keys ---- */

@@ -103,6 +103,10 @@ struct schema {
 int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema,
                 struct err *reterr) MUST_CHECK;
 
+/* The same on a connection that may not write: what the file does not know has number 0. */
+int schema_read(struct db *db, struct arena *arena, struct schema *ret_schema,
+                struct err *reterr) MUST_CHECK;
+
 static inline uint16_t schema_type_number(const struct schema *schema, defs_type_id type) {
   return schema->type_numbers[type];
 }

@@ -71,7 +71,7 @@ static int open_parts(struct store *store, struct err *reterr) {
   if (code == 0)
     code = schema_open(store->writer, store->arena, &store->schema, reterr);
   if (code == 0)
-    code = body_codec_open(store->writer, &store->codec, reterr);
+    code = body_codec_open(store->writer, false, &store->codec, reterr);
   if (code == 0)
     code = open_views(store, reterr);
   if (code != 0)
@@ -83,6 +83,16 @@ static int open_parts(struct store *store, struct err *reterr) {
                                                     .codec = store->codec,
                                                     .view = &store->writer_view},
                         &store->committer, reterr);
+}
+
+/* No writer: the tables, their numbers and the dictionaries are taken as they are. */
+static int open_for_reading(struct store *store, struct err *reterr) {
+  int code = open_views(store, reterr);
+  if (code != 0)
+    return code;
+  struct db *db = store->views[0].db;
+  code = schema_read(db, store->arena, &store->schema, reterr);
+  return code ? code : body_codec_open(db, true, &store->codec, reterr);
 }
 
 static size_t or_default(size_t value, size_t fallback) {
@@ -105,10 +115,12 @@ int store_open(const struct store_options *options, struct store **ret_store, st
           or_default(options->group_max, options->is_bulk ? BULK_GROUP_DEFAULT : GROUP_DEFAULT),
       .queue_max = or_default(options->queue_max, QUEUE_DEFAULT),
       .is_bulk = options->is_bulk,
+      .is_read_only = options->is_read_only,
   };
   store->arena = arena_new((size_t)16 << 20);
-  int code =
-      store->arena && store->options.path ? open_parts(store, reterr) : err_no_memory(reterr);
+  int code = !store->arena || !store->options.path ? err_no_memory(reterr)
+             : options->is_read_only               ? open_for_reading(store, reterr)
+                                                   : open_parts(store, reterr);
   if (code == 0)
     *ret_store = store;
   else
@@ -135,6 +147,8 @@ void store_close(struct store *store) {
 /* ---- Writing ---- */
 
 int store_prepare(struct store *store, struct store_commit *commit, struct err *reterr) {
+  if (store->options.is_read_only)
+    return err_set(reterr, ERR_READ_ONLY, "", "The store is open for reading only.");
   return commit_prepare(&store->schema, store->codec, commit, reterr);
 }
 

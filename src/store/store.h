@@ -20,11 +20,12 @@
 struct store;
 
 struct store_options {
-  const char *path; /* SQLite file; ":memory:" is refused (no durability) */
-  size_t readers;   /* read connections; 0: 4 */
-  size_t group_max; /* commits in one group; 0: 256 */
-  size_t queue_max; /* waiting commits before store_submit answers ERR_BUSY; 0: 8192 */
-  bool is_bulk;     /* import: larger groups, index rows sorted over the whole group */
+  const char *path;  /* SQLite file; ":memory:" is refused (no durability) */
+  size_t readers;    /* read connections; 0: 4 */
+  size_t group_max;  /* commits in one group; 0: 256 */
+  size_t queue_max;  /* waiting commits before store_submit answers ERR_BUSY; 0: 8192 */
+  bool is_bulk;      /* import: larger groups, index rows sorted over the whole group */
+  bool is_read_only; /* beside another process that may own it; every commit is ERR_READ_ONLY */
 };
 
 /* ERR_CONFLICT when another process has it open, ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE for a
