@@ -151,17 +151,20 @@ const checks = {
     }
   },
   async "dark follows the system and can be chosen"() {
-    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number)[0]);
+    const ground = (isDark) => page.waitForFunction((dark) => {
+      const red = Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)[0]);
+      return dark ? red < 60 : red > 200;
+    }, isDark);
     await page.emulateMedia({ colorScheme: "dark" });
     await openLindqvist();
-    assert((await ground()) < 60, "the page is not dark");
+    await ground(true);
     await shot("person-dark");
     await page.click("button.theme"); // light
-    assert((await ground()) > 200, "light was chosen and is not shown");
+    await ground(false);
     await page.click("button.theme"); // dark
     await page.click("button.theme"); // auto
     await page.emulateMedia({ colorScheme: "light" });
-    assert((await ground()) > 200, "the page does not follow the system");
+    await ground(false);
   },
   async "no script error, no request that leaves the server, a strict policy"() {
     const response = await page.request.get(`${base}/`);

@@ -10,13 +10,13 @@ import { useRoute, type Route } from "./router";
 import { Shell } from "./shell";
 import { Empty } from "./ui";
 
-function page({ path, parameters }: Route): [string, string, preact.JSX.Element] {
+function page({ path, parameters, turn }: Route): [string, string, preact.JSX.Element] {
   const [area, first, second] = path;
   const text = parameters.get("text") ?? "";
-  if (area === undefined || (area === "persons" && first === undefined)) return ["persons", "Persons", <Persons initial={text} />];
+  if (area === undefined || (area === "persons" && first === undefined)) return ["persons", "Persons", <Persons key={turn} initial={text} />];
   if (area === "persons") return ["persons", "Person", <Person key={first} id={first} />];
   if (area === "messages" && first === undefined)
-    return ["messages", "Messages", <Messages initialText={text} initialStatus={parameters.get("status") ?? ""} />];
+    return ["messages", "Messages", <Messages key={turn} initialText={text} initialStatus={parameters.get("status") ?? ""} />];
   if (area === "messages" && /^\d+$/.test(first)) return ["messages", `Message ${first}`, <Message key={first} number={Number(first)} />];
   if (area === "resources" && second !== undefined) return ["persons", first, <Explain key={first + second} type={first} id={second} />];
   return ["", "Not found", <Empty>There is no such page. <a href="#/">To the start</a></Empty>];

@@ -4,17 +4,18 @@ import { useEffect, useState } from "preact/hooks";
 export interface Route {
   path: string[];
   parameters: URLSearchParams;
+  turn: number; // counts navigations: a page that is gone to again begins anew
 }
 
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string, turn: number): Route {
   const [path, search] = hash.replace(/^#\/?/, "").split("?", 2);
-  return { path: path.split("/").filter(Boolean).map(decodeURIComponent), parameters: new URLSearchParams(search ?? "") };
+  return { path: path.split("/").filter(Boolean).map(decodeURIComponent), parameters: new URLSearchParams(search ?? ""), turn };
 }
 
 export function useRoute(): Route {
-  const [route, setRoute] = useState(() => parseRoute(location.hash));
+  const [route, setRoute] = useState(() => parseRoute(location.hash, 0));
   useEffect(() => {
-    const changed = () => setRoute(parseRoute(location.hash));
+    const changed = () => setRoute((old) => parseRoute(location.hash, old.turn + 1));
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);

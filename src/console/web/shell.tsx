@@ -1,6 +1,6 @@
 // The frame of every page: brand, navigation, the state of the server, light or dark.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { api } from "./api";
 import { formatBytes, formatCount } from "./format";
 import { useLoad } from "./ui";
@@ -10,7 +10,7 @@ const themes: Theme[] = ["auto", "light", "dark"];
 
 function useTheme(): [Theme, () => void] {
   const [theme, setTheme] = useState<Theme>(() => (localStorage.getItem("theme") as Theme | null) ?? "auto");
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (theme === "auto") {
       delete document.documentElement.dataset.theme;
       localStorage.removeItem("theme");

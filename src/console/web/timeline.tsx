@@ -9,6 +9,10 @@ const kindNames: Record<Kind, string> = {
   encounter: "Encounters", result: "Results", report: "Reports", problem: "Problems", medication: "Medications", allergy: "Allergies",
   immunization: "Immunizations", appointment: "Appointments", document: "Documents", procedure: "Procedures", order: "Orders",
 };
+const kindName: Record<Kind, string> = {
+  encounter: "Encounter", result: "Result", report: "Report", problem: "Problem", medication: "Medication", allergy: "Allergy",
+  immunization: "Immunization", appointment: "Appointment", document: "Document", procedure: "Procedure", order: "Order",
+};
 const kindOrder = Object.keys(kindNames) as Kind[];
 
 const isAbnormal = (flag?: string) => !!flag && flag !== "N";
@@ -21,7 +25,7 @@ function Trend({ entries }: { entries: TimelineEntry[] }) {
   const width = 64, height = 18;
   const points = values.map((v, i) => `${((i / (values.length - 1)) * width).toFixed(1)},${(height - 2 - ((v - low) / span) * (height - 4)).toFixed(1)}`);
   return (
-    <svg class="trend" width={width} height={height} role="img" aria-label={`${values.length} values from ${low} to ${high}`}>
+    <svg width={width} height={height} role="img" aria-label={`${values.length} values from ${low} to ${high}`}>
       <polyline points={points.join(" ")} />
     </svg>
   );
@@ -33,7 +37,7 @@ function Entry({ entry, trend }: { entry: TimelineEntry; trend?: TimelineEntry[]
     <li>
       <a class={`row entry kind-${entry.kind}`} href={link.resource(entry.type, entry.id)}>
         <span class="time quiet">{formatTime(entry.date)}</span>
-        <span class="kind" title={kindNames[entry.kind]}>{kindNames[entry.kind].replace(/s$/, "")}</span>
+        <span class="kind">{kindName[entry.kind]}</span>
         <span class="main">
           <strong>{entry.title || entry.type}</strong>
           {entry.detail && <span class="quiet detail"> {entry.detail}</span>}
@@ -44,7 +48,7 @@ function Entry({ entry, trend }: { entry: TimelineEntry; trend?: TimelineEntry[]
           {abnormal && <span class="flag">{entry.flag}</span>}
           {entry.range && <span class="quiet range"> {entry.range}</span>}
         </span>
-        {trend ? <Trend entries={trend} /> : <span />}
+        <span class="trend">{trend && <Trend entries={trend} />}</span>
         <span class="state quiet">{entry.status}</span>
         <SourceBadge source={entry.source} />
       </a>
