@@ -88,8 +88,10 @@ static int print_summary(const struct simulate_options *o, const struct outlet_r
           (double)total.sent / (seconds > 0 ? seconds : 1),
           latency_percentile_ms(&total.latency, 0.5), latency_percentile_ms(&total.latency, 0.99),
           (double)(simulated_us - o->hospital.start_us) / 86400e6, o->hospital.persons_n);
-  if (result->first_refusal[0])
-    fprintf(stderr, "callosum simulate: the first refusal was by %s\n", result->first_refusal);
+  for (unsigned i = 0; i < SYSTEMS_N; i++)
+    if (result->of_system[i].first_refusal[0])
+      fprintf(stderr, "callosum simulate: the first refusal to %s: %s\n",
+              sending_systems[i].application, result->of_system[i].first_refusal);
   return total.refused ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -273,7 +275,7 @@ const struct command command_simulate = {
         "  -q, --quiet            print the last line of the summary only\n\n"
         "Exit code: 0 all accepted, 1 some refused, 2 wrong usage, 3 file or connection failed.\n\n"
         "Examples:\n"
-        "  callosum simulate --fhir http://127.0.0.1:8080 --mllp 127.0.0.1:2575\n"
+        "  callosum simulate --fhir http://127.0.0.1:8080/fhir --mllp 127.0.0.1:2575\n"
         "  callosum simulate --out messages --count 200 --seed 7\n"
         "  callosum simulate --mllp 2575 --connections 60 --count 100000 --quiet",
     .run = run_simulate,

@@ -397,6 +397,8 @@ int hospital_open(const struct hospital_options *options, struct hospital **ret_
   }
   h->chance = (struct chance){chance_of(options->seed, 0xC0FFEE)};
   h->persons_n = options->persons_n;
+  h->visits_n = h->orders_n = h->documents_n = person_first_number(options->seed);
+  h->appointments_n = h->controls_n = person_first_number(options->seed);
   h->is_clinic_patient = is_clinic_patient;
   for (unsigned i = 0; i < h->persons_n; i++) {
     struct person *p = &h->persons[i];

@@ -92,9 +92,8 @@ static void count(struct outlet *outlet, const struct parcel *parcel, bool is_ac
   counts->accepted += is_accepted;
   counts->refused += !is_accepted;
   latency_add(&counts->latency, us);
-  if (!is_accepted && !outlet->result.first_refusal[0])
-    snprintf(outlet->result.first_refusal, sizeof outlet->result.first_refusal, "%s: %.*s",
-             sending_systems[parcel->system].application, STR_ARG(why));
+  if (!is_accepted && !counts->first_refusal[0])
+    snprintf(counts->first_refusal, sizeof counts->first_refusal, "%.*s", STR_ARG(why));
 }
 
 /* Lanes */

@@ -28,11 +28,11 @@ struct outlet_options {
 struct outlet_counts {
   uint64_t sent, accepted, refused;
   struct latency latency;
+  char first_refusal[300]; /* what the receiver said; "" when there was none */
 };
 
 struct outlet_result {
   struct outlet_counts of_system[SYSTEMS_N];
-  char first_refusal[400]; /* "" when there was none */
 };
 
 /* Connects. ERR_IO, ERR_TIMEOUT. */

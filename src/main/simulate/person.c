@@ -31,9 +31,15 @@ static void choose_health(struct person *person, struct chance *chance, int year
   }
 }
 
+unsigned person_first_number(uint64_t seed) {
+  return (unsigned)(seed % 4000) * 1000000;
+}
+
 void person_init(struct person *person, unsigned index, uint64_t seed, int64_t now_us) {
   struct chance chance = {chance_of(seed, index)};
-  *person = (struct person){.index = index, .seed = chance_next(&chance), .mrn = 2 * index + 1001};
+  *person = (struct person){.index = index,
+                            .seed = chance_next(&chance),
+                            .mrn = person_first_number(seed) + 2 * index + 1001};
   person->culture = &names_cultures[chance_below(&chance, (unsigned)names_cultures_n)];
   person->is_female = chance_percent(&chance, 51);
   person->given = person->is_female ? CHANCE_PICK(&chance, person->culture->female)
@@ -71,10 +77,14 @@ void person_number(const struct person *person, enum system_id system, char *ret
     person_mrn(person->uses_duplicate ? person->duplicate_mrn : person->mrn, ret_number, bytes);
     return;
   }
-  /* Each system counts in its own order: the steps have no factor in common with ten million. */
+  /* Each system counts in its own order: the steps have no factor in common with ten. */
   static const unsigned steps[SYSTEMS_N] = {1, 7919, 104729, 1299709, 15485863, 3571, 65537};
-  uint64_t number = ((uint64_t)person->index + 17) * steps[system] % 10000000;
-  snprintf(ret_number, bytes, "%s%07u", sending_systems[system].number_prefix, (unsigned)number);
+  /* Whoever learns of people from the HIS takes its second number for a second person too. */
+  bool follows_his = system != SYSTEM_CLINIC && system != SYSTEM_PORTAL;
+  uint64_t counted = (uint64_t)person->mrn + (person->uses_duplicate && follows_his);
+  uint64_t number = counted * steps[system] % 10000000000u;
+  snprintf(ret_number, bytes, "%s%010llu", sending_systems[system].number_prefix,
+           (unsigned long long)number);
 }
 
 void person_mrn(unsigned mrn, char *ret_number, size_t bytes) {

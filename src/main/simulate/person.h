@@ -55,16 +55,19 @@ struct person {
   struct episode episode;
 };
 
+/* Numbers of a hospital count from here, so that several can feed the same receiver. */
+unsigned person_first_number(uint64_t seed);
+
 void person_init(struct person *person, unsigned index, uint64_t seed, int64_t now_us);
 
 /* Another address and telephone; women may take another family name. */
 void person_move(struct person *person, struct chance *chance);
 
-/* Their number in a system: "L0000017". */
+/* Their number in a system: "L7926927919". */
 void person_number(const struct person *person, enum system_id system, char *ret_number,
                    size_t bytes);
 
-/* The HIS number in use: "A0000017". */
+/* The HIS number in use: "A1001017". */
 void person_mrn(unsigned mrn, char *ret_number, size_t bytes);
 
 /* How strongly an influence acts on the person `at_us`: 0 to 1. */
