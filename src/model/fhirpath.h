@@ -19,6 +19,12 @@ struct fhirpath;
 int fhirpath_compile(struct arena *arena, struct str text, defs_type_id type,
                      const struct fhirpath **ret_program, struct err *reterr) MUST_CHECK;
 
+/* The same for what a person writes: also refuses a name that the types known at compile time don't
+ * have (`name.given1` on a Patient), as strict evaluation does. The published definitions
+ * themselves hold such names (cid-0), so that these are compiled without. */
+int fhirpath_compile_strict(struct arena *arena, struct str text, defs_type_id type,
+                            const struct fhirpath **ret_program, struct err *reterr) MUST_CHECK;
+
 enum fhirpath_kind {
   FHIRPATH_NODE, /* an element of the resource */
   FHIRPATH_BOOLEAN,

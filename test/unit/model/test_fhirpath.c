@@ -97,6 +97,40 @@ static void what_is_wrong_is_refused_when_it_is_compiled(void **state) {
         {"'a'.matches('(')", "refused"}, {"#", "refused"}, {"memberOf('http://x')", "refused"});
 }
 
+static void strict_compilation_refuses_names_that_the_types_do_not_have(void **state) {
+  (void)state;
+  static const char *const wrong[] = {"name.given1",
+                                      "Encounter.name.given",
+                                      "multipleBirthInteger",
+                                      "name.where(giben = 'x')",
+                                      "name.first().period.begin",
+                                      "(contact | name).famly",
+                                      "contact.name[0].x"};
+  static const char *const right[] = {"name.given",
+                                      "Patient.name.where(use = 'x').given",
+                                      "multipleBirth",
+                                      "Resource.id",
+                                      "contained.anything",
+                                      "name.extension('x').value.whatever",
+                                      "%resource.whatever",
+                                      "name.select(given | family)",
+                                      "birthDate.whatever",
+                                      "DomainResource.text.div",
+                                      "link.other.resolve().whatever",
+                                      "children().whatever"};
+  defs_type_id patient = defs_type_by_name(STR("Patient"));
+  const struct fhirpath *program;
+  struct err err;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    assert_int_equal(fhirpath_compile_strict(test_arena, str_of(wrong[i]), patient, &program, &err),
+                     ERR_VALUE);
+    assert_int_equal(fhirpath_compile(test_arena, str_of(wrong[i]), patient, &program, &err), 0);
+  }
+  for (size_t i = 0; i < sizeof right / sizeof *right; i++)
+    if (fhirpath_compile_strict(test_arena, str_of(right[i]), patient, &program, &err) < 0)
+      fail_msg("%s: %s", right[i], err.text);
+}
+
 static void an_error_names_the_column_and_the_function(void **state) {
   (void)state;
   const struct fhirpath *program;
@@ -318,6 +352,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(the_whole_grammar_is_parsed),
       TEST(what_is_wrong_is_refused_when_it_is_compiled),
+      TEST(strict_compilation_refuses_names_that_the_types_do_not_have),
       TEST(an_error_names_the_column_and_the_function),
       TEST(paths_follow_types_choices_and_siblings),
       TEST(references_resolve_to_contained_resources_and_typed_stubs),
