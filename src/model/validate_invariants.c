@@ -179,8 +179,10 @@ static void check_child(struct validator *v, const struct rule *rule, defs_type_
 
 void validate_invariants(struct validator *v, defs_type_id type, const struct yyjson_val *json,
                          const struct place *place) {
-  if (!compiled.by_type)
+  if (!compiled.by_type) { /* no validate_init: none was decided */
+    v->issues->skipped_n++;
     return;
+  }
   if (!v->scratch && !(v->scratch = arena_new(SCRATCH_MAX_BYTES))) {
     v->has_no_memory = v->is_full = true;
     return;
