@@ -29,9 +29,8 @@
 
 #define DEFAULT_BODY_BYTES ((size_t)128 << 20)
 #define DEFAULT_ARENA_BYTES ((size_t)1 << 30)
-#define CONNECTION_MEMORY_BYTES                                                                    \
-  ((size_t)64 << 10) /* request line and headers; then read buffer                                 \
-                      */
+/* Request line and headers, then read buffer. libmicrohttpd clears all of it for each request. */
+#define CONNECTION_MEMORY_BYTES ((size_t)32 << 10)
 #define COMPRESS_FROM_BYTES 1024
 #define COMPRESS_LEVEL 1
 #define SLOWEST_BYTES_PER_S 2048 /* a body that comes slower than this is given up */

@@ -102,6 +102,8 @@ int rest_answer_resource(struct rest_call *call, int status, const struct store_
 /* The body cut to _summary and _elements where the query asks for it. */
 int rest_subset(struct rest_call *call, struct str body, struct str *ret_body,
                 struct err *reterr) MUST_CHECK;
+/* W/"3". */
+struct str rest_etag(struct arena *arena, uint32_t version);
 /* "Tue, 15 Nov 1994 08:12:31 GMT". */
 struct str rest_http_date(struct arena *arena, int64_t at_us);
 bool rest_parse_http_date(struct str text, int64_t *ret_at_us);

@@ -141,7 +141,7 @@ int rest_answer_resource(struct rest_call *call, int status, const struct store_
   resource_write(&buf, body, resource->version, resource->updated_us);
   call->answer.status = status;
   call->answer.body = buf_str(&buf);
-  call->answer.etag = arena_printf(call->arena, "W/\"%u\"", resource->version);
+  call->answer.etag = rest_etag(call->arena, resource->version);
   call->answer.last_modified_us = resource->updated_us;
   return buf_is_overflown(&buf) ? err_no_memory(reterr) : 0;
 }
@@ -150,13 +150,43 @@ int rest_answer_resource(struct rest_call *call, int status, const struct store_
 
 static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
+static void add_two_digits(struct buf *buf, int value) {
+  buf_add_char(buf, (char)('0' + value / 10));
+  buf_add_char(buf, (char)('0' + value % 10));
+}
+
 struct str rest_http_date(struct arena *arena, int64_t at_us) {
   static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
   struct clock_civil civil = clock_to_civil(at_us);
   int64_t day = at_us / 86400000000; /* 1970-01-01 was a Thursday */
-  return arena_printf(arena, "%s, %02d %.3s %04d %02d:%02d:%02d GMT", days[((day % 7) + 7) % 7],
-                      civil.day, month_names + (civil.month - 1) * 3, civil.year, civil.hour,
-                      civil.minute, civil.second);
+  struct buf buf;
+  /* Written by hand: every read has one, and printf would show in the profile. */
+  buf_init_arena(&buf, arena, 64);
+  buf_add(&buf, str_n(days[((day % 7) + 7) % 7], 3));
+  buf_add(&buf, STR(", "));
+  add_two_digits(&buf, civil.day);
+  buf_add_char(&buf, ' ');
+  buf_add(&buf, str_n(month_names + (civil.month - 1) * 3, 3));
+  buf_add_char(&buf, ' ');
+  add_two_digits(&buf, civil.year / 100);
+  add_two_digits(&buf, civil.year % 100);
+  buf_add_char(&buf, ' ');
+  add_two_digits(&buf, civil.hour);
+  buf_add_char(&buf, ':');
+  add_two_digits(&buf, civil.minute);
+  buf_add_char(&buf, ':');
+  add_two_digits(&buf, civil.second);
+  buf_add(&buf, STR(" GMT"));
+  return buf_str(&buf);
+}
+
+struct str rest_etag(struct arena *arena, uint32_t version) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, 16);
+  buf_add(&buf, STR("W/\""));
+  buf_add_u64(&buf, version);
+  buf_add_char(&buf, '"');
+  return buf_str(&buf);
 }
 
 static bool two_digits(struct str text, size_t at, int *ret_value) {

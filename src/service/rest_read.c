@@ -24,7 +24,7 @@ static void answer_read(struct rest_call *call, int code, const struct store_res
                         struct err *err) {
   if (code == 0 && is_unchanged(call, resource)) {
     call->answer.status = 304;
-    call->answer.etag = arena_printf(call->arena, "W/\"%u\"", resource->version);
+    call->answer.etag = rest_etag(call->arena, resource->version);
     call->answer.last_modified_us = resource->updated_us;
     rest_finish(call);
     return;

@@ -210,7 +210,7 @@ int rest_answer_entry(struct rest_call *call, const struct transaction_entry *en
     body = entry->found.body;
   }
   if (version > 0) {
-    answer.etag = arena_printf(call->arena, "W/\"%u\"", version);
+    answer.etag = rest_etag(call->arena, version);
     answer.location = arena_printf(call->arena, "%.*s/%.*s/_history/%u",
                                    STR_ARG(defs_type(entry->type)->name), STR_ARG(id), version);
   }
