@@ -6,6 +6,8 @@
 #include "format/url.h"
 #include "model/resource.h"
 
+#define CONTENT_MAX_BYTES ((size_t)256 << 20)
+
 struct preparation {
   struct arena *arena;
   struct store_view *view;
@@ -249,10 +251,40 @@ static int new_id(struct preparation *p, struct str *ret_id, struct err *reterr)
   return ret_id->p ? 0 : err_no_memory(reterr);
 }
 
+/* An id that is the same each time this is imported. */
+static int kept_id(struct preparation *p, struct transaction_entry *entry, struct err *reterr) {
+  const struct yyjson_val *own = json_get(entry->resource, STR("id"));
+  static const struct str scheme = {"urn:uuid:", 9};
+  struct str uuid = str_slice(entry->full_url, scheme.n, entry->full_url.n);
+  if (own) {
+    entry->id = json_text(own);
+    return id_is_fhir_id(entry->id)
+               ? 0
+               : fail_at(entry, ERR_VALUE, "resource.id",
+                         "An id has 1 to 64 letters, digits, '-' and '.'.", reterr);
+  }
+  if (str_starts_with(entry->full_url, scheme) && id_is_fhir_id(uuid)) {
+    entry->id = uuid;
+    return 0;
+  }
+  struct buf content;
+  char derived[ID_UUID_BYTES];
+  buf_init_arena(&content, p->arena, CONTENT_MAX_BYTES);
+  json_write(&content, entry->resource);
+  struct str parts[] = {entry->full_url, buf_str(&content)};
+  id_uuid_of(parts, 2, derived);
+  entry->id = arena_str(p->arena, str_n(derived, ID_UUID_BYTES - 1));
+  return entry->id.p && !buf_is_overflown(&content) ? 0 : err_no_memory(reterr);
+}
+
+static int given_id(struct preparation *p, struct transaction_entry *entry, struct err *reterr) {
+  return p->options->keeps_ids ? kept_id(p, entry, reterr) : new_id(p, &entry->id, reterr);
+}
+
 static int identify_create(struct preparation *p, struct transaction_entry *entry,
                            struct err *reterr) {
   if (!entry->is_conditional)
-    return new_id(p, &entry->id, reterr);
+    return given_id(p, entry, reterr);
   struct str key = arena_printf(p->arena, "%.*s?%.*s", STR_ARG(defs_type(entry->type)->name),
                                 STR_ARG(entry->condition));
   const struct transaction_entry *twin = map_get(&p->created_by, key);
@@ -271,7 +303,7 @@ static int identify_create(struct preparation *p, struct transaction_entry *entr
     code = store_read(p->view, p->options->access, p->arena, entry->type, found, &entry->found,
                       reterr);
   } else {
-    code = new_id(p, &entry->id, reterr);
+    code = given_id(p, entry, reterr);
   }
   if (code == 0 && (!key.p || map_set(&p->created_by, key, entry) != 0))
     return err_no_memory(reterr);
@@ -445,9 +477,10 @@ static int relink_tree(struct preparation *p, const struct transaction_entry *en
 
 /* ---- The writes ---------------------------------------------------------------------------- */
 
-static int expect_of(const struct transaction_entry *entry, struct store_write *write,
-                     struct err *reterr) {
-  write->expect = entry->verb == TRANSACTION_CREATE ? STORE_MUST_BE_NEW : STORE_ANY;
+static int expect_of(const struct preparation *p, const struct transaction_entry *entry,
+                     struct store_write *write, struct err *reterr) {
+  bool may_be_there = entry->verb == TRANSACTION_UPDATE || p->options->keeps_ids;
+  write->expect = may_be_there || write->is_delete ? STORE_ANY : STORE_MUST_BE_NEW;
   if (entry->if_match.n > 0 && entry->verb != TRANSACTION_CREATE) {
     write->expected_version = transaction_version_of_etag(entry->if_match);
     write->expect = STORE_MUST_BE_VERSION;
@@ -482,7 +515,7 @@ static int write_entry(struct preparation *p, struct transaction_entry *entry, s
   struct store_write *write = &p->commit->writes[entry->write];
   *write = (struct store_write){
       .type = entry->type, .id = entry->id, .is_delete = entry->verb == TRANSACTION_DELETE};
-  int code = expect_of(entry, write, reterr);
+  int code = expect_of(p, entry, write, reterr);
   if (code == 0 && !write->is_delete)
     code = fill_body(p, entry, write, reterr);
   return code;

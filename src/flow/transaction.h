@@ -54,6 +54,9 @@ struct transaction_options {
   struct str base_url; /* "http://localhost:8080/fhir": references below it become relative */
   bool is_transaction; /* urn: references must lead to an entry, conditional ones are resolved */
   bool with_invariants;
+  bool keeps_ids; /* a created resource keeps the id that it brings (or that of its urn:uuid, or one
+                     that follows from its content), and may be there already: an import that can
+                     be run again */
 };
 
 /*

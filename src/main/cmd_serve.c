@@ -159,19 +159,6 @@ static int read_options(int argc, char **argv, struct arena *arena,
   return EXIT_OK;
 }
 
-/* callosum.db in the current directory; or, where XDG_STATE_HOME is set and there is none here, in
- * its folder callosum/. */
-static const char *default_store(struct arena *arena) {
-  const char *state = getenv("XDG_STATE_HOME");
-  if (!state || state[0] != '/' || access("callosum.db", F_OK) == 0)
-    return "callosum.db";
-  struct str folder = arena_printf(arena, "%s/callosum", state);
-  if (!folder.p || (mkdir(folder.p, 0700) != 0 && errno != EEXIST))
-    return "callosum.db";
-  struct str path = arena_printf(arena, "%s/callosum.db", folder.p);
-  return path.p ? path.p : "callosum.db";
-}
-
 /* Reads the configuration, if any, and lays the command line over it. */
 static int settle_options(struct serve_options *o, struct arena *arena, struct err *reterr) {
   struct config *config = &o->config;
@@ -185,7 +172,7 @@ static int settle_options(struct serve_options *o, struct arena *arena, struct e
   if (o->store)
     config->store = o->store;
   if (!config->store)
-    config->store = default_store(arena);
+    config->store = command_default_store(arena);
   if (o->maps)
     config->maps = o->maps;
   if (o->has_time_zone)

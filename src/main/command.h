@@ -41,4 +41,8 @@ int command_help(const struct command *command);
 /* Prints an err on standard error ("callosum convert: PID-7: ..."); returns `code`. */
 int command_fail(const struct command *command, const struct err *err, int code);
 
+/* The store that is meant where none is named: callosum.db in the current folder; or, where
+ * XDG_STATE_HOME is set and there is none here, in its folder callosum/, which is made. */
+const char *command_default_store(struct arena *arena);
+
 #endif

@@ -10,6 +10,7 @@ static const struct command *const commands[] = {
     &command_simulate,
     &command_query,
     &command_trace,
+    &command_import,
     &command_check,
     &command_completion,
     &command_validate,

@@ -25,7 +25,7 @@ struct committer {
   pthread_mutex_t lock;
   pthread_cond_t has_work, has_log;
   struct store_commit *first, *last;
-  size_t queue_n, queue_rows;
+  size_t queue_n, queue_rows, urgent_n;
   bool is_closing, wants_checkpoint, is_checkpointing;
   struct committer_figures figures;
 
@@ -57,6 +57,7 @@ void committer_submit(struct committer *committer, struct store_commit *commit) 
     committer->last = commit;
     committer->queue_n++;
     committer->queue_rows += commit->prepared_->rows_n;
+    committer->urgent_n += commit->is_urgent;
     pthread_cond_signal(&committer->has_work);
   }
   pthread_mutex_unlock(&committer->lock);
@@ -80,8 +81,8 @@ static void wait_for_more(struct committer *committer) {
     until.tv_nsec -= 1000000000L;
     until.tv_sec++;
   }
-  while (!committer->is_closing && committer->queue_rows < rows_max(committer) &&
-         committer->queue_n < committer->group_max)
+  while (!committer->is_closing && committer->urgent_n == 0 &&
+         committer->queue_rows < rows_max(committer) && committer->queue_n < committer->group_max)
     if (pthread_cond_timedwait(&committer->has_work, &committer->lock, &until) != 0)
       break;
 }
@@ -98,6 +99,7 @@ static struct store_commit *take_group(struct committer *committer) {
   while (committer->first && n < committer->group_max && (n == 0 || rows < rows_max(committer))) {
     end = committer->first;
     rows += end->prepared_->rows_n;
+    committer->urgent_n -= end->is_urgent;
     n++;
     committer->first = end->next_;
   }

@@ -183,6 +183,7 @@ int store_commit_wait(struct store *store, struct store_commit *commit, struct e
   struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
   commit->done = wake;
   commit->what = &waiter;
+  commit->is_urgent = true;
   store_submit(store, commit);
   pthread_mutex_lock(&waiter.lock);
   while (!waiter.is_done)

@@ -127,6 +127,7 @@ struct store_commit {
    * durable, or has failed; the callee then owns the commit and its arena again. */
   void (*done)(struct store_commit *commit, void *what);
   void *what;
+  bool is_urgent; /* a bulk load does not wait for company for it; store_commit_wait sets it */
   /* results */
   int code; /* 0 or an err_code */
   struct err err;
