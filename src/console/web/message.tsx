@@ -21,6 +21,18 @@ function isElementWithin(element: string, path: string): boolean {
   return element === path || element.startsWith(path + ".") || element.startsWith(path + "[") || path.startsWith(element + ".") || path.startsWith(element + "[");
 }
 
+/** What a person looks for first comes first; whom and where it happened, last. The order of the message decides among equals. */
+const lastTypes = ["Practitioner", "PractitionerRole", "Organization", "Location"];
+function byInterest(resources: MadeResource[]): MadeResource[] {
+  const rank = (r: MadeResource) => (r.type === "Patient" ? -1 : lastTypes.indexOf(r.type) + 1);
+  return [...resources].sort((a, b) => rank(a) - rank(b));
+}
+
+/** Brings what is lit on the other side into view, once the click has been drawn. */
+function reveal(selector: string): void {
+  requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector(selector)?.scrollIntoView({ block: "center", behavior: "smooth" })));
+}
+
 interface RawProps {
   isLit: (place: Required<Place>) => boolean;
   isUsed: (place: Required<Place>) => boolean;
@@ -176,7 +188,15 @@ export function Message({ number }: { number: number }) {
 
   if (loaded.error) return <Failure text={loaded.error} retry={loaded.reload} />;
   if (!loaded.value) return <Skeleton lines={14} />;
-  const message = loaded.value;
+  const message: MessageData = { ...loaded.value, resources: byInterest(loaded.value.resources) };
+  const holdPlace = (place: Required<Place>) => {
+    setHeld({ place });
+    reveal(".json .lit");
+  };
+  const holdElement = (selected: Selection) => {
+    setHeld(selected);
+    reveal(".raw .lit");
+  };
   const delimiters = message.delimiters ?? { field: "|", component: "^", repetition: "~", escape: "\\", subcomponent: "&" };
   const isLitPlace = (place: Required<Place>) => {
     if (!selection) return false;
@@ -194,7 +214,7 @@ export function Message({ number }: { number: number }) {
             ? message.segments.map((segment, i) => (
               <Segment key={i} segment={segment} index={i} delimiters={delimiters} isLit={isLitPlace}
                 isUsed={(place) => used.some((e) => touches(e, place))}
-                hover={(place) => setHovered(place && { place })} pick={(place) => setHeld({ place })} />
+                hover={(place) => setHovered(place && { place })} pick={holdPlace} />
             ))
             : <pre class="bytes">{message.raw}</pre>}
         </section>
@@ -202,7 +222,7 @@ export function Message({ number }: { number: number }) {
           <h2>Became</h2>
           {message.resources.length === 0 && <Empty>No resource was made of this message.</Empty>}
           {message.resources.map((resource, i) => (
-            <Made key={resource.type + resource.id} resource={resource} index={i} selection={selection} hover={setHovered} pick={setHeld} />
+            <Made key={resource.type + resource.id} resource={resource} index={i} selection={selection} hover={setHovered} pick={holdElement} />
           ))}
         </section>
       </div>
