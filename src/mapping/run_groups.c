@@ -106,7 +106,8 @@ static bool opens_amiss(const struct run *run, uint32_t group_item, uint32_t fou
 /*
  * The item for a segment in the group `group_item`, after the item `last` in it; 0. A segment that
  * would open a group amiss, while the one after it (`after`) belongs between here and there or is
- * what that group begins with, is a stray one: going there would tear the rest apart.
+ * what that group begins with, is a stray one: going there would tear the rest apart. Unless the
+ * next one goes on from there (PID, OBR without ORC, OBX).
  */
 static uint32_t find_next(const struct run *run, uint32_t group_item, uint32_t last, uint32_t code,
                           uint32_t after, bool after_fits, bool *ret_is_stray) {
@@ -121,8 +122,10 @@ static uint32_t find_next(const struct run *run, uint32_t group_item, uint32_t l
   uint32_t found = find_among(run, group_item, order + 1, UINT32_MAX, code);
   if (found && after && opens_amiss(run, group_item, found, &first)) {
     uint32_t there = item_at(run, child_towards(run, group_item, found))->order;
-    *ret_is_stray = after_fits || item_at(run, first)->segment == after ||
-                    find_among(run, group_item, order + 1, there, after);
+    const struct item *it = item_at(run, found);
+    bool goes_on = find_among(run, it->parent, it->order + 1, UINT32_MAX, after);
+    *ret_is_stray = !goes_on && (after_fits || item_at(run, first)->segment == after ||
+                                 find_among(run, group_item, order + 1, there, after));
   }
   return found;
 }

@@ -478,6 +478,30 @@ static void a_stray_segment_does_not_tear_the_rest_apart(void **state) {
   assert_true(has_note(&result, "NTE"));
 }
 
+/* OBX has a place below PID, too, but OBR does not, and the OBX goes on from OBR: no stray. */
+static void a_group_may_begin_without_its_first_segment(void **state) {
+  (void)state;
+  struct err err;
+  struct er7_message message;
+  struct maps *maps =
+      compile("map PID[Patient] : Patient\n  PID-7 -> birthDate\n"
+              "map OBR[Report] : DiagnosticReport\n  OBR-7 -> effectiveDateTime\n"
+              "map OBX[Result] : Observation\n  OBX-5 -> valueString\n"
+              "message TEST\n  for *\n"
+              "  group PATIENT\n    PID\n        patient = PID[Patient]\n"
+              "    group PATIENT_OBSERVATION *\n      OBX\n"
+              "  group ORDER *\n    ORC\n"
+              "    OBR\n        report = OBR[Report]\n"
+              "    OBX *\n        one = OBX[Result]\n        @report.result = @one\n",
+              &err);
+  assert_non_null(maps);
+  assert_int_equal(arena_on_free(test_arena, (void (*)(void *))maps_close, maps), 0);
+  struct mapping_result result =
+      run_message(maps, "PID|||||||20010203\rOBR|1||||||20260102\rOBX|1|ST|a||x\r", &message);
+  const struct yyjson_val *report = nth(&result, "DiagnosticReport", 0)->json;
+  assert_int_equal(json_count(json_get(report, STR("result"))), 1);
+}
+
 static void messages_are_chosen_and_refused(void **state) {
   (void)state;
   struct err err;
@@ -581,6 +605,7 @@ int main(void) {
       TEST(identity_is_the_same_in_the_next_message),
       TEST(segments_out_of_order_are_taken_and_noted),
       TEST(a_stray_segment_does_not_tear_the_rest_apart),
+      TEST(a_group_may_begin_without_its_first_segment),
       TEST(messages_are_chosen_and_refused),
       TEST(merges_link_the_two),
       TEST(maps_that_call_themselves_stop),
