@@ -328,7 +328,7 @@ static int two_numbers(struct fhirpath_eval *e, const struct fhirpath_call *call
 
 int fhirpath_fn_log(struct fhirpath_eval *e, const struct fhirpath_call *call,
                     struct fhirpath_list *out) {
-  bool there, are_integers = false;
+  bool there = false, are_integers = false;
   double value = 0, base = 0;
   int code = two_numbers(e, call, &there, &value, &base, &are_integers);
   return code < 0 || !there ? code : push_double(e, log(value) / log(base), out);
@@ -336,7 +336,7 @@ int fhirpath_fn_log(struct fhirpath_eval *e, const struct fhirpath_call *call,
 
 int fhirpath_fn_power(struct fhirpath_eval *e, const struct fhirpath_call *call,
                       struct fhirpath_list *out) {
-  bool there, are_integers = false;
+  bool there = false, are_integers = false;
   double base = 0, exponent = 0;
   int code = two_numbers(e, call, &there, &base, &exponent, &are_integers);
   if (code < 0 || !there)

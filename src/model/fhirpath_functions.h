@@ -66,6 +66,7 @@
   X(lower, 0, 0, FHIRPATH_SINGLETON)                                                               \
   X(matches, 1, 1, FHIRPATH_SINGLETON | FHIRPATH_REGEX)                                            \
   X(matchesFull, 1, 1, FHIRPATH_SINGLETON | FHIRPATH_REGEX)                                        \
+  X(memberOf, 1, 1, FHIRPATH_SINGLETON)                                                            \
   X(not, 0, 0, FHIRPATH_SINGLETON)                                                                 \
   X(now, 0, 0, 0)                                                                                  \
   X(ofType, 1, 1, FHIRPATH_TAKES_TYPE)                                                             \

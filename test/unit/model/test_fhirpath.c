@@ -94,7 +94,7 @@ static void what_is_wrong_is_refused_when_it_is_compiled(void **state) {
         {"@T25:00", "refused"}, {"name.", "refused"}, {"1 2", "refused"}, {"foo()", "refused"},
         {"first(1)", "refused"}, {"where()", "refused"}, {"name as Nonsense", "refused"},
         {"%nothing", "refused"}, {"$that", "refused"}, {"99999999999", "refused"},
-        {"'a'.matches('(')", "refused"}, {"#", "refused"}, {"memberOf('http://x')", "refused"});
+        {"'a'.matches('(')", "refused"}, {"#", "refused"}, {"subsumes('x')", "refused"});
 }
 
 static void strict_compilation_refuses_names_that_the_types_do_not_have(void **state) {
@@ -271,6 +271,17 @@ static void the_later_functions_work(void **state) {
         {"(1|2).iif(true, 1)", "error"});
 }
 
+static void membership_is_known_for_required_value_sets(void **state) {
+  (void)state;
+  CHECK(
+      OBSERVATION,
+      {"status.memberOf('http://hl7.org/fhir/ValueSet/observation-status')", "boolean:true"},
+      {"status.memberOf('http://hl7.org/fhir/ValueSet/observation-status|4.0.1')", "boolean:true"},
+      {"'x'.memberOf('http://hl7.org/fhir/ValueSet/observation-status')", "boolean:false"},
+      {"code.memberOf('http://hl7.org/fhir/ValueSet/observation-status')", "boolean:false"},
+      {"status.memberOf('http://nowhere')", "error"});
+}
+
 static void narratives_are_checked(void **state) {
   (void)state;
   const char *good =
@@ -362,6 +373,7 @@ int main(void) {
       TEST(collections_filter_split_and_combine),
       TEST(strings_count_code_points),
       TEST(the_later_functions_work),
+      TEST(membership_is_known_for_required_value_sets),
       TEST(narratives_are_checked),
       TEST(costly_expressions_stop),
       TEST(distinct_strings_take_linear_work),
