@@ -47,7 +47,8 @@ struct mapping_resource {
   const struct mapping_identifier *identifiers;
   size_t identifiers_n;
   struct str key;
-  bool is_transient; /* in the bundle of `convert`, not stored (MessageHeader, Provenance) */
+  bool is_transient; /* in the bundle of `convert`, not stored (MessageHeader). A Bundle among them
+                        is what the map of MSH says of the bundle itself: identifier, timestamp */
   enum mapping_merge merge;
   const struct str *nulled; /* elements that the message set to "" explicitly: to be removed */
   size_t nulled_n;

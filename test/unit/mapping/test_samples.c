@@ -67,6 +67,8 @@ static size_t print_faults(const char *name, const struct mapping_result *result
   for (size_t i = 0; i < result->resources_n; i++) {
     struct issues issues = {0};
     struct err err;
+    if (str_is(defs_type(result->resources[i].type)->name, "Bundle")) /* a head without body */
+      continue;
     assert_int_equal(
         validate_resource(test_arena, result->resources[i].json, &options, &issues, &err), 0);
     errors += issues.errors_n;
