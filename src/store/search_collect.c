@@ -220,18 +220,25 @@ int search_count(struct search_context *c, const struct search_condition *condit
 
 /* ---- Collecting ------------------------------------------------------------------------------ */
 
-static int collect_spans(struct search_context *c, const struct search_condition *condition,
-                         struct search_rids *rids, struct err *reterr) {
-  struct search_spans spans;
-  int code = search_spans_make(c, condition, &spans, reterr);
-  for (size_t i = 0; code == 0 && i < spans.n; i++) {
+int search_collect_spans(struct search_context *c, const struct search_condition *condition,
+                         const struct search_spans *spans, struct search_rids *rids,
+                         struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; code == 0 && i < spans->n; i++) {
     struct db_query query;
     db_query_init(&query, c->arena);
     db_query_add(&query, "SELECT rid");
-    search_span_add(&query, c, condition, &spans.p[i]);
+    search_span_add(&query, c, condition, &spans->p[i]);
     code = search_rids_add_query(c, &query, rids, reterr);
   }
   return code;
+}
+
+static int collect_param(struct search_context *c, const struct search_condition *condition,
+                         struct search_rids *rids, struct err *reterr) {
+  struct search_spans spans;
+  int code = search_spans_make(c, condition, &spans, reterr);
+  return code ? code : search_collect_spans(c, condition, &spans, rids, reterr);
 }
 
 static int collect_updated(struct search_context *c, const struct search_predicate *p,
@@ -311,5 +318,5 @@ int search_collect(struct search_context *c, const struct search_condition *cond
   case SEARCH_ON_PARAM:
     break;
   }
-  return collect_spans(c, condition, rids, reterr);
+  return collect_param(c, condition, rids, reterr);
 }

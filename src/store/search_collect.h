@@ -28,6 +28,11 @@ int search_rids_add_query(struct search_context *c, const struct db_query *query
 int search_collect(struct search_context *c, const struct search_condition *condition,
                    struct search_rids *rids, struct err *reterr) MUST_CHECK;
 
+/* The same from spans of it that are at hand. */
+int search_collect_spans(struct search_context *c, const struct search_condition *condition,
+                         const struct search_spans *spans, struct search_rids *rids,
+                         struct err *reterr) MUST_CHECK;
+
 /* How many rows search_collect would give, about; counts to `limit` at the most. `spans` may hold
  * those of the condition, else NULL. */
 int search_count(struct search_context *c, const struct search_condition *condition,

@@ -1,6 +1,7 @@
 #include "store/search_plan.h"
 
 #include "store/search_collect.h"
+#include "store/search_single.h"
 
 /*
  * Costs, measured on a 2-core machine: a row of an index 0.1 us, a row of `resource` passed by 1
@@ -60,13 +61,34 @@ int search_type_count(struct search_context *c, defs_type_id type, uint64_t *ret
 
 /* ---- Choosing -------------------------------------------------------------------------------- */
 
-static int make_option(struct search_context *c, const struct search_condition *condition,
-                       struct option *ret_option, struct err *reterr) {
+/* Another condition on the same values of the same resource: ge and lt of one date are one range of
+ * its index. Only where a resource has one value, else each may be met by a different one. */
+static const struct search_test *partner_of(const struct search_wish *wish,
+                                            const struct search_condition *condition) {
+  if (condition->table != KEYS_DATE || condition->tests_n != 1 ||
+      condition->predicate->value_type != SEARCH_DATE ||
+      !search_is_single_valued(defs_param(condition->predicate->param)))
+    return NULL;
+  for (size_t i = 0; i < wish->n; i++) {
+    const struct search_condition *other = &wish->conditions[i];
+    if (other != condition && other->param == condition->param && other->tests_n == 1 &&
+        other->table == KEYS_DATE && search_is_drivable(other))
+      return &other->tests[0];
+  }
+  return NULL;
+}
+
+static int make_option(struct search_context *c, const struct search_wish *wish,
+                       const struct search_condition *condition, struct option *ret_option,
+                       struct err *reterr) {
   struct option option = {.condition = condition};
   if (condition->predicate->subject == SEARCH_ON_PARAM) {
     int code = search_spans_make(c, condition, &option.spans, reterr);
     if (code)
       return code;
+    const struct search_test *partner = partner_of(wish, condition);
+    for (size_t i = 0; i < option.spans.n; i++)
+      option.spans.p[i].also = partner;
     option.is_ordered = option.spans.n <= STREAMS_MAX;
     for (size_t i = 0; i < option.spans.n; i++)
       option.is_ordered &= option.spans.p[i].is_ordered;
@@ -88,7 +110,7 @@ static int choose(struct search_context *c, const struct search_wish *wish, stru
     struct option option;
     if (!search_is_drivable(&wish->conditions[i]))
       continue;
-    int code = make_option(c, &wish->conditions[i], &option, reterr);
+    int code = make_option(c, wish, &wish->conditions[i], &option, reterr);
     if (code == 0 && (drivable_n > 1 || !option.is_ordered))
       code = search_count(c, option.condition,
                           option.condition->predicate->subject == SEARCH_ON_PARAM ? &option.spans
@@ -185,7 +207,8 @@ static int open_type(struct search_source *source, bool wants_all, struct err *r
   bool is_rare = wants_all ? n * 4 < all : n * n * 0.15 < PAGE_CANDIDATES * all;
   if (is_rare && of_type < SEARCH_COLLECT_MAX)
     return collect_type(source, reterr);
-  struct option option = {.spans = {&(const struct search_span){0}, 1}};
+  struct search_span whole = {0};
+  struct option option = {.spans = {&whole, 1}};
   return open_streams(source, &option, reterr);
 }
 
@@ -210,7 +233,9 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
     return open_type(source, wish->wants_all, reterr);
   if (best.is_ordered && best.condition->predicate->subject == SEARCH_ON_PARAM)
     return open_streams(source, &best, reterr);
-  code = search_collect(c, best.condition, &source->rids, reterr);
+  code = best.condition->predicate->subject == SEARCH_ON_PARAM
+             ? search_collect_spans(c, best.condition, &best.spans, &source->rids, reterr)
+             : search_collect(c, best.condition, &source->rids, reterr);
   search_rids_sort(&source->rids);
   start_behind(source);
   return code;

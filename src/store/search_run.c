@@ -107,38 +107,44 @@ static bool is_whole_type(const struct search_context *c, const struct search *s
   return search->predicates_n == 0 && c->filter.is_everything;
 }
 
-/* One condition whose rows are exactly the matches: the rows of its only span are counted by the
- * engine. */
-static int count_rows(struct search_context *c, const struct search *search,
-                      const struct search_condition *conditions, uint64_t *ret_n, bool *ret_is_done,
-                      struct err *reterr) {
+/* Are the rows of the only condition exactly the matches, so that no resource need be looked at? */
+static bool rows_are_matches(const struct search_context *c, const struct search *search,
+                             const struct search_condition *condition) {
   const struct search_predicate *p = search->predicates;
-  struct search_spans spans;
-  *ret_is_done = false;
   if (search->predicates_n != 1 || !c->filter.is_everything || p->subject != SEARCH_ON_PARAM ||
-      defs_param(p->param)->base != search->type || !search_is_drivable(conditions))
-    return 0;
-  int code = search_spans_make(c, conditions, &spans, reterr);
-  if (code || spans.n > 1)
+      p->modifier == SEARCH_CONTAINS || !search_is_drivable(condition) ||
+      defs_param(p->param)->base != search->type)
+    return false;
+  for (size_t i = 0; i < condition->tests_n; i++)
+    if (condition->tests[i].needs_body)
+      return false;
+  return true;
+}
+
+static int count_rows(struct search_context *c, const struct search_condition *condition,
+                      uint64_t *ret_n, struct err *reterr) {
+  struct search_spans spans;
+  struct search_rids rids = {.arena = c->arena};
+  int code = search_spans_make(c, condition, &spans, reterr);
+  if (code)
     return code;
-  *ret_is_done = true;
-  *ret_n = 0;
-  if (spans.n == 0)
-    return 0;
-  *ret_is_done = spans.p[0].is_ordered && !spans.p[0].test->needs_body;
-  return *ret_is_done ? search_count(c, conditions, &spans, INT64_MAX, ret_n, reterr) : 0;
+  if (spans.n == 1 && spans.p[0].is_ordered) /* a resource has one row in it */
+    return search_count(c, condition, &spans, INT64_MAX, ret_n, reterr);
+  code = search_collect_spans(c, condition, &spans, &rids, reterr);
+  search_rids_sort(&rids);
+  *ret_n = rids.n;
+  return code;
 }
 
 static int total_accurate(struct search_context *c, const struct search *search,
                           const struct search_condition *conditions, uint64_t *ret_total,
                           struct err *reterr) {
-  bool is_done;
+  bool is_all;
   if (is_whole_type(c, search))
     return search_type_count(c, search->type, ret_total, reterr);
-  int code = count_rows(c, search, conditions, ret_total, &is_done, reterr);
-  if (code || is_done)
-    return code;
-  return count_matches(c, search, conditions, 0, ret_total, &is_done, reterr);
+  if (rows_are_matches(c, search, conditions))
+    return count_rows(c, conditions, ret_total, reterr);
+  return count_matches(c, search, conditions, 0, ret_total, &is_all, reterr);
 }
 
 static int total_estimate(struct search_context *c, const struct search *search,

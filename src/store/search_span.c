@@ -165,69 +165,100 @@ static int64_t minus_class(int64_t x, int date_class) {
   return result;
 }
 
-static void add_between(struct db_query *query, int64_t from, int64_t to) {
-  db_query_add(query, " AND lo>=");
-  db_query_i64(query, from);
-  db_query_add(query, " AND lo<=");
-  db_query_i64(query, to);
-}
-
-/* search_date_fits in SQL, with the bounds on `lo` that the class allows to conclude. */
-static void add_date(struct db_query *query, const struct search_operand *o, int date_class) {
+/* The least and greatest `lo` that rows of a class can have where search_date_fits is true. */
+static struct search_range lo_bounds(const struct search_operand *o, int date_class) {
+  struct search_range range = {INT64_MIN, INT64_MAX};
   int64_t a = o->from_us, b = o->to_us;
   switch (o->prefix) {
   case SEARCH_EQ:
-    add_between(query, a, b);
+    return (struct search_range){a, b};
+  case SEARCH_NE:
+    break;
+  case SEARCH_GT:
+    range.from = minus_class(b, date_class);
+    break;
+  case SEARCH_GE:
+    range.from = minus_class(b, date_class);
+    range.from = range.from < a ? range.from : a;
+    break;
+  case SEARCH_LT:
+    range.to = a - 1;
+    break;
+  case SEARCH_LE:
+    range.to = b;
+    break;
+  case SEARCH_SA:
+    range.from = b;
+    break;
+  case SEARCH_EB:
+    range.to = a;
+    break;
+  case SEARCH_AP:
+    return (struct search_range){minus_class(a, date_class), b - 1};
+  }
+  return range;
+}
+
+static void add_either(struct db_query *query, const char *one, int64_t x, const char *other,
+                       int64_t y) {
+  db_query_addf(query, " AND (%s", one);
+  db_query_i64(query, x);
+  db_query_addf(query, " OR %s", other);
+  db_query_i64(query, y);
+  db_query_add(query, ")");
+}
+
+/* What search_date_fits asks beyond these bounds. */
+static void add_date_rest(struct db_query *query, const struct search_operand *o) {
+  int64_t a = o->from_us, b = o->to_us;
+  switch (o->prefix) {
+  case SEARCH_EQ:
     db_query_add(query, " AND hi<=");
     db_query_i64(query, b);
     break;
   case SEARCH_NE:
-    db_query_add(query, " AND (lo<");
-    db_query_i64(query, a);
-    db_query_add(query, " OR hi>");
-    db_query_i64(query, b);
-    db_query_add(query, ")");
+    add_either(query, "lo<", a, "hi>", b);
     break;
   case SEARCH_GT:
-    add_between(query, minus_class(b, date_class), INT64_MAX);
     db_query_add(query, " AND hi>");
     db_query_i64(query, b);
     break;
-  case SEARCH_GE: {
-    int64_t from = minus_class(b, date_class);
-    add_between(query, from < a ? from : a, INT64_MAX);
-    db_query_add(query, " AND (lo>=");
-    db_query_i64(query, a);
-    db_query_add(query, " OR hi>");
-    db_query_i64(query, b);
-    db_query_add(query, ")");
-    break;
-  }
-  case SEARCH_LT:
-    add_between(query, INT64_MIN, a - 1);
+  case SEARCH_GE:
+    add_either(query, "lo>=", a, "hi>", b);
     break;
   case SEARCH_LE:
-    add_between(query, INT64_MIN, b);
-    db_query_add(query, " AND (lo<");
-    db_query_i64(query, a);
-    db_query_add(query, " OR hi<=");
-    db_query_i64(query, b);
-    db_query_add(query, ")");
-    break;
-  case SEARCH_SA:
-    add_between(query, b, INT64_MAX);
+    add_either(query, "lo<", a, "hi<=", b);
     break;
   case SEARCH_EB:
-    add_between(query, INT64_MIN, a);
     db_query_add(query, " AND hi<=");
     db_query_i64(query, a);
     break;
   case SEARCH_AP:
-    add_between(query, minus_class(a, date_class), b - 1);
     db_query_add(query, " AND hi>");
     db_query_i64(query, a);
     break;
+  case SEARCH_LT:
+  case SEARCH_SA:
+    break;
   }
+}
+
+static void add_date(struct db_query *query, const struct search_span *span) {
+  const struct search_operand *o = span->test->operand;
+  const struct search_operand *also = span->also ? span->also->operand : NULL;
+  struct search_range range = lo_bounds(o, span->date_class);
+  if (also) {
+    struct search_range other = lo_bounds(also, span->date_class);
+    range.from = other.from > range.from ? other.from : range.from;
+    range.to = other.to < range.to ? other.to : range.to;
+  }
+  db_query_add(query, " AND lo>=");
+  db_query_i64(query, range.from);
+  db_query_add(query, " AND lo<=");
+  db_query_i64(query, range.to);
+  add_date_rest(query, o);
+  if (also)
+    add_date_rest(query, also);
 }
 
 static void add_compare(struct db_query *query, const char *what, double value) {
@@ -319,7 +350,7 @@ void search_span_add(struct db_query *query, const struct search_context *c,
     db_query_i64(query, table == KEYS_DATE ? span->date_class : span->value);
   }
   if (table == KEYS_DATE)
-    add_date(query, test->operand, span->date_class);
+    add_date(query, span);
   else if (table == KEYS_NUMBER || table == KEYS_QUANTITY)
     add_number(query, test->operand);
   else if (table == KEYS_STRING)

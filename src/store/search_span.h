@@ -11,6 +11,7 @@
 
 struct search_span {
   const struct search_test *test;
+  const struct search_test *also; /* a second one on the same rows, or NULL (dates only) */
   int64_t first;
   int64_t value; /* hash, target, unit */
   int date_class;
@@ -18,7 +19,7 @@ struct search_span {
 };
 
 struct search_spans {
-  const struct search_span *p;
+  struct search_span *p;
   size_t n;
 };
 
