@@ -184,7 +184,7 @@ static int decode_iconv(struct arena *arena, const char *name, struct str bytes,
   if (__builtin_mul_overflow(bytes.n, (size_t)4, &room))
     return err_no_memory(reterr);
   iconv_t converter = iconv_open("UTF-8", name);
-  if (converter == (iconv_t)-1)
+  if ((intptr_t)converter == -1)
     return err_set(reterr, ERR_VALUE, "MSH-18", "This machine can't convert from %s.", name);
   /* iconv's prototype wants its input writable, and leaves it alone. */
   char *in = arena_alloc(arena, bytes.n), *start = arena_alloc(arena, room), *out = start;
@@ -331,7 +331,7 @@ int charset_to_utf8(struct arena *arena, struct str bytes, struct charset_result
   const char *certain = find_bom(bytes, &bom_bytes);
   if (!certain)
     certain = find_utf16(bytes);
-  struct charset_name name;
+  struct charset_name name = {0};
   struct str rest = str_slice(bytes, bom_bytes, bytes.n);
   if (certain) {
     bool is_utf8 = strcmp(certain, "UTF-8") == 0;

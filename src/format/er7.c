@@ -267,7 +267,7 @@ int er7_parse(struct arena *arena, struct str text, const struct er7_limits *lim
   if (parse.limits.max_segments > UINT32_MAX / 8)
     parse.limits.max_segments = UINT32_MAX / 8;
   size_t start = skip_blanks(text, 0);
-  struct er7_delimiters delimiters;
+  struct er7_delimiters delimiters = {0};
   int code = read_delimiters(text, start, &delimiters, reterr);
   if (code < 0)
     return code;

@@ -481,13 +481,16 @@ static int open_listener(const char *address, uint16_t port, int *ret_fd, struct
 }
 
 static uint16_t bound_port(int fd) {
-  struct sockaddr_storage address;
+  struct sockaddr_storage address = {0};
   socklen_t n = sizeof address;
-  if (getsockname(fd, (struct sockaddr *)&address, &n) < 0)
+  char service[8];
+  uint64_t port;
+  if (getsockname(fd, (struct sockaddr *)&address, &n) < 0 ||
+      getnameinfo((struct sockaddr *)&address, n, NULL, 0, service, sizeof service,
+                  NI_NUMERICSERV) != 0 ||
+      !str_to_u64(str_of(service), &port))
     return 0;
-  if (address.ss_family == AF_INET6)
-    return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-  return ntohs(((struct sockaddr_in *)&address)->sin_port);
+  return (uint16_t)port;
 }
 
 static void init_loop(struct mllp_server *server, unsigned index) {

@@ -96,7 +96,7 @@ static int add_frames(struct send *send, struct str bytes, const char *file, str
 }
 
 static int add_file(struct send *send, const char *path, struct err *reterr) {
-  struct str bytes, text;
+  struct str bytes = STR_NULL, text;
   int code = read_file(send->arena, path, &bytes, reterr);
   if (code < 0)
     return code;
