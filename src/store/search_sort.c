@@ -1,12 +1,11 @@
 /*
  * Pages in the order of _sort. All matches pass by, and the best `count` + 1 behind the mark are
- * kept, so that memory does not grow with the matches. Values are ascending or descending, a
- * resource without a value comes last in both, and equal ones are in the order of their rid.
+ * kept, so that memory does not grow with the matches. Where matches are many and an index has the
+ * order, it is walked instead (search_walk.c).
  */
-#include "store/search_page.h"
+#include "store/search_sort.h"
 
 enum {
-  TEXT_BYTES_MAX = 255,          /* of a text key */
   SORT_CANDIDATES_MAX = 2000000, /* matches that are sorted */
   SORT_BODIES_MAX = 20000,       /* when the key must be read from bodies */
 };
@@ -27,7 +26,7 @@ static int64_t ordered_bits(double value) {
   return bits < 0 ? INT64_MIN - bits - 1 : bits;
 }
 
-static int compare_keys(const struct search_key *a, const struct search_key *b) {
+int search_key_compare(const struct search_key *a, const struct search_key *b) {
   if (a->kind != b->kind)
     return a->kind < b->kind ? -1 : 1;
   if (a->kind == SEARCH_KEY_TEXT)
@@ -37,8 +36,8 @@ static int compare_keys(const struct search_key *a, const struct search_key *b) 
 
 /* Keeps the least value of a resource for ascending, the greatest for descending order. */
 static void consider(struct search_key *key, struct search_key value, bool is_descending) {
-  if (key->kind == SEARCH_KEY_NONE || (compare_keys(&value, key) < 0) != is_descending)
-    if (key->kind == SEARCH_KEY_NONE || compare_keys(&value, key) != 0)
+  if (key->kind == SEARCH_KEY_NONE || (search_key_compare(&value, key) < 0) != is_descending)
+    if (key->kind == SEARCH_KEY_NONE || search_key_compare(&value, key) != 0)
       *key = value;
 }
 
@@ -47,12 +46,12 @@ static struct search_key number_key(int64_t number) {
 }
 
 static struct search_key text_key(struct str text) {
-  if (text.n > TEXT_BYTES_MAX)
-    text.n = TEXT_BYTES_MAX;
+  if (text.n > SEARCH_SORT_TEXT_BYTES_MAX)
+    text.n = SEARCH_SORT_TEXT_BYTES_MAX;
   return (struct search_key){.kind = SEARCH_KEY_TEXT, .text = text};
 }
 
-static bool is_in_keys(const struct search_sort *sort) {
+bool search_sort_is_in_keys(const struct search_sort *sort) {
   return sort->key != SEARCH_SORT_PARAM || sort->type == SEARCH_DATE ||
          sort->type == SEARCH_NUMBER || sort->type == SEARCH_QUANTITY ||
          sort->type == SEARCH_STRING;
@@ -120,15 +119,24 @@ static int key_from_body(struct search_context *c, const struct search_sort *sor
   return 0;
 }
 
+int search_sort_key(struct search_context *c, const struct search_sort *sort,
+                    struct search_candidate *candidate, struct search_key *ret_key,
+                    struct err *reterr) {
+  if (!search_sort_is_in_keys(sort))
+    return key_from_body(c, sort, candidate, ret_key, reterr);
+  *ret_key = key_from_keys(c, sort, candidate);
+  return 0;
+}
+
 /* ---- Order ----------------------------------------------------------------------------------- */
 
-static int compare(const struct search *search, const struct search_key *a, uint64_t a_rid,
-                   const struct search_key *b, uint64_t b_rid) {
+int search_sort_compare(const struct search *search, const struct search_key *a, uint64_t a_rid,
+                        const struct search_key *b, uint64_t b_rid) {
   for (size_t i = 0; i < search->sorts_n; i++) {
     bool a_none = a[i].kind == SEARCH_KEY_NONE, b_none = b[i].kind == SEARCH_KEY_NONE;
     if (a_none != b_none)
       return a_none ? 1 : -1;
-    int order = compare_keys(&a[i], &b[i]);
+    int order = search_key_compare(&a[i], &b[i]);
     if (order != 0)
       return search->sorts[i].is_descending ? -order : order;
   }
@@ -137,7 +145,7 @@ static int compare(const struct search *search, const struct search_key *a, uint
 
 static int compare_matches(const struct sorter *s, const struct search_match *a,
                            const struct search_match *b) {
-  return compare(s->search, a->keys, a->rid, b->keys, b->rid);
+  return search_sort_compare(s->search, a->keys, a->rid, b->keys, b->rid);
 }
 
 /* ---- The heap -------------------------------------------------------------------------------- */
@@ -168,7 +176,7 @@ static void sift_up(struct sorter *s, size_t at) {
   }
 }
 
-/* Copies a key into the place, whose text has room for TEXT_BYTES_MAX. */
+/* Copies a key into the place, whose text has room for SEARCH_SORT_TEXT_BYTES_MAX. */
 static void set_key(struct search_key *place, const struct search_key *key) {
   char *room = (char *)(uintptr_t)place->text.p;
   *place = *key;
@@ -179,7 +187,7 @@ static void set_key(struct search_key *place, const struct search_key *key) {
 
 static int make_room(struct sorter *s, struct search_match *place, struct err *reterr) {
   for (size_t i = 0; i < s->search->sorts_n; i++) {
-    place->keys[i].text.p = arena_alloc(s->c->arena, TEXT_BYTES_MAX);
+    place->keys[i].text.p = arena_alloc(s->c->arena, SEARCH_SORT_TEXT_BYTES_MAX);
     if (!place->keys[i].text.p)
       return err_no_memory(reterr);
   }
@@ -188,7 +196,8 @@ static int make_room(struct sorter *s, struct search_match *place, struct err *r
 
 static int offer(struct sorter *s, const struct search_match *match, struct err *reterr) {
   const struct search_mark *mark = &s->search->mark;
-  if (mark->is_set && compare(s->search, match->keys, match->rid, mark->keys, mark->rid) <= 0)
+  if (mark->is_set &&
+      search_sort_compare(s->search, match->keys, match->rid, mark->keys, mark->rid) <= 0)
     return 0;
   bool is_full = s->n == s->max;
   if (is_full && compare_matches(s, match, &s->heap[0]) >= 0)
@@ -222,18 +231,14 @@ static int offer_candidate(struct sorter *s, struct search_candidate *candidate,
   struct search_match match = {.rid = candidate->rid};
   int code = 0;
   for (size_t i = 0; i < s->search->sorts_n && code == 0; i++) {
-    const struct search_sort *sort = &s->search->sorts[i];
-    if (is_in_keys(sort))
-      match.keys[i] = key_from_keys(s->c, sort, candidate);
-    else
-      code = key_from_body(s->c, sort, candidate, &match.keys[i], reterr);
+    code = search_sort_key(s->c, &s->search->sorts[i], candidate, &match.keys[i], reterr);
   }
   return code ? code : offer(s, &match, reterr);
 }
 
 static size_t most_candidates(const struct search *search) {
   for (size_t i = 0; i < search->sorts_n; i++)
-    if (!is_in_keys(&search->sorts[i]))
+    if (!search_sort_is_in_keys(&search->sorts[i]))
       return SORT_BODIES_MAX;
   return SORT_CANDIDATES_MAX;
 }
@@ -241,6 +246,10 @@ static size_t most_candidates(const struct search *search) {
 int search_sorted_page(struct search_context *c, const struct search *search,
                        const struct search_condition *conditions, struct search_page *ret_page,
                        struct err *reterr) {
+  bool walks;
+  int code = search_walk_pays(c, search, conditions, &walks, reterr);
+  if (code || walks)
+    return code ? code : search_walked_page(c, search, conditions, ret_page, reterr);
   struct sorter s = {.c = c, .search = search, .max = search->count + 1};
   s.heap = ARENA_ARRAY(c->arena, struct search_match, s.max);
   if (!s.heap)
@@ -249,7 +258,7 @@ int search_sorted_page(struct search_context *c, const struct search *search,
       .type = search->type, .conditions = conditions, .n = search->predicates_n, .wants_all = true};
   struct search_source *source;
   size_t looked_at = 0, most = most_candidates(search);
-  int code = search_source_open(c, &wish, &source, reterr);
+  code = search_source_open(c, &wish, &source, reterr);
   while (code == 0) {
     struct search_candidate candidate;
     code = search_next_match(c, source, &wish, &candidate, reterr);

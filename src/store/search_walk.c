@@ -1,0 +1,308 @@
+/*
+ * A sorted page by walking the index that has the order: the first rows that match are the page.
+ * Streams (a date's classes are one each) are merged; a resource with several values counts at its
+ * first one; resources without a value follow at the end.
+ */
+#include "store/search_sort.h"
+
+#include <math.h>
+
+enum {
+  CHUNK_MIN = 64,
+  CHUNK_MAX = 512,
+  WALK_FEWEST = 1000, /* matches that are sorted faster than any index is walked */
+};
+
+struct entry {
+  uint64_t rid;
+  struct search_key key;
+};
+
+struct stream {
+  int date_class;
+  struct entry last; /* read up to here */
+  struct entry entries[CHUNK_MAX];
+  size_t n, at, chunk;
+  bool is_last; /* the chunk at hand is the last one */
+};
+
+struct walk {
+  struct search_context *c;
+  const struct search *search;
+  const struct search_sort *sort;
+  struct stream *streams;
+  size_t streams_n;
+};
+
+/* ---- Does it pay? ---------------------------------------------------------------------------- */
+
+static bool has_index(const struct search *search) {
+  const struct search_sort *sort = &search->sorts[0];
+  return search->sorts_n == 1 && (sort->key == SEARCH_SORT_LAST_UPDATED ||
+                                  (sort->key == SEARCH_SORT_PARAM &&
+                                   (sort->type == SEARCH_DATE || sort->type == SEARCH_STRING)));
+}
+
+/*
+ * To sort costs all n matches; to walk costs count * T / n rows until the page is full, when the
+ * matches are spread evenly over the T resources of the type.
+ */
+int search_walk_pays(struct search_context *c, const struct search *search,
+                     const struct search_condition *conditions, bool *ret_pays,
+                     struct err *reterr) {
+  uint64_t all, n;
+  *ret_pays = false;
+  if (!has_index(search))
+    return 0;
+  int code = search_type_count(c, search->type, &all, reterr);
+  if (code || all < WALK_FEWEST)
+    return code;
+  uint64_t limit = (uint64_t)sqrt((double)(search->count + 1) * (double)all) + 1;
+  limit = limit < WALK_FEWEST ? WALK_FEWEST : limit;
+  struct search_wish wish = {
+      .type = search->type, .conditions = conditions, .n = search->predicates_n};
+  code = search_wish_estimate(c, &wish, limit, &n, reterr);
+  *ret_pays = code == 0 && n >= limit;
+  return code;
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+static bool is_text(const struct walk *w) {
+  return w->sort->key == SEARCH_SORT_PARAM && w->sort->type == SEARCH_STRING;
+}
+
+static const char *column_of(const struct walk *w) {
+  return w->sort->key == SEARCH_SORT_LAST_UPDATED ? "updated" : is_text(w) ? "folded" : "lo";
+}
+
+static void add_from(struct db_query *query, const struct walk *w, const struct stream *stream) {
+  const struct schema *schema = w->c->schema;
+  if (w->sort->key == SEARCH_SORT_LAST_UPDATED) {
+    db_query_add(query, " FROM resource WHERE state=1 AND type=");
+    db_query_i64(query, schema_type_number(schema, w->search->type));
+    return;
+  }
+  db_query_addf(query, " FROM %s WHERE param=", is_text(w) ? "string" : "date");
+  db_query_i64(query, schema_param_number(schema, w->sort->param));
+  db_query_add(query, " AND first=0");
+  if (!is_text(w)) {
+    db_query_add(query, " AND class=");
+    db_query_i64(query, stream->date_class);
+  }
+}
+
+static void add_key(struct db_query *query, const struct search_key *key) {
+  if (key->kind == SEARCH_KEY_TEXT)
+    db_query_text(query, key->text);
+  else
+    db_query_i64(query, key->number);
+}
+
+/* The rows behind `last` in the order of (key, rid). */
+static void add_behind(struct db_query *query, const struct walk *w, const struct stream *stream) {
+  const char *column = column_of(w), *behind = w->sort->is_descending ? "<" : ">";
+  db_query_addf(query, " AND %s%s=", column, behind);
+  add_key(query, &stream->last.key);
+  db_query_addf(query, " AND (%s%s", column, behind);
+  add_key(query, &stream->last.key);
+  db_query_add(query, " OR rid>");
+  db_query_i64(query, (int64_t)stream->last.rid);
+  db_query_addf(query, ") ORDER BY %s%s,rid LIMIT ", column, w->sort->is_descending ? " DESC" : "");
+  db_query_i64(query, (int64_t)stream->chunk);
+}
+
+static int read_entry(struct walk *w, struct db_statement *statement, struct entry *ret_entry,
+                      struct err *reterr) {
+  struct entry entry = {.rid = (uint64_t)db_column_i64(statement, 0)};
+  entry.key.kind = is_text(w) ? SEARCH_KEY_TEXT : SEARCH_KEY_NUMBER;
+  if (is_text(w))
+    entry.key.text = arena_str(w->c->arena, db_column_str(statement, 1));
+  else
+    entry.key.number = db_column_i64(statement, 1);
+  *ret_entry = entry;
+  return is_text(w) && !entry.key.text.p ? err_no_memory(reterr) : 0;
+}
+
+static int fill(struct walk *w, struct stream *stream, struct err *reterr) {
+  struct db_query query;
+  struct db_statement *statement;
+  bool has_row;
+  db_query_init(&query, w->c->scratch);
+  db_query_addf(&query, "SELECT rid,%s", column_of(w));
+  add_from(&query, w, stream);
+  add_behind(&query, w, stream);
+  int code = db_query_start(w->c->db, &query, &statement, reterr);
+  if (code)
+    return code;
+  stream->n = stream->at = 0;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row && stream->n < CHUNK_MAX &&
+         (code = read_entry(w, statement, &stream->entries[stream->n], reterr)) == 0)
+    stream->n++;
+  db_release(statement);
+  stream->is_last = stream->n < stream->chunk;
+  if (stream->n > 0)
+    stream->last = stream->entries[stream->n - 1];
+  stream->chunk = stream->chunk * 2 > CHUNK_MAX ? CHUNK_MAX : stream->chunk * 2;
+  return code;
+}
+
+/* Before the first key there is. */
+static struct entry start_of(const struct walk *w) {
+  const struct search_mark *mark = &w->search->mark;
+  bool is_descending = w->sort->is_descending;
+  if (mark->is_set)
+    return (struct entry){.rid = mark->rid, .key = mark->keys[0]};
+  if (is_text(w))
+    return (struct entry){.key = {.kind = SEARCH_KEY_TEXT,
+                                  .text = is_descending ? STR("\xF4\x8F\xBF\xBF") : STR("")}};
+  return (struct entry){
+      .key = {.kind = SEARCH_KEY_NUMBER, .number = is_descending ? INT64_MAX : INT64_MIN}};
+}
+
+/* The least class of the parameter's dates from `from` on, or -1. */
+static int next_class(struct walk *w, int from, int *ret_class, struct err *reterr) {
+  struct db_query query;
+  int64_t found;
+  db_query_init(&query, w->c->scratch);
+  db_query_add(&query, "SELECT min(class) FROM date WHERE param=");
+  db_query_i64(&query, schema_param_number(w->c->schema, w->sort->param));
+  db_query_add(&query, " AND first=0 AND class>=");
+  db_query_i64(&query, from);
+  int code = db_query_number(w->c->db, &query, -1, &found, reterr);
+  *ret_class = code ? -1 : (int)found;
+  return code;
+}
+
+static int open_streams(struct walk *w, struct err *reterr) {
+  int classes[SCHEMA_DATE_CLASSES] = {0}, code = 0;
+  if (w->sort->key == SEARCH_SORT_LAST_UPDATED || is_text(w)) {
+    w->streams_n = 1;
+  } else {
+    for (int found = 0; found >= 0 && code == 0;) {
+      code = next_class(w, found, &found, reterr);
+      if (code == 0 && found >= 0) {
+        classes[w->streams_n++] = found;
+        found++;
+      }
+    }
+  }
+  w->streams = arena_alloc(w->c->arena, (w->streams_n + 1) * sizeof *w->streams);
+  if (!w->streams)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < w->streams_n; i++) {
+    struct stream *stream = &w->streams[i];
+    stream->date_class = classes[i];
+    stream->last = start_of(w);
+    stream->n = stream->at = 0;
+    stream->chunk = CHUNK_MIN;
+    stream->is_last = false;
+  }
+  return code;
+}
+
+/* The next entry of all streams; its rid is 0 at the end. */
+static int next_entry(struct walk *w, struct entry *ret_entry, struct err *reterr) {
+  struct stream *best = NULL;
+  for (size_t i = 0; i < w->streams_n; i++) {
+    struct stream *stream = &w->streams[i];
+    if (stream->at == stream->n && !stream->is_last) {
+      int code = fill(w, stream, reterr);
+      if (code)
+        return code;
+    }
+    if (stream->at == stream->n)
+      continue;
+    const struct entry *a = &stream->entries[stream->at];
+    const struct entry *b = best ? &best->entries[best->at] : NULL;
+    if (!b || search_sort_compare(w->search, &a->key, a->rid, &b->key, b->rid) < 0)
+      best = stream;
+  }
+  *ret_entry = best ? best->entries[best->at++] : (struct entry){0};
+  return 0;
+}
+
+/* ---- The page -------------------------------------------------------------------------------- */
+
+/* Does the resource of `entry` match, and is this where it stands in the order? */
+static int stands_here(struct walk *w, const struct search_condition *conditions,
+                       const struct entry *entry, bool *ret_stands, struct err *reterr) {
+  struct search_candidate candidate;
+  struct search_key key;
+  arena_reset(w->c->scratch);
+  int code = search_fetch(w->c, entry->rid, &candidate, ret_stands, reterr);
+  if (code || !*ret_stands)
+    return code;
+  *ret_stands = candidate.type == w->search->type;
+  if (*ret_stands)
+    code = search_sort_key(w->c, w->sort, &candidate, &key, reterr);
+  if (code == 0 && *ret_stands)
+    *ret_stands = search_key_compare(&key, &entry->key) == 0;
+  if (code == 0 && *ret_stands)
+    code =
+        search_matches(w->c, conditions, w->search->predicates_n, &candidate, ret_stands, reterr);
+  return code;
+}
+
+static int walk_values(struct walk *w, const struct search_condition *conditions,
+                       struct search_page *page, struct err *reterr) {
+  uint64_t last_rid = 0;
+  int code = open_streams(w, reterr);
+  while (code == 0 && page->n <= w->search->count) {
+    struct entry entry;
+    bool stands;
+    code = next_entry(w, &entry, reterr);
+    if (code || entry.rid == 0)
+      break;
+    if (entry.rid == last_rid)
+      continue; /* a second row with the same key */
+    last_rid = entry.rid;
+    code = stands_here(w, conditions, &entry, &stands, reterr);
+    if (code == 0 && stands)
+      page->p[page->n++] = (struct search_match){.rid = entry.rid, .keys = {entry.key}};
+  }
+  return code;
+}
+
+/* Resources without a value, in the order of their rid. */
+static int walk_rest(struct walk *w, const struct search_condition *conditions,
+                     struct search_page *page, struct err *reterr) {
+  const struct search_mark *mark = &w->search->mark;
+  struct search_wish wish = {
+      .type = w->search->type,
+      .conditions = conditions,
+      .n = w->search->predicates_n,
+      .after = mark->is_set && mark->keys[0].kind == SEARCH_KEY_NONE ? mark->rid : 0};
+  struct search_source *source;
+  int code = search_source_open(w->c, &wish, &source, reterr);
+  while (code == 0 && page->n <= w->search->count) {
+    struct search_candidate candidate;
+    struct search_key key;
+    code = search_next_match(w->c, source, &wish, &candidate, reterr);
+    if (code || candidate.rid == 0)
+      break;
+    code = search_sort_key(w->c, w->sort, &candidate, &key, reterr);
+    if (code == 0 && key.kind == SEARCH_KEY_NONE)
+      page->p[page->n++] = (struct search_match){.rid = candidate.rid};
+  }
+  return code;
+}
+
+int search_walked_page(struct search_context *c, const struct search *search,
+                       const struct search_condition *conditions, struct search_page *ret_page,
+                       struct err *reterr) {
+  struct walk w = {.c = c, .search = search, .sort = &search->sorts[0]};
+  struct search_page page = {.p = ARENA_ARRAY(c->arena, struct search_match, search->count + 1)};
+  bool is_in_rest = search->mark.is_set && search->mark.keys[0].kind == SEARCH_KEY_NONE;
+  int code = 0;
+  if (!page.p)
+    return err_no_memory(reterr);
+  if (!is_in_rest)
+    code = walk_values(&w, conditions, &page, reterr);
+  if (code == 0 && page.n <= search->count && w.sort->key != SEARCH_SORT_LAST_UPDATED)
+    code = walk_rest(&w, conditions, &page, reterr);
+  page.has_more = page.n > search->count;
+  page.n -= page.has_more;
+  *ret_page = page;
+  return code;
+}
