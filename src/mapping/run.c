@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { PATH_BYTES_MAX = 1000 };
+
 void run_note(struct run *run, enum err_code code, struct er7_place place, const char *format,
               ...) {
   if (run->notes.n >= NOTES_MAX) {
@@ -202,20 +204,20 @@ static struct str full_url_of(struct run *run, struct resource *target) {
   return target->full_url;
 }
 
-enum { PATH_BYTES_MAX = 1000 };
-
 static int write_resource(struct run *run, struct resource *resource,
                           struct mapping_resource *ret_resource, struct err *reterr) {
-  struct buf json, path;
-  buf_init_arena(&json, run->arena, SIZE_MAX / 2);
-  buf_init_arena(&path, run->arena, PATH_BYTES_MAX);
-  struct emit emit = {
-      .run = run, .buf = &json, .url_of = full_url_of, .path = &path, .with_lineage = true};
+  buf_clear(&run->json);
+  buf_clear(&run->path);
+  struct emit emit = {.run = run,
+                      .buf = &run->json,
+                      .url_of = full_url_of,
+                      .path = &run->path,
+                      .with_lineage = true};
   emit_resource(&emit, resource->root);
   const struct yyjson_val *root = NULL;
-  if (buf_is_overflown(&json) || arena_is_exhausted(run->arena))
+  if (buf_is_overflown(&run->json) || arena_is_exhausted(run->arena))
     return err_no_memory(reterr);
-  int result = json_parse(run->arena, buf_str(&json), NULL, &root, reterr);
+  int result = json_parse(run->arena, buf_str(&run->json), NULL, &root, reterr);
   if (result)
     return result;
   *ret_resource = (struct mapping_resource){
@@ -288,6 +290,8 @@ int mapping_run(struct arena *arena, const struct maps *maps, const struct er7_m
                     .message = message,
                     .options = options,
                     .each_budget = EACH_BUDGET};
+  buf_init_arena(&run.json, arena, SIZE_MAX / 2);
+  buf_init_arena(&run.path, arena, PATH_BYTES_MAX);
   int result = choose_program(&run, reterr);
   if (!result)
     result = groups_place(&run, reterr);

@@ -45,11 +45,20 @@ struct located {
   uint32_t taken_n; /* located_next: repetitions taken off so far */
 };
 
+/* A located text cut once into its components (or subcomponents): most rows of a data type's map
+ * are about parts that aren't there. */
+enum { PARTS_MAX = 32 };
+struct parts {
+  unsigned n;
+  struct str part[PARTS_MAX];
+};
+
 struct frame {
   struct run *run;
   const struct program_map *map;
   struct located dot;
-  struct node *node; /* `this` */
+  const struct parts *parts; /* of dot, while a map runs on it; NULL: not cut */
+  struct node *node;         /* `this` */
   struct resource *resource, *parent;
   struct group *group;
   int depth;
@@ -93,9 +102,10 @@ struct run {
   VEC(struct resource_pair) pairs; /* of `merge` rows */
   VEC(struct err) notes;
   size_t notes_dropped;
-  uint64_t values_n;    /* elements set from the message so far */
-  bool *is_mapped;      /* did a map run on the segment? */
-  uint32_t each_budget; /* of `all @name...` */
+  uint64_t values_n;     /* elements set from the message so far */
+  bool *is_mapped;       /* did a map run on the segment? */
+  uint32_t each_budget;  /* of `all @name...` */
+  struct buf json, path; /* emit.c: used again for each resource */
   uint32_t list_marks;
   uint32_t bindings_n;
   struct str now;
@@ -140,6 +150,9 @@ bool located_next(const struct run *run, struct located *rest, struct located *r
 /* What a source of a row or condition leads to; a field with its repetitions still together unless
  * one is named. */
 struct located located_source(const struct frame *frame, const struct source *source);
+/* Is there nothing at all? A quick answer before conditions are looked at; false when in doubt. */
+bool source_is_absent(const struct frame *frame, const struct source *source);
+void located_cut(const struct run *run, struct located whole, struct parts *ret_parts);
 /* Down to one text: the first repetition, component, subcomponent. */
 struct located located_leaf(const struct run *run, struct located l);
 struct str located_text(const struct run *run, struct located l);

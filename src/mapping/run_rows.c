@@ -313,6 +313,7 @@ static void fill(const struct frame *frame, const struct row *row, uint32_t inde
   } else if (row->map) {
     struct frame below = *frame;
     below.dot = l;
+    below.parts = NULL;
     below.node = node;
     below.depth++;
     run_map(&below, row->map);
@@ -326,6 +327,7 @@ static void fill(const struct frame *frame, const struct row *row, uint32_t inde
   if (row->end > index + 1) {
     struct frame below = *frame;
     below.dot = l;
+    below.parts = NULL;
     below.node = node;
     below.depth++;
     run_rows(&below, index + 1, row->end);
@@ -462,7 +464,9 @@ void run_rows(struct frame *frame, uint32_t first, uint32_t end) {
   }
   for (uint32_t i = first; i < end; i = row_at(frame, i)->end) {
     const struct row *row = row_at(frame, i);
-    if (row->condition && !expression_holds(frame, row->condition))
+    bool takes = row->kind == ROW_COPY || row->kind == ROW_MAKE;
+    if ((takes && source_is_absent(frame, &row->source)) ||
+        (row->condition && !expression_holds(frame, row->condition)))
       continue;
     switch (row->kind) {
     case ROW_COPY:
@@ -501,10 +505,12 @@ static void note_identity(struct frame *frame, const struct program_map *map) {
   if (!resource->map && (map->identifies || map->first_key)) {
     resource->map = map;
     resource->origin = *frame;
+    resource->origin.parts = NULL; /* it outlives them */
   }
 }
 
-void run_map(struct frame *frame, uint32_t index) {
+/* The map that a map chooses; NULL. */
+static const struct program_map *chosen(const struct frame *frame, uint32_t index) {
   const struct maps *maps = frame->run->maps;
   const struct program_map *map = &maps->maps.p[index];
   for (unsigned hops = 0; map->first_choice && hops < DEPTH_MAX; hops++) {
@@ -512,14 +518,28 @@ void run_map(struct frame *frame, uint32_t index) {
     while (choice && !expression_holds(frame, maps->choices.p[choice].condition))
       choice = maps->choices.p[choice].next;
     if (!choice)
-      return;
+      return NULL;
     map = &maps->maps.p[maps->choices.p[choice].map];
   }
-  note_identity(frame, map);
-  frame->map = map;
-  uint32_t segment = frame->dot.place.segment;
-  if (map->segment && segment != UINT32_MAX && frame->run->codes[segment] == map->segment)
-    for (size_t i = 0; i < 4; i++)
-      frame->run->taken[segment].bits[i] |= map->condition_fields.bits[i];
-  run_rows(frame, map->first_row, map->end_row);
+  return map;
+}
+
+void run_map(struct frame *frame, uint32_t index) {
+  struct parts parts;
+  const struct parts *outer = frame->parts;
+  if (!outer && frame->dot.place.field) {
+    located_cut(frame->run, frame->dot, &parts);
+    frame->parts = &parts;
+  }
+  const struct program_map *map = chosen(frame, index);
+  if (map) {
+    note_identity(frame, map);
+    frame->map = map;
+    uint32_t segment = frame->dot.place.segment;
+    if (map->segment && segment != UINT32_MAX && frame->run->codes[segment] == map->segment)
+      for (size_t i = 0; i < 4; i++)
+        frame->run->taken[segment].bits[i] |= map->condition_fields.bits[i];
+    run_rows(frame, map->first_row, map->end_row);
+  }
+  frame->parts = outer;
 }

@@ -82,6 +82,47 @@ static struct located repetition(const struct run *run, struct located field, un
   return one;
 }
 
+/* 0 when the text is not cut by anything any more. */
+static char delimiter_below(const struct run *run, struct er7_place place) {
+  const struct er7_delimiters *d = &run->message->delimiters;
+  return !place.component ? d->component : !place.subcomponent ? d->subcomponent : '\0';
+}
+
+void located_cut(const struct run *run, struct located whole, struct parts *ret_parts) {
+  char delimiter = delimiter_below(run, whole.place);
+  struct str rest = whole.raw;
+  ret_parts->n = 0;
+  if (delimiter == '\0') {
+    ret_parts->part[ret_parts->n++] = whole.raw;
+    return;
+  }
+  while (ret_parts->n < PARTS_MAX && str_split(&rest, delimiter, &ret_parts->part[ret_parts->n]))
+    ret_parts->n++;
+}
+
+bool source_is_absent(const struct frame *frame, const struct source *source) {
+  const struct run *run = frame->run;
+  if (!source->segment)
+    return frame->parts && source->component && source->component <= PARTS_MAX &&
+           (source->component > frame->parts->n || !frame->parts->part[source->component - 1].n);
+  uint32_t segment = frame->dot.place.segment;
+  if (segment >= run->message->segments_n || run->codes[segment] != source->segment)
+    return false;
+  const struct er7_segment *s = &run->message->segments[segment];
+  return source->field > s->fields_n || !run->message->fields_[s->first_field + source->field].n;
+}
+
+/* A component of "." that was cut already. */
+static struct located cut_part(const struct frame *frame, unsigned n) {
+  struct located l = frame->dot;
+  if (!l.place.component)
+    l.place.component = (uint16_t)n;
+  else if (!l.place.subcomponent)
+    l.place.subcomponent = (uint16_t)n;
+  l.raw = n <= frame->parts->n ? frame->parts->part[n - 1] : STR_NULL;
+  return l;
+}
+
 struct located located_source(const struct frame *frame, const struct source *source) {
   struct run *run = frame->run;
   struct located l = frame->dot;
@@ -95,7 +136,8 @@ struct located located_source(const struct frame *frame, const struct source *so
     return l; /* components are taken of each repetition: see row_part */
   }
   if (source->component)
-    l = located_part(run, l, source->component);
+    l = frame->parts && source->component <= PARTS_MAX ? cut_part(frame, source->component)
+                                                       : located_part(run, l, source->component);
   if (source->subcomponent)
     l = located_part(run, l, source->subcomponent);
   return l;
