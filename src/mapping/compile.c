@@ -147,11 +147,27 @@ static int ignore_row(struct cursor *cursor, struct err *reterr) {
   return cursor_expect_end(cursor, reterr);
 }
 
+/* except "SS", "DL" */
+static int identify_except(struct cursor *cursor, struct program_map *map, struct err *reterr) {
+  do {
+    uint32_t type_code = 0;
+    int result = compile_text(cursor, map->type, &type_code, reterr);
+    if (result)
+      return result;
+    cursor->c->maps->expressions.p[type_code].next = map->identify_except;
+    map->identify_except = type_code;
+  } while (cursor_accept(cursor, ","));
+  return 0;
+}
+
 static int identify_row(struct cursor *cursor, struct err *reterr) {
   struct program_map *map = map_at(cursor->c);
   if (!cursor_accept_word(cursor, "by") || !cursor_accept_word(cursor, "identifier"))
     return compile_fault(cursor, reterr, "'identify by identifier' is what there is");
   map->identifies = true;
+  int result = cursor_accept_word(cursor, "except") ? identify_except(cursor, map, reterr) : 0;
+  if (result)
+    return result;
   return compile_if(cursor, map->type, &map->identify_condition, reterr);
 }
 

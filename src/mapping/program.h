@@ -167,6 +167,7 @@ struct program_map {
   uint32_t first_choice;
   bool identifies, is_snapshot, is_transient, is_data;
   uint32_t identify_condition;
+  uint32_t identify_except; /* first of the texts: identifiers of these types identify nobody */
   uint32_t first_key;
   uint64_t components;               /* of "." that it takes or ignores */
   struct field_set condition_fields; /* that only its conditions look at, or that it ignores */

@@ -33,6 +33,23 @@ static struct str identifier_identity(struct run *run, struct resource *resource
 
 /* The identifiers of a resource. Those without a system come back through `ret_local`, the first
  * only. */
+static const struct node *first_child(const struct node *node, struct str name) {
+  const struct defs_property *property = defs_property(node->type, name);
+  const struct member *member = property ? node_member(node, property) : NULL;
+  return member ? member->first : NULL;
+}
+
+/* Is it of a type that identifies nobody, for it is typed wrong too often (`except`)? */
+static bool is_excepted(const struct resource *resource, const struct node *identifier) {
+  const struct maps *maps = resource->origin.run->maps;
+  const struct node *type = first_child(identifier, STR("type"));
+  for (const struct node *n = type ? first_child(type, STR("coding")) : NULL; n; n = n->next)
+    for (uint32_t e = resource->map->identify_except; e; e = maps->expressions.p[e].next)
+      if (str_equal(node_child_text(n, "code"), maps->expressions.p[e].text))
+        return true;
+  return false;
+}
+
 static void read_identifiers(struct run *run, struct resource *resource,
                              struct mapping_identifier *ret_local) {
   const struct defs_property *property = defs_property(resource->root->type, STR("identifier"));
@@ -41,7 +58,7 @@ static void read_identifiers(struct run *run, struct resource *resource,
   for (const struct node *n = member ? member->first : NULL; n; n = n->next) {
     struct mapping_identifier one = {.system = node_child_text(n, "system"),
                                      .value = node_child_text(n, "value")};
-    if (str_is_empty(one.value))
+    if (str_is_empty(one.value) || is_excepted(resource, n))
       continue;
     if (str_is_empty(one.system)) {
       if (str_is_empty(ret_local->value))

@@ -186,6 +186,24 @@ static struct node *first_coding(const struct frame *frame, struct node *node) {
   return step.property ? node_first(frame->run->arena, node, &step) : NULL;
 }
 
+/* The coding as it was received goes behind those that are there, where the table says it
+ * otherwise. */
+static bool keep_received(const struct frame *frame, struct node *concept, struct node *coding,
+                          const struct table_entry *entry, struct er7_place place, uint32_t row) {
+  static const char *const parts[] = {"system", "version", "code", "display"};
+  struct str system = node_child_text(coding, "system"), code = node_child_text(coding, "code");
+  const struct path_step step = {.property = defs_property(concept->type, STR("coding")),
+                                 .is_list = true};
+  if (concept == coding || !step.property || str_is_empty(code) ||
+      (str_equal(code, entry->code) && (str_is_empty(system) || str_equal(system, entry->system))))
+    return false;
+  struct node *received = node_append(frame->run->arena, concept, &step);
+  for (size_t i = 0; received && i < sizeof parts / sizeof parts[0]; i++)
+    set_child(frame, received, str_of(parts[i]), node_child_text(coding, parts[i]), place, row);
+  set_child(frame, coding, STR("version"), STR_NULL, place, row);
+  return true;
+}
+
 static enum lookup look_up(const struct frame *frame, const struct row *row, struct located leaf,
                            struct str text, struct table_entry *ret_entry) {
   const struct program_table *table = &frame->run->maps->tables.p[row->table];
@@ -217,9 +235,10 @@ static bool set_coded(const struct frame *frame, const struct row *row, uint32_t
   struct node *coding = first_coding(frame, node);
   if (!coding)
     return false;
+  bool is_kept = row->map && keep_received(frame, node, coding, &entry, leaf.place, index);
   set_child(frame, coding, STR("system"), entry.system, leaf.place, index);
   set_child(frame, coding, STR("code"), entry.code, leaf.place, index);
-  if (entry.display.n || !row->map)
+  if (entry.display.n || !row->map || is_kept)
     set_child(frame, coding, STR("display"), entry.display, leaf.place, index);
   return true;
 }

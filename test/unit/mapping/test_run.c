@@ -246,8 +246,8 @@ static void tables_translate(void **state) {
                "\"display\":\"The first\"}]}",
                false);
   assert_table("PID-16 -> maritalStatus : C via T", "B^Text^L",
-               ",\"maritalStatus\":{\"coding\":[{\"code\":\"beta\",\"display\":\"Text\","
-               "\"system\":\"urn:other\"}]}",
+               ",\"maritalStatus\":{\"coding\":[{\"code\":\"beta\",\"system\":\"urn:other\"},"
+               "{\"system\":\"L\",\"code\":\"B\",\"display\":\"Text\"}]}",
                false);
   assert_table("PID-16 -> maritalStatus : C via T", "Q^Text^L",
                ",\"maritalStatus\":{\"coding\":[{\"code\":\"Q\",\"display\":\"Text\",\"system\":"
@@ -447,6 +447,27 @@ static void same_identity_is_one_resource(void **state) {
   assert_int_equal(nth(&result, "Patient", 0)->identifiers_n, 2);
 }
 
+/* Two people with the same wrongly typed number stay two. */
+static void excepted_identifiers_identify_nobody(void **state) {
+  (void)state;
+  struct err err;
+  struct er7_message message;
+  struct maps *maps =
+      compile("map PID[Patient] : Patient\n"
+              "  identify by identifier except \"DL\", \"SS\"\n"
+              "  PID-3 -> identifier\n"
+              "      .1 -> value\n      .4 -> system\n      .5 -> type.coding.code\n"
+              "message TEST\n  for *\n  PID *\n      patient = PID[Patient]\n",
+              &err);
+  assert_non_null(maps);
+  assert_int_equal(arena_on_free(test_arena, (void (*)(void *))maps_close, maps), 0);
+  struct mapping_result result = run_message(
+      maps, "PID|||1^^^A^MR~999^^^S^SS\rPID|||2^^^A^MR~999^^^S^SS\rPID|||2^^^A^MR\r", &message);
+  assert_int_equal(count_type(&result, "Patient"), 2);
+  assert_int_equal(nth(&result, "Patient", 0)->identifiers_n, 1);
+  assert_str(nth(&result, "Patient", 0)->identifiers[0].value, "1");
+}
+
 static void identity_is_the_same_in_the_next_message(void **state) {
   (void)state;
   struct mapping_result one = run_orders("PID|||1^^^A\rOBR|1||F1\rOBX|1||a||x\r");
@@ -602,6 +623,7 @@ int main(void) {
       TEST(one_order_does_not_see_another),
       TEST(names_of_a_group_beside_are_seen),
       TEST(same_identity_is_one_resource),
+      TEST(excepted_identifiers_identify_nobody),
       TEST(identity_is_the_same_in_the_next_message),
       TEST(segments_out_of_order_are_taken_and_noted),
       TEST(a_stray_segment_does_not_tear_the_rest_apart),
