@@ -281,3 +281,18 @@ def test_search_reports_what_it_does_not_know(server):
     outcomes = [e["resource"] for e in lenient.json["entry"] if e["search"]["mode"] == "outcome"]
     assert len(outcomes) == 1 and "nonsense" in str(outcomes)
     assert server.fhir("GET", "Patient?birthdate=yesterday").status == 400
+
+
+def test_the_docs_list_the_interactions_that_there_are(server):
+    """docs/fhir.md and the table of operations are one."""
+    import os
+    import re
+    root = os.path.join(os.path.dirname(__file__), "../..")
+    with open(os.path.join(root, "src/service/rest_operations.c"), encoding="utf-8") as source:
+        table = source.read()
+    rows = re.findall(r'\{"([^"]*)",\s*"([^"]*)",\s*"([A-Z]+)",\s*"([^"]*)",\s*\w+,\s*\w+,\s*"([^"]*)"\}', table)
+    assert len(rows) > 10
+    with open(os.path.join(root, "docs/fhir.md"), encoding="utf-8") as document:
+        text = document.read()
+    for interaction, operation, method, path, meaning in rows:
+        assert f"| {interaction or operation} | `{method} {path}` | {meaning} |" in text
