@@ -222,15 +222,15 @@ static int find_by_search(struct preparation *p, const struct search_pair *pairs
 static int find_one(struct preparation *p, defs_type_id type, struct str query, struct str *ret_id,
                     struct err *reterr) {
   struct store_condition *condition = VEC_PUSH(p->arena, &p->conditions);
-  struct search_pair *pairs;
-  size_t pairs_n;
+  struct search_pair *pairs = NULL;
+  size_t pairs_n = 0;
   if (!condition)
     return err_no_memory(reterr);
   condition->type = type;
   int code = transaction_search_pairs(p->arena, query, &pairs, &pairs_n, reterr);
   if (code)
     return code;
-  if (pairs_n == 0)
+  if (pairs_n == 0 || !pairs)
     return err_set(reterr, ERR_VALUE, "", "The condition names no parameter.");
   if (is_identifier_search(pairs, pairs_n, &condition->system, &condition->code))
     code = store_find_identifier(p->view, p->options->access, p->arena, type, condition->system,

@@ -64,8 +64,11 @@ struct exchange {
   char peer[INET6_ADDRSTRLEN];
 };
 
-static struct exchange *exchange_of(const struct http_request *request) {
-  return (struct exchange *)((uintptr_t)request - offsetof(struct exchange, request));
+/* A request is the first member of its exchange. */
+_Static_assert(offsetof(struct exchange, request) == 0, "an exchange is found by its request");
+
+static const struct exchange *exchange_of(const struct http_request *request) {
+  return (const struct exchange *)(const void *)request;
 }
 
 struct str http_request_header(const struct http_request *request, const char *name) {
@@ -158,8 +161,9 @@ static struct MHD_Response *make_response(struct exchange *x,
   bool is_packed;
   struct str body = pack_body(x, response, &is_packed);
   /* libmicrohttpd only reads a persistent buffer. */
-  struct MHD_Response *made = MHD_create_response_from_buffer(
-      body.n, body.n ? (void *)(uintptr_t)body.p : NULL, MHD_RESPMEM_PERSISTENT);
+  void *bytes = (void *)(uintptr_t)body.p; // NOLINT(performance-no-int-to-ptr): not const there
+  struct MHD_Response *made =
+      MHD_create_response_from_buffer(body.n, bytes, MHD_RESPMEM_PERSISTENT);
   if (!made)
     return NULL;
   if (response->content_type.n > 0)
@@ -178,7 +182,7 @@ static struct MHD_Response *make_response(struct exchange *x,
 }
 
 void http_respond(struct http_request *request, const struct http_response *response) {
-  struct exchange *x = exchange_of(request);
+  struct exchange *x = (struct exchange *)(void *)request;
   struct http_server *server = x->server;
   struct MHD_Connection *connection = x->connection;
   x->response = make_response(x, response);
@@ -484,18 +488,20 @@ static int listen_on(struct http_server *server, int *ret_socket, struct err *re
   snprintf(port, sizeof port, "%u", (unsigned)options->port);
   if (getaddrinfo(options->address, port, &hints, &found) != 0 || !found)
     return err_set(reterr, ERR_VALUE, "", "'%s' is not an address to listen on.", options->address);
-  struct sockaddr_storage bound;
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } bound = {0};
   socklen_t bound_n = sizeof bound;
   int one = 1, code = 0;
   int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
       bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0 ||
-      getsockname(fd, (struct sockaddr *)&bound, &bound_n) != 0)
+      getsockname(fd, &bound.any, &bound_n) != 0)
     code = bind_error(options, errno, reterr);
   if (code == 0) {
-    server->port = bound.ss_family == AF_INET6
-                       ? ntohs(((struct sockaddr_in6 *)(void *)&bound)->sin6_port)
-                       : ntohs(((struct sockaddr_in *)(void *)&bound)->sin_port);
+    server->port = ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
     server->is_loopback = is_loopback_address(found->ai_addr);
     *ret_socket = fd;
   } else if (fd >= 0) {

@@ -172,12 +172,16 @@ void admin_health(struct service *service, struct http_request *request) {
 
 static uint64_t resident_bytes(void) {
   char text[128];
-  unsigned long long total, resident = 0;
+  uint64_t resident = 0;
   FILE *file = fopen("/proc/self/statm", "re");
   if (!file)
     return 0;
-  if (!fgets(text, sizeof text, file) || sscanf(text, "%llu %llu", &total, &resident) != 2)
-    resident = 0;
+  if (fgets(text, sizeof text, file)) {
+    struct str rest = str_of(text), pages;
+    for (int i = 0; i < 2; i++) /* the whole size, then what is resident */
+      if (!str_split(&rest, ' ', &pages) || !str_to_u64(pages, &resident))
+        resident = 0;
+  }
   fclose(file);
   return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
@@ -203,7 +207,7 @@ int admin_figures(struct admin_call *call, struct err *reterr) {
   int code = store_figures(call->service->options.store, &figures, reterr);
   if (code == 0)
     code = count_types(call, &counts, reterr);
-  if (code)
+  if (code || !counts)
     return code;
   json_begin_object(w);
   json_member_string(w, STR("version"), STR(CALLOSUM_VERSION));

@@ -273,13 +273,13 @@ static int write_elements(struct senders *senders, const struct store_lineage_ro
   struct admin_call *call = senders->call;
   struct json_writer *w = &call->w;
   struct lineage_entries entries = {0};
-  const struct store_message_row *message;
+  const struct store_message_row *message = NULL;
   if (row->lineage.n == 0)
     return 0;
   int code = lineage_decode(call->arena, row->lineage, &entries, reterr);
   if (code == 0)
     code = sender_of(senders, row->message, &message, reterr);
-  if (code)
+  if (code || !message)
     return code;
   for (size_t i = 0; i < entries.n; i++) {
     if (map_get(seen, entries.p[i].element))

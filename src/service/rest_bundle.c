@@ -219,14 +219,14 @@ static int init_batch(struct rest_call *call, const struct yyjson_val *bundle,
 static void run_batch(struct rest_call *call, const struct yyjson_val *bundle) {
   struct issues issues = {0};
   struct batch *batch = NULL;
-  struct err err;
+  struct err err = {0};
   int code = init_batch(call, bundle, &issues, &batch, &err);
-  if (code)
-    rest_fail(call, &err);
-  else if (issues.errors_n > 0)
+  if (code == 0 && issues.errors_n > 0)
     rest_fail_issues(call, &issues);
-  else
+  else if (batch)
     run_phases(batch);
+  else
+    rest_fail(call, &err);
 }
 
 /* ---- Both ----------------------------------------------------------------------------------- */

@@ -132,9 +132,9 @@ void rest_search_form(struct rest_call *call) {
   if (code == 0)
     code = transaction_search_pairs(call->arena, call->body, &of_body, &n, &err);
   all = code ? NULL : ARENA_ARRAY(call->arena, struct search_pair, call->pairs_n + n + 1);
-  if (code == 0 && !all)
-    code = err_no_memory(&err);
-  if (code) {
+  if (!all) {
+    if (code == 0)
+      (void)!err_no_memory(&err);
     rest_fail(call, &err);
     return;
   }
