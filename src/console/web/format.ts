@@ -2,7 +2,7 @@
 
 const dayFormat = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
 const monthFormat = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short" });
-const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 function localDay(text: string): Date {
   const [year, month, day] = text.split("-").map(Number);
