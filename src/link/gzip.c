@@ -111,7 +111,7 @@ static int inflate_step(struct gzip_reader *reader, struct buf *out, int *ret_st
   enum { STEP_BYTES = 64 * 1024 };
   size_t room = out->max_bytes - out->n < STEP_BYTES ? out->max_bytes - out->n : STEP_BYTES;
   /* At the maximum one byte of scratch tells a body that just fits from one that is too long. */
-  unsigned char scratch;
+  unsigned char scratch = 0;
   unsigned char *to = room ? (unsigned char *)buf_extend(out, room) : &scratch;
   if (!to)
     return err_no_memory(reterr);
