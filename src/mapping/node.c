@@ -140,13 +140,18 @@ bool node_equal(const struct node *a, const struct node *b) {
   return !m && !n;
 }
 
+/* So many items of a list are compared with each that comes: a bound for lists that no honest
+ * message has. */
+enum { MERGE_LOOKS_MAX = 500 };
+
 /* Appends to the list `into` those items of `from` that it doesn't hold. */
 static void merge_lists(struct node *parent, struct member *into, struct node *items) {
   while (items) {
     struct node *next = items->next, *known = into->first;
-    while (known && !node_equal(known, items))
+    unsigned looked_at = 0;
+    while (known && looked_at++ < MERGE_LOOKS_MAX && !node_equal(known, items))
       known = known->next;
-    if (!known) {
+    if (!known || looked_at > MERGE_LOOKS_MAX) {
       items->next = NULL;
       items->parent = parent;
       if (into->last)

@@ -78,6 +78,7 @@ struct resource {
   struct str identity;
   struct mapping_identifier *identifiers;
   size_t identifiers_n;
+  uint32_t namesakes_n; /* others of this message with the same key */
   struct str full_url;
   uint32_t index;     /* in the result */
   uint32_t list_mark; /* emit.c: the last list that it was written into */

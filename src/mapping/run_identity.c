@@ -148,13 +148,10 @@ struct str identity_of(struct run *run, struct resource *resource) {
 
 /* Two segments of one message with the same key are two things: the second is known by key and
  * number. */
-static struct str numbered(struct run *run, const struct map *known, struct str identity) {
-  for (unsigned n = 2; n < 10000; n++) {
-    struct str text = arena_printf(run->arena, "%.*s%c#%u", STR_ARG(identity), PART_SEPARATOR, n);
-    if (!text.p || !map_get(known, text))
-      return text;
-  }
-  return identity;
+static struct str numbered(struct run *run, struct resource *first) {
+  first->namesakes_n++;
+  return arena_printf(run->arena, "%.*s%c#%u", STR_ARG(first->identity), PART_SEPARATOR,
+                      first->namesakes_n + 1);
 }
 
 static struct resource *same_known(struct run *run, const struct map *known,
@@ -202,7 +199,7 @@ int run_resolve_identity(struct run *run, struct err *reterr) {
   for (size_t i = 0; !result && i < run->resources.n; i++) {
     struct resource *resource = run->resources.p[i], *same = same_known(run, &known, resource);
     if (same && resource->name && resource->is_known_by_key && same->is_known_by_key) {
-      resource->identity = numbered(run, &known, resource->identity);
+      resource->identity = numbered(run, same);
       same = NULL;
     }
     if (same)

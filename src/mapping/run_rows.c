@@ -204,6 +204,20 @@ static bool keep_received(const struct frame *frame, struct node *concept, struc
   return true;
 }
 
+/* Notes reach logs and answers: what looks like words (a name in the wrong field) stays out of
+ * them. */
+static bool may_be_told(struct str code) {
+  enum { CODE_BYTES_MAX = 12 };
+  for (size_t i = 0; i < code.n; i++) {
+    char c = code.p[i];
+    bool is_plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                    c == '-' || c == '_' || c == '.' || c == '/';
+    if (!is_plain)
+      return false;
+  }
+  return code.n <= CODE_BYTES_MAX;
+}
+
 static enum lookup look_up(const struct frame *frame, const struct row *row, struct located leaf,
                            struct str text, struct table_entry *ret_entry) {
   const struct program_table *table = &frame->run->maps->tables.p[row->table];
@@ -211,9 +225,12 @@ static enum lookup look_up(const struct frame *frame, const struct row *row, str
   if (str_is_empty(text))
     return LOOKUP_NONE;
   enum lookup answer = table_lookup(frame->run->arena, table, frame->run->maps, text, ret_entry);
-  if (answer == LOOKUP_UNKNOWN)
+  if (answer == LOOKUP_UNKNOWN && may_be_told(text))
     run_note(frame->run, ERR_CODE_INVALID, leaf.place, "the code '%.*s' is not in table %.*s",
-             (int)(text.n > 40 ? 40 : text.n), text.p, STR_ARG(table->name));
+             STR_ARG(text), STR_ARG(table->name));
+  else if (answer == LOOKUP_UNKNOWN)
+    run_note(frame->run, ERR_CODE_INVALID, leaf.place, "the text here is no code of table %.*s",
+             STR_ARG(table->name));
   return answer;
 }
 
