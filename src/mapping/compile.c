@@ -152,6 +152,8 @@ static int identify_except(struct cursor *cursor, struct program_map *map, struc
   do {
     uint32_t type_code = 0;
     int result = compile_text(cursor, map->type, &type_code, reterr);
+    if (!result && cursor->c->maps->expressions.p[type_code].op != EXPRESSION_STRING)
+      result = compile_fault(cursor, reterr, "codes in quotes are wanted after 'except'");
     if (result)
       return result;
     cursor->c->maps->expressions.p[type_code].next = map->identify_except;

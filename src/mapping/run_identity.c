@@ -31,8 +31,6 @@ static struct str identifier_identity(struct run *run, struct resource *resource
   return buf_str(&buf);
 }
 
-/* The identifiers of a resource. Those without a system come back through `ret_local`, the first
- * only. */
 static const struct node *first_child(const struct node *node, struct str name) {
   const struct defs_property *property = defs_property(node->type, name);
   const struct member *member = property ? node_member(node, property) : NULL;
@@ -50,6 +48,8 @@ static bool is_excepted(const struct resource *resource, const struct node *iden
   return false;
 }
 
+/* The identifiers of a resource. Those without a system come back through `ret_local`, the first
+ * only. */
 static void read_identifiers(struct run *run, struct resource *resource,
                              struct mapping_identifier *ret_local) {
   const struct defs_property *property = defs_property(resource->root->type, STR("identifier"));

@@ -1,5 +1,8 @@
 #include "maps.h"
 
+#include <stdlib.h>
+#include <sys/stat.h>
+
 struct fault {
   const char *text;  /* the file */
   unsigned line;     /* 0: no fault */
@@ -93,6 +96,34 @@ static void folder_that_is_not_there_is_told(void **state) {
   assert_int_equal(maps_open("/nonexistent/maps", &maps, &err), ERR_IO);
 }
 
+static void write_map(const char *dir, const char *name, const char *text) {
+  struct str path = arena_printf(test_arena, "%s/tables/%s", dir, name);
+  FILE *out = fopen(path.p, "w");
+  assert_non_null(out);
+  assert_true(fputs(text, out) >= 0);
+  assert_int_equal(fclose(out), 0);
+}
+
+static void files_of_the_site_take_the_place_of_their_namesakes(void **state) {
+  (void)state;
+  char dir[] = "/tmp/callosum-maps-XXXXXX";
+  assert_non_null(mkdtemp(dir));
+  struct str tables = arena_printf(test_arena, "%s/tables", dir);
+  assert_int_equal(mkdir(tables.p, 0700), 0);
+  struct maps *maps = NULL;
+  struct err err;
+  write_map(dir, "AdministrativeSex.map", "table AdministrativeSex\n  F > female\n");
+  assert_int_equal(maps_open(dir, &maps, &err), ERR_STRUCTURE);
+  assert_string_equal(err.where, "tables/AdministrativeSex.map line 2");
+  write_map(dir, "AdministrativeSex.map", "table AdministrativeSex\n  W -> female\n");
+  write_map(dir, "Local.map", "table Local\n  1 -> one\n");
+  assert_int_equal(maps_open(dir, &maps, &err), 0);
+  maps_close(maps);
+  const char *const names[] = {"tables/AdministrativeSex.map", "tables/Local.map", "tables", ""};
+  for (size_t i = 0; i < 4; i++)
+    assert_int_equal(remove(arena_printf(test_arena, "%s/%s", dir, names[i]).p), 0);
+}
+
 static void row_is_found_by_its_number(void **state) {
   (void)state;
   struct err err;
@@ -108,8 +139,11 @@ static void row_is_found_by_its_number(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(compiler_tells_file_line_and_reason), TEST(nesting_without_end_is_refused),
-      TEST(maps_of_the_program_compile),         TEST(folder_that_is_not_there_is_told),
+      TEST(compiler_tells_file_line_and_reason),
+      TEST(nesting_without_end_is_refused),
+      TEST(maps_of_the_program_compile),
+      TEST(folder_that_is_not_there_is_told),
+      TEST(files_of_the_site_take_the_place_of_their_namesakes),
       TEST(row_is_found_by_its_number),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
