@@ -1,8 +1,10 @@
 /*
  * The store alone: how fast commits that are already parsed become durable, and what they weigh.
  *
- *   bench_store BUNDLES FOLDER [bulk]   BUNDLES: transaction bundles, one per line, .zst or plain.
- *                                       Prints one line per figure, `name value unit`.
+ *   bench_store BUNDLES FOLDER [bulk]   BUNDLES: transaction bundles, one per line, .zst or plain
+ *   bench_store N FOLDER writers        N threads that each store one small resource after another
+ *
+ * Prints one line per figure, `name value unit`.
  */
 #include "base/clock.h"
 #include "base/map.h"
@@ -147,25 +149,95 @@ static void run(struct store *store, struct loaded *loaded) {
          prepare_s * 1e6 / n, (cpu_s() - cpu) * 1e6 / n);
 }
 
-int main(int argc, char **argv) {
-  if (argc < 3)
-    return fail("usage: bench_store BUNDLES FOLDER [bulk]", NULL);
+/* ---- Writers that wait for each commit ---- */
+
+#define WRITERS_MAX 256
+#define WRITERS_S 3
+
+struct writer {
+  struct store *store;
+  size_t number, commits_n;
+  int64_t until_us;
+  pthread_t thread;
+};
+
+static void *run_writer(void *what) {
+  struct writer *writer = what;
+  struct arena *arena = arena_new((size_t)16 << 20);
   struct err err;
-  struct loaded loaded = {.arena = arena_new((size_t)8 << 30)};
-  if (search_values_init(&err) != 0)
-    return fail("definitions", &err);
-  struct str text = read_file(loaded.arena, argv[1]), line;
-  if (!text.p)
-    return fail(argv[1], NULL);
-  while (str_split(&text, '\n', &line))
-    if (line.n && load_bundle(&loaded, line, &err) != 0)
-      return fail(argv[1], &err);
-  struct str path = arena_printf(loaded.arena, "%s/bench_store.db", argv[2]);
+  while (arena && clock_monotonic_us() < writer->until_us) {
+    struct store_write write = {.type = defs_type_by_name(STR("Patient"))};
+    write.id = arena_printf(arena, "w%zu-%zu", writer->number, writer->commits_n);
+    write.body = arena_printf(arena,
+                              "{\"resourceType\":\"Patient\",\"id\":\"%.*s\",\"identifier\":[{"
+                              "\"system\":\"urn:a\",\"value\":\"%zu\"}]}",
+                              STR_ARG(write.id), writer->commits_n);
+    struct search_value value = {.param = defs_param_by_code(write.type, STR("identifier")),
+                                 .type = SEARCH_TOKEN,
+                                 .token = {.system = STR("urn:a"), .code = write.id}};
+    write.values = (struct search_values){&value, 1};
+    struct store_commit commit = {
+        .arena = arena, .principal = STR("bench"), .writes = &write, .writes_n = 1};
+    if (store_commit_wait(writer->store, &commit, &err) != 0)
+      break;
+    writer->commits_n++;
+    arena_reset(arena);
+  }
+  arena_free(arena);
+  return NULL;
+}
+
+static void run_writers(struct store *store, size_t n) {
+  static struct writer writers[WRITERS_MAX];
+  double cpu = cpu_s();
+  int64_t start_us = clock_monotonic_us();
+  size_t total = 0;
+  n = n < WRITERS_MAX ? n : WRITERS_MAX;
+  for (size_t i = 0; i < n; i++) {
+    writers[i] = (struct writer){
+        .store = store, .number = i, .until_us = start_us + WRITERS_S * (int64_t)1000000};
+    if (pthread_create(&writers[i].thread, NULL, run_writer, &writers[i]) != 0)
+      n = i;
+  }
+  for (size_t i = 0; i < n; i++) {
+    pthread_join(writers[i].thread, NULL);
+    total += writers[i].commits_n;
+  }
+  double s = (double)(clock_monotonic_us() - start_us) / 1e6;
+  printf("writers %zu\ncommitted %.0f commits/s\ncpu %.1f us/commit\n", n, (double)total / s,
+         (cpu_s() - cpu) * 1e6 / (double)total);
+}
+
+static int load(struct loaded *loaded, const char *file, struct err *reterr) {
+  struct str text = read_file(loaded->arena, file), line;
+  int code = text.p ? 0 : err_set(reterr, ERR_IO, "", "%s can't be read", file);
+  if (code == 0)
+    code = search_values_init(reterr);
+  while (code == 0 && str_split(&text, '\n', &line))
+    if (line.n)
+      code = load_bundle(loaded, line, reterr);
+  return code;
+}
+
+int main(int argc, char **argv) {
+  struct err err;
   struct store *store;
   struct store_figures figures;
-  if (store_open(&(struct store_options){.path = path.p, .is_bulk = argc > 3}, &store, &err) != 0)
+  if (argc < 3)
+    return fail("usage: bench_store BUNDLES FOLDER [bulk], or bench_store N FOLDER writers", NULL);
+  bool is_bulk = argc > 3 && strcmp(argv[3], "bulk") == 0;
+  bool has_writers = argc > 3 && strcmp(argv[3], "writers") == 0;
+  uint64_t writers_n = 0;
+  struct loaded loaded = {.arena = arena_new((size_t)8 << 30)};
+  if (has_writers ? !str_to_u64(str_of(argv[1]), &writers_n) : load(&loaded, argv[1], &err) != 0)
+    return fail(argv[1], has_writers ? NULL : &err);
+  struct str path = arena_printf(loaded.arena, "%s/bench_store.db", argv[2]);
+  if (store_open(&(struct store_options){.path = path.p, .is_bulk = is_bulk}, &store, &err) != 0)
     return fail(path.p, &err);
-  run(store, &loaded);
+  if (has_writers)
+    run_writers(store, writers_n);
+  else
+    run(store, &loaded);
   if (store_figures(store, &figures, &err) == 0)
     printf("fsyncs %llu\n", (unsigned long long)figures.fsyncs);
   int64_t start_us = clock_monotonic_us();
