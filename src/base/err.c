@@ -60,8 +60,3 @@ int err_set_at(struct err *reterr, enum err_code code, struct str where, const c
   va_end(args);
   return result;
 }
-
-int err_no_memory(struct err *reterr) {
-  return err_set(reterr, ERR_NO_MEMORY, "",
-                 "Out of memory, or the limit for one request was reached.");
-}

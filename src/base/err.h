@@ -97,7 +97,10 @@ int err_set_at(struct err *reterr, enum err_code code, struct str where, const c
     __attribute__((format(printf, 4, 5)));
 
 /* The usual one: no memory, or the arena's cap was reached. */
-int err_no_memory(struct err *reterr);
+static inline int err_no_memory(struct err *reterr) {
+  err_set(reterr, ERR_NO_MEMORY, "", "Out of memory, or the limit for one request was reached.");
+  return ERR_NO_MEMORY;
+}
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 

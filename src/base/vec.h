@@ -15,8 +15,9 @@
   }
 
 #define VEC_PUSH(arena, vec)                                                                       \
-  ((__typeof__((vec)->p))vec_push((arena), (void **)&(vec)->p, &(vec)->n, &(vec)->capacity,        \
-                                  sizeof *(vec)->p))
+  ((__typeof__((vec)->p))vec_push(                                                                 \
+      (arena), (void **)&(vec)->p, &(vec)->n, &(vec)->capacity,                                    \
+      sizeof *(vec)->p)) /* NOLINT(bugprone-sizeof-expression): items may be addresses */
 
 void *vec_push(struct arena *arena, void **p, size_t *n, size_t *capacity, size_t item_bytes);
 

@@ -42,7 +42,8 @@ struct job {
 
 /* A line that will be tried again. */
 struct late {
-  struct origin origin; /* the text is owned */
+  struct origin origin;
+  char *text; /* of the origin */
   struct late *next;
 };
 
@@ -135,6 +136,7 @@ static void keep_for_later(struct import *import, const struct origin *origin) {
     return;
   }
   memcpy(text, origin->text.p, origin->text.n);
+  late->text = text;
   late->origin = (struct origin){origin->path, origin->line, str_n(text, origin->text.n)};
   pthread_mutex_lock(&import->lock);
   *import->late_end = late;
@@ -487,7 +489,7 @@ static void store_all_late(struct import *import) {
       }
       has_progress |= code == 0;
       *place = late->next;
-      free((void *)(uintptr_t)late->origin.text.p);
+      free(late->text);
       free(late);
     }
   }
@@ -506,7 +508,7 @@ int import_finish(struct import *import, struct import_figures *ret_figures, str
   store_all_late(import);
   for (struct late *late = import->late, *next; late; late = next) {
     next = late->next;
-    free((void *)(uintptr_t)late->origin.text.p);
+    free(late->text);
     free(late);
   }
   int code = import->code;

@@ -18,6 +18,7 @@
 struct committer {
   struct db *db;
   struct group group;
+  uint8_t *is_identifier;  /* of the group */
   struct sequence durable; /* after the last group */
   size_t group_max, queue_max;
   bool is_bulk;
@@ -27,7 +28,7 @@ struct committer {
   struct store_commit *first, *last;
   size_t queue_n, queue_rows, urgent_n;
   bool is_closing, wants_checkpoint, is_checkpointing;
-  struct committer_figures figures;
+  uint64_t fsyncs;
 
   struct db *log_db;
   pthread_t commit_thread, log_thread;
@@ -128,6 +129,12 @@ static int add_all(struct committer *committer, struct store_commit *commits, st
   return 0;
 }
 
+static void count_fsync(struct committer *committer) {
+  pthread_mutex_lock(&committer->lock);
+  committer->fsyncs++;
+  pthread_mutex_unlock(&committer->lock);
+}
+
 static int run_transaction(struct committer *committer, struct store_commit *commits,
                            struct err *reterr) {
   struct group *group = &committer->group;
@@ -141,22 +148,15 @@ static int run_transaction(struct committer *committer, struct store_commit *com
   bool is_empty = code == 0 && group->sequence.seq == committer->durable.seq;
   if (code == 0 && !is_empty)
     code = db_commit(committer->db, reterr);
-  if (code == 0 && !is_empty)
+  if (code == 0 && !is_empty) {
     committer->durable = group->sequence;
+    count_fsync(committer);
+  }
   if (code != 0 || is_empty)
     db_rollback(committer->db);
   if (code != 0) /* words that were noted as known may not be there */
     memset(group->known_words, 0, WORDS_KNOWN * sizeof *group->known_words);
   return code;
-}
-
-static void publish(struct committer *committer) {
-  pthread_mutex_lock(&committer->lock);
-  committer->figures.versions = committer->durable.versions;
-  committer->figures.messages = committer->durable.message;
-  committer->figures.commits = committer->durable.seq;
-  committer->figures.fsyncs++;
-  pthread_mutex_unlock(&committer->lock);
 }
 
 /* Trouble that every commit would meet. */
@@ -167,8 +167,6 @@ static bool is_of_the_machine(int code) {
 static void run_group(struct committer *committer, struct store_commit *commits) {
   struct err err;
   int code = run_transaction(committer, commits, &err);
-  if (code == 0)
-    publish(committer);
   bool try_each = code != 0 && commits->next_ && !is_of_the_machine(code);
   if (code != 0 && !try_each)
     log_error("store", "a group of changes was not stored: %s", err.text);
@@ -270,12 +268,12 @@ static int read_sequence(struct committer *committer, struct sequence *ret_seque
 
 static int find_identifier_params(struct committer *committer, struct err *reterr) {
   const struct schema *schema = committer->group.schema;
-  uint8_t *is_identifier = calloc(schema->params_n, 1);
-  if (!is_identifier)
+  committer->is_identifier = calloc(schema->params_n, 1);
+  if (!committer->is_identifier)
     return err_no_memory(reterr);
   for (size_t i = 1; i < schema->params_n; i++)
-    is_identifier[i] = str_is(defs_param(schema->params[i])->code, "identifier");
-  committer->group.is_identifier = is_identifier;
+    committer->is_identifier[i] = str_is(defs_param(schema->params[i])->code, "identifier");
+  committer->group.is_identifier = committer->is_identifier;
   return 0;
 }
 
@@ -316,11 +314,8 @@ int committer_open(const struct committer_options *options, struct committer **r
     code = db_open(&(struct db_options){.path = options->store->path,
                                         .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}},
                    &committer->log_db, reterr);
-  if (code == 0) {
-    publish(committer);
-    committer->figures.fsyncs = 0;
+  if (code == 0)
     code = start_threads(committer, reterr);
-  }
   if (code == 0)
     *ret_committer = committer;
   else
@@ -343,17 +338,17 @@ void committer_close(struct committer *committer) {
   db_close(committer->log_db);
   arena_free(committer->group.arena);
   free(committer->group.known_words);
-  free((void *)(uintptr_t)committer->group.is_identifier);
+  free(committer->is_identifier);
   pthread_cond_destroy(&committer->has_log);
   pthread_cond_destroy(&committer->has_work);
   pthread_mutex_destroy(&committer->lock);
   free(committer);
 }
 
-struct committer_figures committer_figures(struct committer *committer) {
+void committer_figures(struct committer *committer, uint64_t *ret_fsyncs,
+                       uint64_t *ret_queue_length) {
   pthread_mutex_lock(&committer->lock);
-  struct committer_figures figures = committer->figures;
-  figures.queue_length = committer->queue_n;
+  *ret_fsyncs = committer->fsyncs;
+  *ret_queue_length = committer->queue_n;
   pthread_mutex_unlock(&committer->lock);
-  return figures;
 }

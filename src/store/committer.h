@@ -27,9 +27,8 @@ void committer_close(struct committer *committer); /* NULL is allowed */
 /* `commit` is prepared. A full queue answers at once with ERR_BUSY. */
 void committer_submit(struct committer *committer, struct store_commit *commit);
 
-struct committer_figures {
-  uint64_t versions, messages, commits, fsyncs, queue_length;
-};
-struct committer_figures committer_figures(struct committer *committer);
+/* Transactions that were made durable since it was opened, and commits that wait now. */
+void committer_figures(struct committer *committer, uint64_t *ret_fsyncs,
+                       uint64_t *ret_queue_length);
 
 #endif

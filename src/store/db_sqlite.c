@@ -26,8 +26,9 @@ struct db_statement {
   sqlite3_stmt *stmt;
   struct db *db;
   uint64_t text_hash, used_at;
-  struct str text; /* NULL: not kept */
-  int failed;      /* the first bind that did not work */
+  char *text;
+  size_t text_n;
+  int failed; /* the first bind that did not work */
   bool is_taken;
 };
 
@@ -96,15 +97,17 @@ static int fail(struct db *db, int result, struct err *reterr) {
   enum err_code code = code_of(db->handle, result);
   int basic = result & 0xff;
   if (basic == SQLITE_CORRUPT)
-    return err_set(reterr, code, "", "%s is damaged: %s. Restore it from a backup.", db->path,
-                   sqlite3_errmsg(db->handle));
-  if (basic == SQLITE_NOTADB)
-    return err_set(reterr, code, "", "%s is not a store of Callosum.", db->path);
-  if (code == ERR_NO_SPACE)
-    return err_set(reterr, code, "", "There is no space left for %s.", db->path);
-  if (code == ERR_READ_ONLY)
-    return err_set(reterr, code, "", "%s or its folder can't be written.", db->path);
-  return err_set(reterr, code, "", "%s: %s.", db->path, sqlite3_errmsg(db->handle));
+    err_set(reterr, code, "", "%s is damaged: %s. Restore it from a backup.", db->path,
+            sqlite3_errmsg(db->handle));
+  else if (basic == SQLITE_NOTADB)
+    err_set(reterr, code, "", "%s is not a store of Callosum.", db->path);
+  else if (code == ERR_NO_SPACE)
+    err_set(reterr, code, "", "There is no space left for %s.", db->path);
+  else if (code == ERR_READ_ONLY)
+    err_set(reterr, code, "", "%s or its folder can't be written.", db->path);
+  else
+    err_set(reterr, code, "", "%s: %s.", db->path, sqlite3_errmsg(db->handle));
+  return code;
 }
 
 /* ---- A connection ---- */
@@ -251,7 +254,7 @@ int db_open(const struct db_options *options, struct db **ret_db, struct err *re
 
 static void statement_free(struct db_statement *statement) {
   sqlite3_finalize(statement->stmt);
-  free((void *)(uintptr_t)statement->text.p);
+  free(statement->text);
   free(statement);
 }
 
@@ -334,7 +337,7 @@ static struct db_statement *kept(struct db *db, uint64_t text_hash, struct str s
   for (size_t i = 0; i < db->statements_n; i++) {
     struct db_statement *statement = db->statements[i];
     if (statement->text_hash == text_hash && !statement->is_taken &&
-        str_equal(statement->text, sql))
+        str_equal(str_n(statement->text, statement->text_n), sql))
       return statement;
   }
   return NULL;
@@ -368,7 +371,7 @@ int db_prepare(struct db *db, struct str sql, struct db_statement **ret_statemen
     }
     memcpy(text, sql.p, sql.n);
     *statement =
-        (struct db_statement){.db = db, .text_hash = text_hash, .text = str_n(text, sql.n)};
+        (struct db_statement){.db = db, .text_hash = text_hash, .text = text, .text_n = sql.n};
     int result = sqlite3_prepare_v3(db->handle, sql.p, (int)sql.n, SQLITE_PREPARE_PERSISTENT,
                                     &statement->stmt, NULL);
     if (result != SQLITE_OK) {

@@ -84,7 +84,8 @@ static int write_resources(struct group *group, struct err *reterr) {
   if (!rows)
     return err_no_memory(reterr);
   if (n > 1)
-    qsort(group->dirty.p, n, sizeof *group->dirty.p, by_rid);
+    qsort(group->dirty.p, n, sizeof(struct slot *),
+          by_rid); /* NOLINT(bugprone-sizeof-expression) */
   for (size_t i = 0; i < n; i++) {
     struct slot *slot = group->dirty.p[i];
     struct resource_row *row = slot->is_new ? &rows[new_n++] : &rows[n - ++old_n];

@@ -322,7 +322,7 @@ static char *put_key(char *p, const struct key *key) {
   case KEYS_URI:
     return put_word(p, (uint64_t)key->hash);
   case KEYS_REFERENCE: /* rids are small, so the sign goes to the lowest bit */
-    return put_varint(p, (uint64_t)key->target << 1 ^ (uint64_t)(key->target >> 63));
+    return put_varint(p, (uint64_t)key->target << 1 ^ (key->target < 0 ? UINT64_MAX : 0));
   case KEYS_DATE:
     p = put_word(p, (uint64_t)key->lo);
     return put_varint(p, (uint64_t)key->date.hi - (uint64_t)key->lo);

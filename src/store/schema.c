@@ -108,10 +108,10 @@ static int read_key(struct db *db, struct hash_key *ret_key, struct err *reterr)
   bool has_row = false;
   code = db_step(statement, &has_row, reterr);
   struct str value = code == 0 && has_row ? db_column_str(statement, 0) : STR_NULL;
-  if (code == 0 && value.n != sizeof *ret_key)
-    code = err_set(reterr, ERR_STORE, "", "The store has lost its key; restore it from a backup.");
-  if (code == 0)
+  if (value.p && value.n == sizeof *ret_key)
     memcpy(ret_key, value.p, sizeof *ret_key);
+  else if (code == 0)
+    code = err_set(reterr, ERR_STORE, "", "The store has lost its key; restore it from a backup.");
   db_release(statement);
   return code;
 }
@@ -133,8 +133,10 @@ static int numbers_init(struct numbers *numbers, struct db *db, struct arena *ar
   int code = db_query_number(db, &query, 0, &max, reterr);
   if (code != 0)
     return code;
-  if (max < 0 || (uint64_t)max + ids >= UINT16_MAX)
-    return err_set(reterr, ERR_STORE, "", "The store numbers too many types or parameters.");
+  if (max < 0 || (uint64_t)max + ids >= UINT16_MAX) {
+    err_set(reterr, ERR_STORE, "", "The store numbers too many types or parameters.");
+    return ERR_STORE;
+  }
   numbers->ids_n = (size_t)max + 1;
   numbers->by_id = ARENA_ARRAY(arena, uint16_t, ids + 1);
   numbers->ids = ARENA_ARRAY(arena, uint16_t, numbers->ids_n + ids + 1); /* room for new ones */
@@ -224,7 +226,7 @@ static int add_params(struct db *db, struct numbers *numbers, struct err *reterr
 /* `may_add`: give numbers to what the file does not know yet (in a write transaction). */
 static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct schema *schema,
                         struct err *reterr) {
-  struct numbers types, params;
+  struct numbers types = {0}, params = {0};
   int code =
       numbers_init(&types, db, arena, "SELECT max(number) FROM type", defs_types_count(), reterr);
   if (code == 0)

@@ -22,6 +22,7 @@ struct store_view {
 };
 
 struct store {
+  char *path;
   struct store_options options;
   struct arena *arena; /* the schema's numbers */
   struct schema schema;
@@ -107,9 +108,10 @@ int store_open(const struct store_options *options, struct store **ret_store, st
     return err_no_memory(reterr);
   pthread_mutex_init(&store->lock, NULL);
   pthread_cond_init(&store->has_view, NULL);
+  store->path = strdup(options->path);
   size_t readers = or_default(options->readers, READERS_DEFAULT);
   store->options = (struct store_options){
-      .path = strdup(options->path),
+      .path = store->path,
       .readers = readers < READERS_MAX ? readers : READERS_MAX,
       .group_max =
           or_default(options->group_max, options->is_bulk ? BULK_GROUP_DEFAULT : GROUP_DEFAULT),
@@ -138,7 +140,7 @@ void store_close(struct store *store) {
   body_codec_close(store->codec);
   db_close(store->writer);
   arena_free(store->arena);
-  free((void *)(uintptr_t)store->options.path);
+  free(store->path);
   pthread_cond_destroy(&store->has_view);
   pthread_mutex_destroy(&store->lock);
   free(store);
@@ -222,8 +224,10 @@ static void give_view(struct store_view *view) {
 
 int store_view_open(struct store *store, struct store_view **ret_view, struct err *reterr) {
   struct store_view *view = take_view(store);
-  if (!view)
-    return err_set(reterr, ERR_BUSY, "", "Too many readers at the same time; try again later.");
+  if (!view) {
+    err_set(reterr, ERR_BUSY, "", "Too many readers at the same time; try again later.");
+    return ERR_BUSY;
+  }
   int code = db_begin_read(view->db, reterr);
   if (code != 0) {
     give_view(view);
@@ -256,35 +260,43 @@ const struct schema *store_schema(const struct store *store) {
   return &store->schema;
 }
 
+static int read_figures(struct db *db, struct store_figures *figures, struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  int code = db_prepare(db,
+                        STR("SELECT (SELECT sum(n) FROM counter WHERE kind=1),"
+                            "(SELECT n FROM counter WHERE kind=2 AND number=0),"
+                            "(SELECT max(number) FROM message),(SELECT max(seq) FROM commit_log)"),
+                        &row, reterr);
+  if (code != 0)
+    return code;
+  code = db_step(row, &has_row, reterr);
+  if (code == 0 && has_row) {
+    figures->resources = (uint64_t)db_column_i64(row, 0);
+    figures->versions = (uint64_t)db_column_i64(row, 1);
+    figures->messages = (uint64_t)db_column_i64(row, 2);
+    figures->commits = (uint64_t)db_column_i64(row, 3);
+  }
+  db_release(row);
+  return code;
+}
+
 int store_figures(struct store *store, struct store_figures *ret_figures, struct err *reterr) {
-  struct committer_figures figures = committer_figures(store->committer);
-  struct db_size size;
-  struct store_view *view;
+  struct store_figures figures = {0};
+  struct db_size size = {0};
+  struct store_view *view = NULL;
   int code = store_view_open(store, &view, reterr);
   if (code != 0)
     return code;
-  struct db_statement *row = NULL;
-  int64_t resources = 0;
-  code = db_size(view->db, &size, reterr);
+  code = read_figures(view->db, &figures, reterr);
   if (code == 0)
-    code = db_prepare(view->db, STR("SELECT sum(n) FROM counter WHERE kind=1"), &row, reterr);
-  if (code == 0) {
-    bool has_row = false;
-    code = db_step(row, &has_row, reterr);
-    if (code == 0 && has_row)
-      resources = db_column_i64(row, 0);
-    db_release(row);
-  }
+    code = db_size(view->db, &size, reterr);
   store_view_close(view);
-  if (code == 0)
-    *ret_figures = (struct store_figures){
-        .resources = (uint64_t)resources,
-        .versions = figures.versions,
-        .messages = figures.messages,
-        .commits = figures.commits,
-        .fsyncs = figures.fsyncs,
-        .file_bytes = size.data_bytes + size.log_bytes,
-        .queue_length = figures.queue_length,
-    };
-  return code;
+  if (code != 0)
+    return code;
+  figures.file_bytes = size.data_bytes + size.log_bytes;
+  if (store->committer) /* a store that is only read has none */
+    committer_figures(store->committer, &figures.fsyncs, &figures.queue_length);
+  *ret_figures = figures;
+  return 0;
 }
