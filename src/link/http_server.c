@@ -21,6 +21,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <stdatomic.h>
@@ -33,6 +34,7 @@
 #define CONNECTION_MEMORY_BYTES ((size_t)32 << 10)
 #define COMPRESS_FROM_BYTES 1024
 #define COMPRESS_LEVEL 1
+#define TRIM_FROM_BYTES ((size_t)32 << 20)
 #define SLOWEST_BYTES_PER_S 2048 /* a body that comes slower than this is given up */
 #define DRAIN_US_MAX 5000000     /* how long a closing server waits for clients to take answers */
 
@@ -447,7 +449,10 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **wh
   *what = NULL;
   if (x->response)
     MHD_destroy_response(x->response);
+  bool was_large = arena_used_bytes(x->request.arena) >= TRIM_FROM_BYTES;
   arena_free(x->request.arena);
+  if (was_large)
+    malloc_trim(0); /* else one huge request would be remembered in memory for ever */
   atomic_fetch_sub(&server->active, 1);
 }
 

@@ -8,8 +8,10 @@
 #include "service/bundle_writer.h"
 #include "service/rest_write.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 
+#define TRIM_FROM_ENTRIES 2000 /* whose memory goes back to the system */
 #define ENTRY_ARENA_BYTES ((size_t)256 << 20)
 
 /* ---- Entries as calls of their own ---------------------------------------------------------- */
@@ -146,6 +148,8 @@ static void free_arenas(void *what) {
   struct batch *batch = what;
   for (size_t i = 0; i < batch->n; i++)
     arena_free(batch->calls[i].arena);
+  if (batch->n >= TRIM_FROM_ENTRIES)
+    malloc_trim(0);
 }
 
 static void answer_batch(struct batch *batch) {
