@@ -123,7 +123,7 @@ static int count_spans(struct search_context *c, const struct search_condition *
   for (size_t i = 0; i < spans->n && code == 0 && sum < limit; i++) {
     struct db_query from;
     db_query_init(&from, c->arena);
-    search_span_add(&from, c, condition, &spans->p[i]);
+    search_span_add_rough(&from, c, condition, &spans->p[i]);
     code = count_from(c, &from, limit - sum, &n, reterr);
     sum += code ? 0 : n;
   }

@@ -1,21 +1,25 @@
 #include "store/search_plan.h"
 
 #include "store/search_collect.h"
-#include "store/search_single.h"
+#include "store/search_sieve.h"
 
 /*
  * Costs, measured on a 2-core machine: a row of an index 0.1 us, a row of `resource` passed by 1
  * us, a candidate fetched and tested 2 to 3 us.
  */
 enum {
-  PROBE_MAX = 500,  /* rows counted to compare conditions */
-  FEW = 16,         /* no need to look for fewer */
-  STREAMS_MAX = 16, /* spans that are merged while they are read */
-  CHUNK_MIN = 32,   /* rids read at once from a stream, rising */
+  PROBE_FIRST = 200, /* rows counted to compare conditions, */
+  LINKS_MAX = 300,   /* resources behind a chain or _has that are looked up for a page */
+  PROBE_MAX = 4000,  /* and when all have more */
+  STREAMS_MAX = 16,  /* spans that are merged while they are read */
+  CHUNK_MIN = 32,    /* rids read at once from a stream, rising */
   CHUNK_MAX = 512,
   SHARE = 20, /* a condition that 1/20 of a type meets is better tested than looked up */
   SHARE_PROBE_MAX = 20000,
   PAGE_CANDIDATES = 256, /* candidates that a page is thought to need */
+  NARROW_FIRST = 32,     /* candidates after which a source looks at more conditions, */
+  NARROW_STEP = 8,       /* then after this many times more, */
+  NARROW_ROWS = 32,      /* with rows of the index per candidate that was looked at */
 };
 
 /* Rids of one span, read in chunks, so that no statement stays open. */
@@ -31,6 +35,8 @@ struct stream {
 struct search_source {
   struct search_context *c;
   defs_type_id type;
+  uint64_t given, matched, narrow_at;
+  struct search_sieves sieves;
   uint64_t after; /* the rid given last */
   struct stream *streams;
   size_t streams_n;
@@ -61,23 +67,6 @@ int search_type_count(struct search_context *c, defs_type_id type, uint64_t *ret
 
 /* ---- Choosing -------------------------------------------------------------------------------- */
 
-/* Another condition on the same values of the same resource: ge and lt of one date are one range of
- * its index. Only where a resource has one value, else each may be met by a different one. */
-static const struct search_test *partner_of(const struct search_wish *wish,
-                                            const struct search_condition *condition) {
-  if (condition->table != KEYS_DATE || condition->tests_n != 1 ||
-      condition->predicate->value_type != SEARCH_DATE ||
-      !search_is_single_valued(defs_param(condition->predicate->param)))
-    return NULL;
-  for (size_t i = 0; i < wish->n; i++) {
-    const struct search_condition *other = &wish->conditions[i];
-    if (other != condition && other->param == condition->param && other->tests_n == 1 &&
-        other->table == KEYS_DATE && search_is_drivable(other))
-      return &other->tests[0];
-  }
-  return NULL;
-}
-
 static int make_option(struct search_context *c, const struct search_wish *wish,
                        const struct search_condition *condition, struct option *ret_option,
                        struct err *reterr) {
@@ -86,9 +75,7 @@ static int make_option(struct search_context *c, const struct search_wish *wish,
     int code = search_spans_make(c, condition, &option.spans, reterr);
     if (code)
       return code;
-    const struct search_test *partner = partner_of(wish, condition);
-    for (size_t i = 0; i < option.spans.n; i++)
-      option.spans.p[i].also = partner;
+    search_spans_join(&option.spans, condition, wish->conditions, wish->n);
     option.is_ordered = option.spans.n <= STREAMS_MAX;
     for (size_t i = 0; i < option.spans.n; i++)
       option.is_ordered &= option.spans.p[i].is_ordered;
@@ -98,32 +85,56 @@ static int make_option(struct search_context *c, const struct search_wish *wish,
   return 0;
 }
 
+static int count_option(struct search_context *c, struct option *option, uint64_t limit,
+                        struct err *reterr) {
+  bool has_spans = option->condition->predicate->subject == SEARCH_ON_PARAM;
+  return search_count(c, option->condition, has_spans ? &option->spans : NULL, limit, &option->n,
+                      reterr);
+}
+
+static const struct option *least(const struct option *options, size_t n) {
+  const struct option *best = &options[0];
+  for (size_t i = 1; i < n; i++)
+    if (options[i].n < best->n ||
+        (options[i].n == best->n && options[i].is_ordered && !best->is_ordered))
+      best = &options[i];
+  return best;
+}
+
+/* Counts all to a first limit, and only when every one reaches it to a higher one. */
+static int count_options(struct search_context *c, struct option *options, size_t n,
+                         struct err *reterr) {
+  static const uint64_t limits[] = {PROBE_FIRST, PROBE_MAX};
+  for (size_t round = 0; round < 2; round++) {
+    uint64_t limit = limits[round];
+    for (size_t i = 0; i < n; i++) {
+      int code = count_option(c, &options[i], limit, reterr);
+      if (code)
+        return code;
+      limit = options[i].n < limit ? options[i].n + 1 : limit;
+    }
+    if (least(options, n)->n < limits[round])
+      break;
+  }
+  return 0;
+}
+
 /* The option with the fewest rows; `condition` NULL when none can be looked up. A single one that
  * is read in order is taken without counting. */
 static int choose(struct search_context *c, const struct search_wish *wish, struct option *ret_best,
                   struct err *reterr) {
-  struct option best = {.n = UINT64_MAX};
-  size_t drivable_n = 0;
-  for (size_t i = 0; i < wish->n; i++)
-    drivable_n += search_is_drivable(&wish->conditions[i]);
-  for (size_t i = 0; i < wish->n && best.n > FEW; i++) {
-    struct option option;
-    if (!search_is_drivable(&wish->conditions[i]))
-      continue;
-    int code = make_option(c, wish, &wish->conditions[i], &option, reterr);
-    if (code == 0 && (drivable_n > 1 || !option.is_ordered))
-      code = search_count(c, option.condition,
-                          option.condition->predicate->subject == SEARCH_ON_PARAM ? &option.spans
-                                                                                  : NULL,
-                          best.n < PROBE_MAX ? best.n + 1 : PROBE_MAX, &option.n, reterr);
-    if (code)
-      return code;
-    if (!best.condition || option.n < best.n ||
-        (option.n == best.n && option.is_ordered && !best.is_ordered))
-      best = option;
-  }
-  *ret_best = best;
-  return 0;
+  struct option *options = ARENA_ARRAY(c->arena, struct option, wish->n + 1);
+  size_t n = 0;
+  int code = options ? 0 : err_no_memory(reterr);
+  for (size_t i = 0; i < wish->n && code == 0; i++)
+    if (search_is_drivable(&wish->conditions[i]))
+      code = make_option(c, wish, &wish->conditions[i], &options[n++], reterr);
+  if (code)
+    return code;
+  if (n > 1 || (n == 1 && !options[0].is_ordered))
+    code = count_options(c, options, n, reterr);
+  *ret_best = n ? *least(options, n) : (struct option){0};
+  return code;
 }
 
 /* Is it cheaper to go through the type and test, than to look up all rows of `option`, which must
@@ -131,11 +142,12 @@ static int choose(struct search_context *c, const struct search_wish *wish, stru
 static int is_too_common(struct search_context *c, const struct search_wish *wish,
                          const struct option *option, bool *ret_is, struct err *reterr) {
   *ret_is = false;
-  if (wish->wants_all || option->is_ordered || option->n < PROBE_MAX)
+  uint64_t few = option->condition->predicate->targets_n ? LINKS_MAX : PROBE_MAX;
+  if (wish->wants_all || option->is_ordered || option->n < few)
     return 0;
   uint64_t all, n = option->n;
   int code = search_type_count(c, wish->type, &all, reterr);
-  uint64_t limit = all / SHARE < PROBE_MAX ? PROBE_MAX : all / SHARE;
+  uint64_t limit = all / SHARE < few ? few : all / SHARE;
   limit = limit > SHARE_PROBE_MAX ? SHARE_PROBE_MAX : limit;
   if (code == 0 && option->condition->predicate->subject == SEARCH_ON_PARAM)
     code = search_count(c, option->condition, &option->spans, limit, &n, reterr);
@@ -220,6 +232,7 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
   source->c = c;
   source->type = wish->type;
   source->after = wish->after;
+  source->narrow_at = NARROW_FIRST;
   source->rids.arena = c->arena;
   *ret_source = source;
   struct option best;
@@ -227,6 +240,9 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
   int code = choose(c, wish, &best, reterr);
   if (code == 0 && best.condition)
     code = is_too_common(c, wish, &best, &is_common, reterr);
+  if (code)
+    return code;
+  code = search_sieves_init(c, wish, is_common ? NULL : best.condition, &source->sieves, reterr);
   if (code)
     return code;
   if (!best.condition || is_common)
@@ -256,7 +272,35 @@ int search_wish_estimate(struct search_context *c, const struct search_wish *wis
   return code;
 }
 
-/* ---- Reading --------------------------------------------------------------------------------- */
+/* ---- Reading ----------------------------------------------------------------------------------
+ */
+
+/* Going through `resource` gives way to the index when it takes long. */
+static int narrow_type(struct search_source *source, uint64_t limit, struct err *reterr) {
+  uint64_t n;
+  if (source->streams_n != 1 || source->streams[0].condition)
+    return 0;
+  int code = search_type_count(source->c, source->type, &n, reterr);
+  if (code || n >= limit)
+    return code;
+  source->streams_n = 0;
+  return collect_type(source, reterr);
+}
+
+/* A row of an index costs a small part of what a candidate does. Where few candidates match, the
+ * other conditions' rows are read too; the more candidates were looked at in vain, the more. */
+static int narrow(struct search_source *source, struct err *reterr) {
+  uint64_t limit = source->given * NARROW_ROWS;
+  source->narrow_at = source->given * NARROW_STEP;
+  if (source->matched * 4 >= source->given)
+    return 0;
+  int code = search_sieves_fill(source->c, &source->sieves, limit, reterr);
+  return code ? code : narrow_type(source, limit, reterr);
+}
+
+void search_source_matched(struct search_source *source) {
+  source->matched++;
+}
 
 static void stream_query(struct search_source *source, struct stream *stream,
                          struct db_query *query) {
@@ -296,7 +340,7 @@ static int stream_fill(struct search_source *source, struct stream *stream, stru
   return code;
 }
 
-int search_source_next(struct search_source *source, uint64_t *ret_rid, struct err *reterr) {
+static int next_rid(struct search_source *source, uint64_t *ret_rid, struct err *reterr) {
   uint64_t least = 0;
   for (size_t i = 0; i < source->streams_n; i++) {
     struct stream *stream = &source->streams[i];
@@ -317,5 +361,20 @@ int search_source_next(struct search_source *source, uint64_t *ret_rid, struct e
   if (least)
     source->after = least;
   *ret_rid = least;
+  return 0;
+}
+
+int search_source_next(struct search_source *source, uint64_t *ret_rid, struct err *reterr) {
+  if (source->sieves.n > 0 && source->given >= source->narrow_at) {
+    int code = narrow(source, reterr);
+    if (code)
+      return code;
+  }
+  source->given++;
+  do {
+    int code = next_rid(source, ret_rid, reterr);
+    if (code)
+      return code;
+  } while (*ret_rid && !search_sieves_pass(&source->sieves, *ret_rid));
   return 0;
 }

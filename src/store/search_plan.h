@@ -23,15 +23,19 @@ struct search_wish {
 };
 
 /*
- * Chooses and opens the source. It gives a superset of what matches: search_matches decides.
- * ERR_TOO_COSTLY, ERR_STORE, ERR_NO_MEMORY.
+ * Chooses and opens the source, which borrows `wish`. It gives a superset of what matches:
+ * search_matches decides. ERR_TOO_COSTLY, ERR_STORE, ERR_NO_MEMORY.
  */
 int search_source_open(struct search_context *c, const struct search_wish *wish,
                        struct search_source **ret_source, struct err *reterr) MUST_CHECK;
 
-/* The next candidate; `*ret_rid` 0 at the end. */
+/* The next candidate; `*ret_rid` 0 at the end. When few candidates match (search_source_matched is
+ * not called for them), the source takes more conditions into account by itself. */
 int search_source_next(struct search_source *source, uint64_t *ret_rid,
                        struct err *reterr) MUST_CHECK;
+
+/* The candidate given last did match. */
+void search_source_matched(struct search_source *source);
 
 /* About how many candidates a wish has at least; counts to `limit` at the most. */
 int search_wish_estimate(struct search_context *c, const struct search_wish *wish, uint64_t limit,

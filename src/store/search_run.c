@@ -48,6 +48,8 @@ int search_next_match(struct search_context *c, struct search_source *source,
     if (!found || ret_candidate->type != wish->type)
       continue;
     code = search_matches(c, wish->conditions, wish->n, ret_candidate, &matches, reterr);
+    if (code == 0 && matches)
+      search_source_matched(source);
     if (code || matches)
       return code;
   }

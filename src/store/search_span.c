@@ -1,5 +1,7 @@
 #include "store/search_span.h"
 
+#include "store/search_single.h"
+
 enum { SPANS_MAX = 20000 };
 
 static const char *const table_names[KEYS_TABLES] = {
@@ -155,6 +157,34 @@ int search_spans_make(struct search_context *c, const struct search_condition *c
   return code;
 }
 
+int search_spans_of_param(struct search_context *c, struct search_spans *ret_spans,
+                          struct err *reterr) {
+  struct search_span *whole = ARENA_NEW(c->arena, struct search_span);
+  if (!whole)
+    return err_no_memory(reterr);
+  *ret_spans = (struct search_spans){whole, 1};
+  return 0;
+}
+
+static bool is_one_date(const struct search_condition *condition) {
+  return condition->table == KEYS_DATE && condition->tests_n == 1 &&
+         condition->predicate->subject == SEARCH_ON_PARAM &&
+         condition->predicate->value_type == SEARCH_DATE;
+}
+
+void search_spans_join(struct search_spans *spans, const struct search_condition *condition,
+                       const struct search_condition *conditions, size_t n) {
+  const struct search_test *also = NULL;
+  if (!is_one_date(condition) || !search_is_single_valued(defs_param(condition->predicate->param)))
+    return;
+  for (size_t i = 0; i < n && !also; i++)
+    if (&conditions[i] != condition && conditions[i].param == condition->param &&
+        is_one_date(&conditions[i]))
+      also = &conditions[i].tests[0];
+  for (size_t i = 0; i < spans->n; i++)
+    spans->p[i].also = also;
+}
+
 /* ---- Spans as SQL ---------------------------------------------------------------------------- */
 
 /* x - 2^class, not below the least number; class 63 bounds nothing. */
@@ -266,8 +296,9 @@ static void add_compare(struct db_query *query, const char *what, double value) 
   db_query_double(query, value);
 }
 
-/* search_number_fits in SQL. */
-static void add_number(struct db_query *query, const struct search_operand *o) {
+/* search_number_fits in SQL. `is_rough`: `lo` for `hi`, which differ for ranges only, because the
+ * index has the order of `lo`. */
+static void add_number(struct db_query *query, const struct search_operand *o, bool is_rough) {
   switch (o->prefix) {
   case SEARCH_EQ:
     add_compare(query, " AND lo>=", o->from);
@@ -280,13 +311,13 @@ static void add_number(struct db_query *query, const struct search_operand *o) {
     db_query_add(query, ")");
     break;
   case SEARCH_GT:
-    add_compare(query, " AND hi>", o->exact);
+    add_compare(query, is_rough ? " AND lo>" : " AND hi>", o->exact);
     break;
   case SEARCH_LT:
     add_compare(query, " AND lo<", o->exact);
     break;
   case SEARCH_GE:
-    add_compare(query, " AND hi>=", o->exact);
+    add_compare(query, is_rough ? " AND lo>=" : " AND hi>=", o->exact);
     break;
   case SEARCH_LE:
     add_compare(query, " AND lo<=", o->exact);
@@ -300,7 +331,7 @@ static void add_number(struct db_query *query, const struct search_operand *o) {
     break;
   case SEARCH_AP:
     add_compare(query, " AND lo<", o->to);
-    add_compare(query, " AND hi>=", o->from);
+    add_compare(query, is_rough ? " AND lo>=" : " AND hi>=", o->from);
     break;
   }
 }
@@ -333,11 +364,14 @@ static void add_string(struct db_query *query, const struct search_context *c,
   }
 }
 
-void search_span_add(struct db_query *query, const struct search_context *c,
-                     const struct search_condition *condition, const struct search_span *span) {
+static void add_span(struct db_query *query, const struct search_context *c,
+                     const struct search_condition *condition, const struct search_span *span,
+                     bool is_rough) {
   enum keys_table table = condition->table;
   const struct search_test *test = span->test;
   add_table(query, condition);
+  if (!test)
+    return;
   if (has_first(table)) {
     db_query_add(query, " AND first=");
     db_query_i64(query, span->first);
@@ -352,7 +386,18 @@ void search_span_add(struct db_query *query, const struct search_context *c,
   if (table == KEYS_DATE)
     add_date(query, span);
   else if (table == KEYS_NUMBER || table == KEYS_QUANTITY)
-    add_number(query, test->operand);
+    add_number(query, test->operand, is_rough);
   else if (table == KEYS_STRING)
     add_string(query, c, condition->predicate->modifier, test->operand);
+}
+
+void search_span_add(struct db_query *query, const struct search_context *c,
+                     const struct search_condition *condition, const struct search_span *span) {
+  add_span(query, c, condition, span, false);
+}
+
+void search_span_add_rough(struct db_query *query, const struct search_context *c,
+                           const struct search_condition *condition,
+                           const struct search_span *span) {
+  add_span(query, c, condition, span, true);
 }

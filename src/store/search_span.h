@@ -10,7 +10,7 @@
 #include "store/search_condition.h"
 
 struct search_span {
-  const struct search_test *test;
+  const struct search_test *test; /* NULL: all rows of the parameter */
   const struct search_test *also; /* a second one on the same rows, or NULL (dates only) */
   int64_t first;
   int64_t value; /* hash, target, unit */
@@ -31,8 +31,23 @@ bool search_is_drivable(const struct search_condition *condition);
 int search_spans_make(struct search_context *c, const struct search_condition *condition,
                       struct search_spans *ret_spans, struct err *reterr) MUST_CHECK;
 
+/* All rows of the parameter, for :missing. */
+int search_spans_of_param(struct search_context *c, struct search_spans *ret_spans,
+                          struct err *reterr) MUST_CHECK;
+
+/* Where a resource has one value for the parameter, another condition on it is about the same row:
+ * ge and lt of one date become one range of its index. */
+void search_spans_join(struct search_spans *spans, const struct search_condition *condition,
+                       const struct search_condition *conditions, size_t n);
+
 /* Appends " FROM table WHERE ..." */
 void search_span_add(struct db_query *query, const struct search_context *c,
                      const struct search_condition *condition, const struct search_span *span);
+
+/* The same for counting, where a few rows more or less do not matter: no part of it makes the
+ * engine go through more rows than it counts. */
+void search_span_add_rough(struct db_query *query, const struct search_context *c,
+                           const struct search_condition *condition,
+                           const struct search_span *span);
 
 #endif

@@ -1,0 +1,80 @@
+#include "store/search_sieve.h"
+
+/* Links are no rows of the candidate's own; what only the body decides can't exclude. */
+static bool is_sieve(const struct search_condition *condition) {
+  const struct search_predicate *p = condition->predicate;
+  if (p->subject != SEARCH_ON_PARAM)
+    return false;
+  if (p->modifier == SEARCH_MISSING) /* the rows of these stand in more than one table */
+    return condition->table != KEYS_REFERENCE && p->value_type != SEARCH_COMPOSITE;
+  for (size_t i = 0; condition->is_negated && i < condition->tests_n; i++)
+    if (condition->tests[i].needs_body)
+      return false;
+  return true;
+}
+
+int search_sieves_init(struct search_context *c, const struct search_wish *wish,
+                       const struct search_condition *driver, struct search_sieves *ret_sieves,
+                       struct err *reterr) {
+  struct search_sieves sieves = {.p = ARENA_ARRAY(c->arena, struct search_sieve, wish->n + 1)};
+  if (!sieves.p)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < wish->n; i++) {
+    const struct search_condition *condition = &wish->conditions[i];
+    if (condition != driver && is_sieve(condition))
+      sieves.p[sieves.n++] = (struct search_sieve){.condition = condition,
+                                                   .wish = wish,
+                                                   .excludes = condition->is_negated ||
+                                                               condition->predicate->is_missing,
+                                                   .rids = {.arena = c->arena}};
+  }
+  *ret_sieves = sieves;
+  return 0;
+}
+
+static int fill(struct search_context *c, struct search_sieve *sieve, uint64_t limit,
+                struct err *reterr) {
+  struct search_spans spans;
+  uint64_t n = 0;
+  int code = sieve->condition->predicate->modifier == SEARCH_MISSING
+                 ? search_spans_of_param(c, &spans, reterr)
+                 : search_spans_make(c, sieve->condition, &spans, reterr);
+  if (code == 0 && !sieve->excludes)
+    search_spans_join(&spans, sieve->condition, sieve->wish->conditions, sieve->wish->n);
+  if (code == 0)
+    code = search_count(c, sieve->condition, &spans, limit, &n, reterr);
+  if (code || n >= limit)
+    return code;
+  code = search_collect_spans(c, sieve->condition, &spans, &sieve->rids, reterr);
+  search_rids_sort(&sieve->rids);
+  sieve->is_filled = code == 0;
+  return code;
+}
+
+int search_sieves_fill(struct search_context *c, struct search_sieves *sieves, uint64_t limit,
+                       struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; i < sieves->n && code == 0; i++)
+    if (!sieves->p[i].is_filled)
+      code = fill(c, &sieves->p[i], limit, reterr);
+  return code;
+}
+
+static bool has(const struct search_rids *rids, uint64_t rid) {
+  size_t from = 0, to = rids->n;
+  while (from < to) {
+    size_t middle = from + (to - from) / 2;
+    if (rids->p[middle] < rid)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from < rids->n && rids->p[from] == rid;
+}
+
+bool search_sieves_pass(const struct search_sieves *sieves, uint64_t rid) {
+  for (size_t i = 0; i < sieves->n; i++)
+    if (sieves->p[i].is_filled && has(&sieves->p[i].rids, rid) == sieves->p[i].excludes)
+      return false;
+  return true;
+}

@@ -1,0 +1,39 @@
+/*
+ * Sieves: the rids that a condition has in the index, as a sorted list. A candidate that is not
+ * among them (for :not and :missing=true: that is) can't match and need not be fetched. Private to
+ * the planner.
+ *
+ * Threads: within one running search. Memory: on its arena, 8 bytes a row.
+ */
+#ifndef STORE_SEARCH_SIEVE_H
+#define STORE_SEARCH_SIEVE_H
+
+#include "store/search_collect.h"
+#include "store/search_plan.h"
+
+struct search_sieve {
+  const struct search_condition *condition;
+  const struct search_wish *wish;
+  bool excludes, is_filled;
+  struct search_rids rids;
+};
+
+struct search_sieves {
+  struct search_sieve *p;
+  size_t n;
+};
+
+/* One, still empty, for each condition of `wish` (which is borrowed) but `driver` that can be one.
+ */
+int search_sieves_init(struct search_context *c, const struct search_wish *wish,
+                       const struct search_condition *driver, struct search_sieves *ret_sieves,
+                       struct err *reterr) MUST_CHECK;
+
+/* Fills those that have fewer than `limit` rows. */
+int search_sieves_fill(struct search_context *c, struct search_sieves *sieves, uint64_t limit,
+                       struct err *reterr) MUST_CHECK;
+
+/* May `rid` match, as far as the filled ones tell? */
+bool search_sieves_pass(const struct search_sieves *sieves, uint64_t rid);
+
+#endif
