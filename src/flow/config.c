@@ -20,6 +20,7 @@ struct setting {
   size_t offset;
   uint64_t most;
   const char *text;
+  bool is_mllp_only;
 };
 
 static const struct setting top_settings[] = {
@@ -35,7 +36,7 @@ static const struct setting top_settings[] = {
 
 static const struct setting listener_settings[] = {
     {"name", KIND_TEXT, offsetof(struct config_listener, name), 0,
-     "MLLP only: its name in the message log (mllp:PORT)"},
+     "its name in the message log (mllp:PORT)", true},
     {"address", KIND_TEXT, offsetof(struct config_listener, address), 0,
      "the IP address to listen on (127.0.0.1)"},
     {"port", KIND_NUMBER, offsetof(struct config_listener, port), 65535,
@@ -47,7 +48,7 @@ static const struct setting listener_settings[] = {
     {"idleTimeoutSeconds", KIND_NUMBER, offsetof(struct config_listener, idle_timeout_s), 86400 * 7,
      "an idle connection is closed after it"},
     {"frameTimeoutSeconds", KIND_NUMBER, offsetof(struct config_listener, frame_timeout_s), 86400,
-     "MLLP only: from the first byte of a frame to its last"},
+     "from the first byte of a frame to its last", true},
 };
 
 #define TOP_N (sizeof top_settings / sizeof top_settings[0])
@@ -55,7 +56,6 @@ static const struct setting listener_settings[] = {
 
 void config_default(struct config *ret_config) {
   *ret_config = (struct config){
-      .store = "callosum.db",
       .http = {.address = "127.0.0.1", .port = 8080},
       .mllp = {{.address = "127.0.0.1", .port = 2575}},
       .mllp_n = 1,
@@ -99,7 +99,7 @@ static int unknown_setting(const struct reader *r, const yaml_node_t *key,
                             nearest.name.n ? "'?" : "."));
 }
 
-static bool read_zone(struct str s, int64_t *ret_minutes) {
+bool config_time_zone(struct str s, int64_t *ret_minutes) {
   uint64_t hours, minutes;
   if (s.n != 6 || (s.p[0] != '+' && s.p[0] != '-') || s.p[3] != ':' ||
       !str_to_u64(str_slice(s, 1, 2), &hours) || !str_to_u64(str_slice(s, 4, 2), &minutes) ||
@@ -123,7 +123,7 @@ static int set_value(const struct reader *r, void *base, const struct setting *s
                                 setting->name, (unsigned long long)setting->most));
     return 0;
   case KIND_ZONE:
-    if (!read_zone(text, member))
+    if (!config_time_zone(text, member))
       return fault(
           r, node, reterr,
           arena_printf(r->arena, "'%s' wants an offset such as \"+01:00\".", setting->name));
@@ -150,8 +150,17 @@ static const struct setting *find_setting(const struct setting *settings, size_t
   return NULL;
 }
 
-static int read_listener(const struct reader *r, const yaml_node_t *node,
+static int set_once(const struct reader *r, bool *is_set, const yaml_node_t *key,
+                    const struct setting *setting, struct err *reterr) {
+  if (*is_set)
+    return fault(r, key, reterr, arena_printf(r->arena, "'%s' is set twice.", setting->name));
+  *is_set = true;
+  return 0;
+}
+
+static int read_listener(const struct reader *r, const yaml_node_t *node, bool is_mllp,
                          struct config_listener *listener, struct err *reterr) {
+  bool is_set[LISTENER_N] = {false};
   if (node->type != YAML_MAPPING_NODE)
     return fault(r, node, reterr, STR("A listener is a mapping, with 'address' and 'port'."));
   for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
@@ -159,8 +168,14 @@ static int read_listener(const struct reader *r, const yaml_node_t *node,
     yaml_node_t *key = yaml_document_get_node(r->document, pair->key),
                 *value = yaml_document_get_node(r->document, pair->value);
     const struct setting *setting = find_setting(listener_settings, LISTENER_N, scalar(key));
-    int code = setting ? set_value(r, listener, setting, value, reterr)
-                       : unknown_setting(r, key, listener_settings, LISTENER_N, NULL, reterr);
+    if (!setting)
+      return unknown_setting(r, key, listener_settings, LISTENER_N, NULL, reterr);
+    if (setting->is_mllp_only && !is_mllp)
+      return fault(r, key, reterr,
+                   arena_printf(r->arena, "'%s' is for MLLP listeners only.", setting->name));
+    int code = set_once(r, &is_set[setting - listener_settings], key, setting, reterr);
+    if (code == 0)
+      code = set_value(r, listener, setting, value, reterr);
     if (code < 0)
       return code;
   }
@@ -181,7 +196,7 @@ static int read_mllp(struct reader *r, const yaml_node_t *node, struct err *rete
           arena_printf(r->arena, "There are more than %d MLLP listeners.", CONFIG_MLLP_MAX));
     struct config_listener *listener = &r->config->mllp[r->config->mllp_n++];
     *listener = (struct config_listener){.address = "127.0.0.1", .port = 2575};
-    int code = read_listener(r, yaml_document_get_node(r->document, *item), listener, reterr);
+    int code = read_listener(r, yaml_document_get_node(r->document, *item), true, listener, reterr);
     if (code < 0)
       return code;
   }
@@ -198,16 +213,13 @@ static int read_top(struct reader *r, const yaml_node_t *key, const yaml_node_t 
     if (r->has_http)
       return fault(r, key, reterr, STR("'http' is set twice."));
     r->has_http = true;
-    return read_listener(r, value, &r->config->http, reterr);
+    return read_listener(r, value, false, &r->config->http, reterr);
   }
   const struct setting *setting = find_setting(top_settings, TOP_N, name);
   if (!setting)
     return unknown_setting(r, key, top_settings, TOP_N, sections, reterr);
-  bool *is_set = &r->is_set[setting - top_settings];
-  if (*is_set)
-    return fault(r, key, reterr, arena_printf(r->arena, "'%s' is set twice.", setting->name));
-  *is_set = true;
-  return set_value(r, r->config, setting, value, reterr);
+  int code = set_once(r, &r->is_set[setting - top_settings], key, setting, reterr);
+  return code ? code : set_value(r, r->config, setting, value, reterr);
 }
 
 static int read_document(struct reader *r, struct err *reterr) {
@@ -285,16 +297,21 @@ int config_read(struct arena *arena, const char *folder, struct config *ret_conf
   return code;
 }
 
-const struct config_setting *config_settings(size_t *ret_n) {
-  static struct config_setting all[TOP_N + LISTENER_N];
+static struct config_setting describe(const struct setting *setting, const char *section) {
   static const char *const kinds[] = {"path", "text", "number", "offset"};
+  return (struct config_setting){section, setting->name, kinds[setting->kind], setting->text};
+}
+
+struct config_setting *config_settings(struct arena *arena, size_t *ret_n) {
+  struct config_setting *all = arena_calloc(arena, TOP_N + 2 * LISTENER_N, sizeof *all);
   size_t n = 0;
-  for (size_t i = 0; i < TOP_N; i++)
-    all[n++] = (struct config_setting){top_settings[i].name, kinds[top_settings[i].kind],
-                                       top_settings[i].text};
-  for (size_t i = 0; i < LISTENER_N; i++)
-    all[n++] = (struct config_setting){listener_settings[i].name, kinds[listener_settings[i].kind],
-                                       listener_settings[i].text};
+  for (size_t i = 0; all && i < TOP_N; i++)
+    all[n++] = describe(&top_settings[i], "");
+  for (size_t i = 0; all && i < LISTENER_N; i++)
+    if (!listener_settings[i].is_mllp_only)
+      all[n++] = describe(&listener_settings[i], "http.");
+  for (size_t i = 0; all && i < LISTENER_N; i++)
+    all[n++] = describe(&listener_settings[i], "mllp.");
   *ret_n = n;
   return all;
 }

@@ -24,7 +24,7 @@ struct config_listener {
 };
 
 struct config {
-  const char *store;         /* the SQLite file */
+  const char *store;         /* the SQLite file; NULL: not said */
   const char *maps;          /* folder of map files that replace their namesakes, or NULL */
   int64_t time_zone_minutes; /* of v2 times that say none */
   uint64_t threads;          /* 0: one per core */
@@ -33,8 +33,7 @@ struct config {
   size_t mllp_n;
 };
 
-/* What holds without any file: HTTP on 127.0.0.1:8080, MLLP on 127.0.0.1:2575, the store
- * `callosum.db`. */
+/* What holds without any file: HTTP on 127.0.0.1:8080, MLLP on 127.0.0.1:2575. */
 void config_default(struct config *ret_config);
 
 /*
@@ -44,10 +43,14 @@ void config_default(struct config *ret_config);
 int config_read(struct arena *arena, const char *folder, struct config *ret_config,
                 struct err *reterr) MUST_CHECK;
 
-/* The settings, for the docs: `name` is "http.port"; NULL-terminated. */
+/* "+01:30" -> 90. */
+bool config_time_zone(struct str text, int64_t *ret_minutes);
+
+/* The settings, for people: those of a listener have the section "http." or "mllp.". NULL: out of
+ * memory. */
 struct config_setting {
-  const char *name, *kind, *text;
+  const char *section, *name, *kind, *text;
 };
-const struct config_setting *config_settings(size_t *ret_n);
+struct config_setting *config_settings(struct arena *arena, size_t *ret_n);
 
 #endif

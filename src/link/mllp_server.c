@@ -557,7 +557,8 @@ static struct mllp_server_options with_defaults(struct mllp_server_options o) {
   if (o.frame_timeout_s == 0)
     o.frame_timeout_s = 60;
   if (o.arena_max_bytes == 0)
-    o.arena_max_bytes = (size_t)256 << 20;
+    o.arena_max_bytes =
+        o.max_frame_bytes > (size_t)16 << 20 ? 16 * o.max_frame_bytes : (size_t)256 << 20;
   return o;
 }
 

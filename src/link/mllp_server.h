@@ -37,7 +37,7 @@ struct mllp_server_options {
   size_t max_frame_bytes;                   /* 0: 16 MiB */
   unsigned max_connections, idle_timeout_s; /* 0: 1000, 3600 */
   unsigned frame_timeout_s;                 /* from the first byte of a frame to its last; 0: 60 */
-  size_t arena_max_bytes;                   /* per frame; 0: 256 MiB */
+  size_t arena_max_bytes;                   /* per frame; 0: 16 frames, at least 256 MiB */
   void (*handle)(struct mllp_frame *frame); /* the frame struct itself is on the arena */
   void *user;
 };

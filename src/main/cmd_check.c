@@ -156,18 +156,19 @@ static int run(struct check *check, const char *folder) {
   check->folder = fixtures.p;
   if (check->folder)
     check_fixtures(check);
-  printf("The configuration is valid: %zu MLLP listener%s, %u fixture%s passed, %u failed.\n",
-         check->config.mllp_n, check->config.mllp_n == 1 ? "" : "s", check->passed,
-         check->passed == 1 ? "" : "s", check->failed);
+  printf("The configuration and its maps are valid: %zu MLLP listener%s. Fixtures: %u passed, %u "
+         "failed.\n",
+         check->config.mllp_n, check->config.mllp_n == 1 ? "" : "s", check->passed, check->failed);
   maps_close(check->maps);
   return check->failed ? EXIT_FAILED : EXIT_OK;
 }
 
-static int print_settings(void) {
+static int print_settings(struct arena *arena) {
   size_t n;
-  const struct config_setting *settings = config_settings(&n);
+  const struct config_setting *settings = config_settings(arena, &n);
   for (size_t i = 0; i < n; i++)
-    printf("%-22s %-8s %s\n", settings[i].name, settings[i].kind, settings[i].text);
+    printf("%s%-*s %-7s %s\n", settings[i].section, 25 - (int)strlen(settings[i].section),
+           settings[i].name, settings[i].kind, settings[i].text);
   return EXIT_OK;
 }
 
@@ -175,19 +176,19 @@ static int run_check(int argc, char **argv) {
   static const struct option options[] = {
       {"update", no_argument, NULL, 'u'}, {"settings", no_argument, NULL, 's'}, {0}};
   struct check check = {0};
+  bool lists_settings = false;
   for (int option; (option = getopt_long(argc, argv, "us", options, NULL)) != -1;) {
-    if (option == 's')
-      return print_settings();
-    if (option != 'u')
+    if (option == '?')
       return command_usage_error(&command_check, "this option is not known");
-    check.updates = true;
+    *(option == 'u' ? &check.updates : &lists_settings) = true;
   }
   if (argc - optind > 1)
     return command_usage_error(&command_check, "name one folder");
   check.arena = arena_new(CHECK_ARENA_BYTES);
   if (!check.arena)
     return command_fail(&command_check, &(struct err){.text = "Out of memory."}, EXIT_FAILED);
-  int code = run(&check, optind < argc ? argv[optind] : "callosum.d");
+  int code = lists_settings ? print_settings(check.arena)
+                            : run(&check, optind < argc ? argv[optind] : "callosum.d");
   arena_free(check.arena);
   return code;
 }
@@ -197,15 +198,15 @@ const struct command command_check = {
     .summary = "check a configuration folder, its maps and its fixtures",
     .usage = "check [--update] [FOLDER]\n"
              "       callosum check --settings\n\n"
-             "Reads the configuration in FOLDER (callosum.d) and its maps, and converts each "
-             "FOLDER/fixtures/NAME.hl7: the result\n"
-             "must be FOLDER/fixtures/NAME.fhir.json. Faults are told with file and line. Fixtures "
-             "are converted as if it were\n"
+             "Reads the configuration in FOLDER (callosum.d) and its maps, and converts each\n"
+             "FOLDER/fixtures/NAME.hl7: the result must be FOLDER/fixtures/NAME.fhir.json. Faults\n"
+             "are told with file and line. Fixtures are converted as if it were\n"
              "2026-01-01T00:00:00Z.\n\n"
              "Options:\n"
              "  --update     write the expected results from what the maps make now\n"
              "  --settings   list the settings that a configuration can have\n\n"
              "Exit code: 0 all is well, 1 a fault was found, 2 wrong usage, 3 the folder can't be "
-             "read.\n",
+             "read\n\n"
+             "Example: callosum check --update callosum.d && git diff callosum.d",
     .run = run_check,
 };

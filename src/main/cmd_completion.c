@@ -1,7 +1,7 @@
 #include "main/command.h"
 
-/* Each long option that a command's help names, once. */
-static void print_options(const struct command *command) {
+/* Each long option that a command's help names, once; `before` stands before each, without "--". */
+static void print_options(const struct command *command, const char *before) {
   struct str seen[64];
   size_t seen_n = 0;
   for (const char *at = strstr(command->usage, "--"); at; at = strstr(at, "--")) {
@@ -16,7 +16,7 @@ static void print_options(const struct command *command) {
     if (!is_new)
       continue;
     seen[seen_n++] = name;
-    printf(" %.*s", STR_ARG(name));
+    printf("%s%.*s", before, STR_ARG(str_slice(name, 2, name.n - 2)));
   }
 }
 
@@ -35,11 +35,14 @@ static void print_bash(const struct command *const *commands, size_t n) {
   puts("' -- \"$word\"))\n    return\n  fi\n  case ${COMP_WORDS[1]} in");
   for (size_t i = 0; i < n; i++) {
     printf("    %s) options='--help", commands[i]->name);
-    print_options(commands[i]);
+    print_options(commands[i], " --");
     puts("' ;;");
   }
   puts("  esac\n"
        "  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
+       ""
+       "  elif [ \"${COMP_WORDS[1]}\" = completion ]; then\n"
+       "    COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\"))\n"
        "  else COMPREPLY=($(compgen -f -- \"$word\")); fi\n"
        "}\n"
        "complete -o filenames -F _callosum callosum");
@@ -56,7 +59,7 @@ static void print_zsh(const struct command *const *commands, size_t n) {
   puts("    )\n    _describe command commands\n    return\n  fi\n  case ${words[2]} in");
   for (size_t i = 0; i < n; i++) {
     printf("    %s) compadd -- --help", commands[i]->name);
-    print_options(commands[i]);
+    print_options(commands[i], " --");
     puts(" ;;");
   }
   puts("  esac\n  _files\n}\n_callosum \"$@\"");
@@ -68,6 +71,12 @@ static void print_fish(const struct command *const *commands, size_t n) {
   for (size_t i = 0; i < n; i++)
     printf("complete -c callosum -n __fish_use_subcommand -f -a %s -d \"%s\"\n", commands[i]->name,
            commands[i]->summary);
+  puts("complete -c callosum -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'");
+  for (size_t i = 0; i < n; i++) {
+    printf("complete -c callosum -n '__fish_seen_subcommand_from %s' -l help", commands[i]->name);
+    print_options(commands[i], " -l ");
+    puts("");
+  }
 }
 
 static int run_completion(int argc, char **argv) {
@@ -88,8 +97,10 @@ const struct command command_completion = {
     .name = "completion",
     .summary = "print a completion script for bash, zsh or fish",
     .usage = "completion bash|zsh|fish\n\n"
+             "Prints a script with which that shell completes commands, options and files.\n\n"
+             "Exit code: 0, or 2 wrong usage.\n\n"
              "Examples:\n"
              "  source <(callosum completion bash)\n"
-             "  callosum completion fish > ~/.config/fish/completions/callosum.fish\n",
+             "  callosum completion fish > ~/.config/fish/completions/callosum.fish",
     .run = run_completion,
 };

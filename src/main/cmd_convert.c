@@ -1,5 +1,6 @@
 /* callosum convert: v2 messages to FHIR bundles, without a server. */
 #include "base/clock.h"
+#include "flow/config.h"
 #include "format/charset.h"
 #include "main/command.h"
 #include "mapping/mapping.h"
@@ -16,7 +17,7 @@ struct convert {
   const struct maps *maps;
   struct str bundle_type;
   bool is_pretty, with_lineage, is_quiet;
-  int time_zone_minutes;
+  int64_t time_zone_minutes;
   size_t messages, failed;
 };
 
@@ -72,7 +73,8 @@ static int convert_message(struct convert *convert, struct arena *arena, const c
   struct er7_message message;
   struct mapping_result result;
   struct mapping_options options = {.now_us = clock_now_us(),
-                                    .time_zone_minutes = convert->time_zone_minutes,
+
+                                    .time_zone_minutes = (int)convert->time_zone_minutes,
                                     .source = STR("convert")};
   int fault = er7_parse(arena, text, NULL, &message, reterr);
   if (!fault)
@@ -139,16 +141,6 @@ static int convert_file(struct convert *convert, struct arena *arena, const char
   return scratch ? 0 : err_no_memory(reterr);
 }
 
-static bool parse_zone(const char *z, int *ret_minutes) {
-  int hours, minutes, used = 0;
-  char sign;
-  if (sscanf(z, "%c%2d:%2d%n", &sign, &hours, &minutes, &used) != 3 || z[used] ||
-      (sign != '+' && sign != '-') || hours > 14 || minutes > 59 || hours < 0 || minutes < 0)
-    return false;
-  *ret_minutes = (sign == '-' ? -1 : 1) * (hours * 60 + minutes);
-  return true;
-}
-
 static int run_convert(int argc, char **argv) {
   static const struct option options[] = {{"maps", required_argument, NULL, 'm'},
                                           {"pretty", no_argument, NULL, 'p'},
@@ -160,7 +152,7 @@ static int run_convert(int argc, char **argv) {
   static const char *const types[] = {"collection", "message", "transaction", "batch"};
   struct convert convert = {.bundle_type = STR("message")};
   const char *dir = NULL;
-  bool is_type = true;
+  bool is_type = false;
   for (int c; (c = getopt_long(argc, argv, "plq", options, NULL)) != -1;) {
     if (c == 'm')
       dir = optarg;
@@ -172,12 +164,11 @@ static int run_convert(int argc, char **argv) {
       convert.is_quiet = true;
     else if (c == 't')
       convert.bundle_type = str_of(optarg);
-    else if (c != 'z' || !parse_zone(optarg, &convert.time_zone_minutes))
+    else if (c != 'z' || !config_time_zone(str_of(optarg), &convert.time_zone_minutes))
       return command_usage_error(&command_convert, "wrong options");
   }
   for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-    is_type = i ? is_type || str_is(convert.bundle_type, types[i])
-                : str_is(convert.bundle_type, types[i]);
+    is_type = is_type || str_is(convert.bundle_type, types[i]);
   if (!is_type)
     return command_usage_error(&command_convert, "a bundle type is one of collection, message, "
                                                  "transaction, batch");

@@ -173,7 +173,7 @@ const struct command command_query = {
     .summary = "FHIR search",
     .usage =
         "query [OPTIONS] SEARCH\n\n"
-        "Runs a FHIR search and prints what it finds, one resource a line. Without --store it "
+        "Runs a FHIR search and prints what it finds, one resource a line. Without --store it\n"
         "asks a server.\n\n"
         "Options:\n"
         "  -u, --url URL        the server's FHIR address (http://127.0.0.1:8080/fhir)\n"
@@ -181,9 +181,10 @@ const struct command command_query = {
         "  -f, --format FORMAT  ndjson (default), bundle or table\n"
         "  -c, --columns NAMES  a table with these columns, such as id,name,subject.reference\n"
         "  -a, --all            all pages, not only the first\n\n"
+        "Exit code: 0 it was searched, 1 the search is wrong, 2 wrong usage, 3 no answer.\n\n"
         "Examples:\n"
         "  callosum query 'Patient?name=ann&birthdate=ge1980'\n"
         "  callosum query --format table 'Observation?patient=1&code=8480-6&_sort=-date'\n"
-        "  callosum query --store callosum.db --all 'Encounter?status=in-progress'\n",
+        "  callosum query --store callosum.db --all 'Encounter?status=in-progress'",
     .run = run_query,
 };

@@ -20,7 +20,7 @@ struct serve_options {
   struct config_listener http, mllp; /* address NULL: as the configuration says */
   bool has_no_mllp, has_time_zone;
   uint64_t threads;
-  int time_zone_minutes;
+  int64_t time_zone_minutes;
 };
 
 struct listener {
@@ -59,18 +59,6 @@ static bool read_address(struct arena *arena, const char *text, struct config_li
     return false;
   listener->port = value;
   return listener->address != NULL;
-}
-
-/* "+01:30" -> 90. */
-static bool read_time_zone(const char *text, int *ret_minutes) {
-  struct str s = str_of(text);
-  uint64_t hours, minutes;
-  if (s.n != 6 || (s.p[0] != '+' && s.p[0] != '-') || s.p[3] != ':' ||
-      !str_to_u64(str_slice(s, 1, 2), &hours) || !str_to_u64(str_slice(s, 4, 2), &minutes) ||
-      hours > 14 || minutes > 59)
-    return false;
-  *ret_minutes = (int)(hours * 60 + minutes) * (s.p[0] == '-' ? -1 : 1);
-  return true;
 }
 
 enum {
@@ -124,7 +112,7 @@ static bool take_option(struct serve_options *o, struct arena *arena, int code, 
     return true;
   case OPTION_TIME_ZONE:
     o->has_time_zone = true;
-    return read_time_zone(value, &o->time_zone_minutes);
+    return config_time_zone(str_of(value), &o->time_zone_minutes);
   case OPTION_BASE_URL:
     o->base_url = value;
     return strncmp(value, "http", 4) == 0 && value[strlen(value) - 1] != '/';
@@ -163,7 +151,6 @@ static int read_options(int argc, char **argv, struct arena *arena,
 static int settle_options(struct serve_options *o, struct arena *arena, struct err *reterr) {
   struct config *config = &o->config;
   config_default(config);
-  config->store = NULL;
   if (o->config_folder) {
     int code = config_read(arena, o->config_folder, config, reterr);
     if (code)
@@ -367,8 +354,8 @@ const struct command command_serve = {
         "  -t, --threads N          for requests, and as many for messages (one per core)\n"
         "  -v, --verbose            log more, on standard error\n\n"
         "SIGTERM and SIGINT finish what runs and close the store; a second one stops at once.\n"
-        "Exit code: 0 stopped by a signal, 2 wrong usage, 3 the store or an address can't be "
-        "used.\n\n"
+        "Exit code: 0 stopped by a signal, 2 wrong usage, 3 the configuration, the store or an\n"
+        "address can't be used.\n\n"
         "Examples:\n"
         "  callosum serve\n"
         "  callosum serve --store /var/lib/callosum/callosum.db --http 0.0.0.0:8080",

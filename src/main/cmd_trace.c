@@ -174,16 +174,17 @@ static int run_trace(int argc, char **argv) {
 const struct command command_trace = {
     .name = "trace",
     .summary = "where an element came from, and what became of a message",
-    .usage = "trace [--url URL] TYPE/ID [ELEMENT]\n"
-             "       callosum trace [--url URL] MESSAGE\n\n"
-             "Asks a running server. For a resource: each element (or only ELEMENT and what is in "
-             "it) with the field of the\n"
-             "message that said it last, and the row of the map. For the number of a message: what "
-             "was made of it.\n\n"
-             "Options:\n"
-             "  -u, --url URL   the server (http://127.0.0.1:8080)\n\n"
-             "Examples:\n"
-             "  callosum trace Patient/5f2b birthDate\n"
-             "  callosum trace 17\n",
+    .usage =
+        "trace [--url URL] TYPE/ID [ELEMENT]\n"
+        "       callosum trace [--url URL] MESSAGE\n\n"
+        "Asks a running server. For a resource: each element (or only ELEMENT and what is in\n"
+        "it) with the field of the message that said it last, and the row of the map. For the\n"
+        "number of a message: what was made of it.\n\n"
+        "Options:\n"
+        "  -u, --url URL   the server (http://127.0.0.1:8080)\n\n"
+        "Exit code: 0 found, 1 there is no such thing, 2 wrong usage, 3 no answer.\n\n"
+        "Examples:\n"
+        "  callosum trace Patient/5f2b birthDate\n"
+        "  callosum trace 17",
     .run = run_trace,
 };

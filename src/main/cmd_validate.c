@@ -141,7 +141,8 @@ static int run_validate(int argc, char **argv) {
     if (check_file(&validate, argv[i], &err))
       code = command_fail(&command_validate, &err, EXIT_IO);
   arena_free(validate.arena);
-  fprintf(stderr, "%zu resources, %zu invalid\n", validate.resources, validate.invalid);
+  fprintf(stderr, "%zu resource%s, %zu invalid\n", validate.resources,
+          validate.resources == 1 ? "" : "s", validate.invalid);
   return code != EXIT_OK ? code : validate.invalid ? EXIT_FAILED : EXIT_OK;
 }
 

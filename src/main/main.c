@@ -4,17 +4,9 @@
 #include <stdio.h>
 
 static const struct command *const commands[] = {
-    &command_serve,
-    &command_convert,
-    &command_send,
-    &command_simulate,
-    &command_query,
-    &command_trace,
-    &command_import,
-    &command_check,
-    &command_completion,
-    &command_validate,
-    &command_version,
+    &command_serve,      &command_convert,  &command_send,    &command_simulate,
+    &command_query,      &command_trace,    &command_import,  &command_check,
+    &command_completion, &command_validate, &command_version,
 };
 
 const struct command *const *command_list(size_t *ret_n) {
@@ -62,8 +54,8 @@ int command_fail(const struct command *command, const struct err *err, int code)
 }
 
 static int run_version(int argc, char **argv) {
-  (void)argc;
-  (void)argv;
+  if (argc > 1)
+    return command_usage_error(&command_version, "'%s' is one argument too many", argv[1]);
   puts("callosum " CALLOSUM_VERSION);
   return EXIT_OK;
 }
@@ -75,18 +67,25 @@ const struct command command_version = {
     .run = run_version,
 };
 
+static int fail_unknown(const char *name) {
+  fprintf(stderr, "callosum: there is no command '%s'. `callosum --help` lists them.\n", name);
+  return EXIT_USAGE;
+}
+
 int main(int argc, char **argv) {
   if (argc < 2)
     return print_help(stderr);
+  if (strcmp(argv[1], "help") == 0 && argc > 2) {
+    const struct command *command = find(argv[2]);
+    return command ? command_help(command) : fail_unknown(argv[2]);
+  }
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
     return print_help(stdout);
   if (strcmp(argv[1], "--version") == 0)
     return run_version(0, NULL);
   const struct command *command = find(argv[1]);
-  if (!command) {
-    fprintf(stderr, "callosum: there is no command '%s'. `callosum --help` lists them.\n", argv[1]);
-    return EXIT_USAGE;
-  }
+  if (!command)
+    return fail_unknown(argv[1]);
   for (int i = 2; i < argc; i++)
     if (strcmp(argv[i], "--help") == 0)
       return command_help(command);
