@@ -46,8 +46,16 @@ static bool has_item(const struct yyjson_val *list, const struct yyjson_val *ite
   return false;
 }
 
-/* The items of `known` that `said` does not name again stay in their place; those it names are
- * replaced there; new ones follow. */
+static bool has_earlier_item(const struct yyjson_val *list, const struct yyjson_val *item) {
+  struct json_each each = json_each(list);
+  while (json_next(&each) && each.value != item)
+    if (is_same_item(each.value, item))
+      return true;
+  return false;
+}
+
+/* The items of `known` that `said` does not name stay in their place. Where it names one, all that
+ * it says of it stands there (several extensions may have one url), once. New ones follow. */
 static void unite(struct json_writer *w, const struct yyjson_val *known,
                   const struct yyjson_val *said) {
   json_begin_array(w);
@@ -57,6 +65,8 @@ static void unite(struct json_writer *w, const struct yyjson_val *known,
       json_value(w, old.value);
       continue;
     }
+    if (has_earlier_item(known, old.value))
+      continue;
     struct json_each again = json_each(said);
     while (json_next(&again))
       if (is_same_item(old.value, again.value))
