@@ -1,27 +1,45 @@
-/* Search URLs: whatever a stranger writes behind "GET /". */
+/*
+ * Search URLs: whatever a stranger writes behind "GET /". A query that is understood is understood
+ * again, and the same, from the link that says what was understood.
+ */
+#include "fuzz.h"
+
 #include "store/search.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  struct arena *arena = arena_new((size_t)64 << 20);
-  if (!arena)
-    return 0;
+static int parse(struct arena *arena, struct str url, bool is_lenient,
+                 const struct search **ret_search) {
   defs_type_id type;
   const struct search_pair *pairs;
+  struct search_options options = {.base_url = STR("http://localhost/fhir"),
+                                   .is_lenient = is_lenient};
+  struct issues issues = {0};
   size_t n;
   struct err err;
-  if (search_split_url(arena, str_n((const char *)data, size), &type, &pairs, &n, &err) == 0) {
-    struct search_options options = {.base_url = STR("http://localhost/fhir"),
-                                     .is_lenient = size % 2 == 0};
-    struct issues issues = {0};
-    const struct search *search;
-    if (search_parse(arena, type, pairs, n, &options, &search, &issues, &err) == 0) {
-      struct buf buf;
-      buf_init_arena(&buf, arena, (size_t)1 << 20);
-      search_write_url(&buf, search);
-    }
-  }
-  arena_free(arena);
-  return 0;
+  int code = search_split_url(arena, url, &type, &pairs, &n, &err);
+  return code ? code : search_parse(arena, type, pairs, n, &options, ret_search, &issues, &err);
 }
+
+static struct str self_of(struct arena *arena, const struct search *search) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, (size_t)4 << 20);
+  search_write_url(&buf, search);
+  return buf_is_overflown(&buf) ? STR_NULL : buf_str(&buf);
+}
+
+static void one(struct arena *arena, struct str input) {
+  const struct search *search, *again;
+  if (parse(arena, input, input.n % 2 == 0, &search) != 0)
+    return;
+  struct str self = self_of(arena, search);
+  int code = parse(arena, self, false, &again);
+  if (!self.p || code == ERR_NO_MEMORY)
+    return;
+  FUZZ_CHECK(code == 0);
+  FUZZ_CHECK(str_equal(self, self_of(arena, again)));
+}
+
+FUZZ_TARGET(one, (size_t)256 << 20)
+FUZZ_SEEDS(STR("Patient?name=a%20b&birthdate=ge2010&_count=5&identifier=urn:x%7C1,%7C2"),
+           STR("Observation?subject:Patient.name:exact=x&_sort=-date&_include=Observation:subject"),
+           STR("Patient?_has:Observation:patient:code-value-quantity=a%7Cb$gt200&_cursor=AQAA"),
+           STR("ValueSet?url:below=http://x%5C,y&_summary=true&_elements=a,b&_total=none&nme=1"))
