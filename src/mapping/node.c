@@ -122,7 +122,8 @@ struct str node_child_text(const struct node *node, const char *name) {
 }
 
 bool node_equal(const struct node *a, const struct node *b) {
-  if (a->target != b->target || !str_equal(a->text, b->text) || !str_equal(a->url, b->url))
+  if (!resource_is_same(a->target, b->target) || !str_equal(a->text, b->text) ||
+      !str_equal(a->url, b->url))
     return false;
   const struct member *m = a->members, *n = b->members;
   while (m && n) {
@@ -166,7 +167,7 @@ static void merge_lists(struct node *parent, struct member *into, struct node *i
 
 bool node_merge(struct node *into, struct node *from) {
   bool agrees = (!from->text.p || str_equal(into->text, from->text)) &&
-                (!from->target || into->target == from->target);
+                (!from->target || resource_is_same(into->target, from->target));
   struct member *m = from->members;
   while (m) {
     struct member *next = m->next, *known = node_member(into, m->property);

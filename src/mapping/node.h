@@ -61,6 +61,9 @@ void node_mark_data(struct node *node);
 bool node_is_empty(const struct node *node);
 /* The text of a child primitive that is no list, else empty. */
 struct str node_child_text(const struct node *node, const char *name);
+/* One resource, or two that are known to be one? NULL is only itself. (run_identity.c) */
+bool resource_is_same(const struct resource *a, const struct resource *b);
+
 /* The same content, place and row aside? */
 bool node_equal(const struct node *a, const struct node *b);
 /* Moves into `into` what it doesn't have of `from` (same type). False: where both have a value,

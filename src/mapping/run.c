@@ -177,9 +177,17 @@ static void note_fields(struct run *run, uint32_t segment) {
   }
 }
 
+/* Rows of other segments read it: OBR those of ORC, an order those of TQ1. */
+static bool is_read(const struct run *run, uint32_t segment) {
+  uint64_t any = 0;
+  for (size_t i = 0; i < sizeof run->taken->bits / sizeof run->taken->bits[0]; i++)
+    any |= run->taken[segment].bits[i];
+  return any != 0;
+}
+
 static void note_left_over(struct run *run) {
   for (uint32_t i = 0; i < run->message->segments_n; i++) {
-    if (run->is_mapped[i])
+    if (run->is_mapped[i] || is_read(run, i))
       note_fields(run, i);
     else if (!run->groups[i])
       run_note(run, ERR_NOT_SUPPORTED, (struct er7_place){.segment = i},

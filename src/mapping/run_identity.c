@@ -146,6 +146,18 @@ struct str identity_of(struct run *run, struct resource *resource) {
   return resource->identity;
 }
 
+/* Identities are known before resources become one. Resources with a name in the message map may
+ * still be numbered apart. */
+bool resource_is_same(const struct resource *a, const struct resource *b) {
+  while (a && a->same_as)
+    a = a->same_as;
+  while (b && b->same_as)
+    b = b->same_as;
+  if (a == b || !a || !b)
+    return a == b;
+  return !a->name && !b->name && !str_is_empty(a->identity) && str_equal(a->identity, b->identity);
+}
+
 /* Two segments of one message with the same key are two things: the second is known by key and
  * number. */
 static struct str numbered(struct run *run, struct resource *first) {

@@ -447,6 +447,26 @@ static void same_identity_is_one_resource(void **state) {
   assert_int_equal(nth(&result, "Patient", 0)->identifiers_n, 2);
 }
 
+/* Two beds in one room, each making the room, the room making the ward: one room, one ward, nothing
+ * to note. */
+static void what_is_made_twice_agrees_with_itself(void **state) {
+  (void)state;
+  struct err err;
+  struct er7_message message;
+  struct maps *maps =
+      compile("map Bed : Location\n  key .1, .2, .3\n  .3 -> name\n  . -> partOf : Room\n"
+              "map Room : Location\n  key .1, .2\n  .2 -> name\n  . -> partOf : Ward\n"
+              "map Ward : Location\n  key .1\n  .1 -> name\n"
+              "map PV1[Visit] : Encounter\n  PV1-3 -> location.location : Bed\n"
+              "message TEST\n  for *\n  PV1\n      visit = PV1[Visit]\n",
+              &err);
+  assert_non_null(maps);
+  assert_int_equal(arena_on_free(test_arena, (void (*)(void *))maps_close, maps), 0);
+  struct mapping_result result = run_message(maps, "PV1|||W^R^B1~W^R^B2\r", &message);
+  assert_int_equal(count_type(&result, "Location"), 4);
+  assert_false(has_note(&result, "PV1-3"));
+}
+
 /* Two people with the same wrongly typed number stay two. */
 static void excepted_identifiers_identify_nobody(void **state) {
   (void)state;
@@ -623,6 +643,7 @@ int main(void) {
       TEST(one_order_does_not_see_another),
       TEST(names_of_a_group_beside_are_seen),
       TEST(same_identity_is_one_resource),
+      TEST(what_is_made_twice_agrees_with_itself),
       TEST(excepted_identifiers_identify_nobody),
       TEST(identity_is_the_same_in_the_next_message),
       TEST(segments_out_of_order_are_taken_and_noted),
