@@ -21,7 +21,7 @@ static int register_name(struct cursor *cursor, struct map *by_name, struct str 
     return compile_fault(cursor, reterr, "a name is missing");
   if (map_get(by_name, name))
     return compile_fault(cursor, reterr, "'%.*s' is already there", STR_ARG(name));
-  return map_set(by_name, name, (void *)(uintptr_t)index) < 0 ? err_no_memory(reterr) : 0;
+  return index_set(by_name, name, (uint32_t)index) < 0 ? err_no_memory(reterr) : 0;
 }
 
 static int register_map(struct cursor *cursor, struct err *reterr) {
@@ -239,18 +239,28 @@ static int compile_blocks(struct compiler *c, const struct text_rows *rows, stru
 
 /* Index 0 of every array means "none". */
 static int reserve_zero(struct maps *maps, struct err *reterr) {
-  struct arena *arena = maps->arena;
-  if (!VEC_PUSH(arena, &maps->rows) || !VEC_PUSH(arena, &maps->steps) ||
-      !VEC_PUSH(arena, &maps->expressions) || !VEC_PUSH(arena, &maps->maps) ||
-      !VEC_PUSH(arena, &maps->tables) || !VEC_PUSH(arena, &maps->patterns) ||
-      !VEC_PUSH(arena, &maps->items) || !VEC_PUSH(arena, &maps->messages) ||
-      !VEC_PUSH(arena, &maps->keys) || !VEC_PUSH(arena, &maps->choices) ||
-      !VEC_PUSH(arena, &maps->names))
-    return err_no_memory(reterr);
+#define RESERVE(vec)                                                                               \
+  do {                                                                                             \
+    void *none = VEC_PUSH(maps->arena, vec);                                                       \
+    if (!none)                                                                                     \
+      return err_no_memory(reterr);                                                                \
+  } while (0)
+  RESERVE(&maps->rows);
+  RESERVE(&maps->steps);
+  RESERVE(&maps->expressions);
+  RESERVE(&maps->maps);
+  RESERVE(&maps->tables);
+  RESERVE(&maps->patterns);
+  RESERVE(&maps->items);
+  RESERVE(&maps->messages);
+  RESERVE(&maps->keys);
+  RESERVE(&maps->choices);
+  RESERVE(&maps->names);
+#undef RESERVE
   static const char *const reserved[] = {"this", "parent"};
-  for (uintptr_t i = 0; i < 2; i++) {
-    struct str *name = VEC_PUSH(arena, &maps->names);
-    if (!name || map_set(&maps->names_by_text, str_of(reserved[i]), (void *)(i + 1)) < 0)
+  for (uint32_t i = 0; i < 2; i++) {
+    struct str *name = VEC_PUSH(maps->arena, &maps->names);
+    if (!name || index_set(&maps->names_by_text, str_of(reserved[i]), i + 1) < 0)
       return err_no_memory(reterr);
     *name = str_of(reserved[i]);
   }

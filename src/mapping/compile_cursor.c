@@ -171,22 +171,35 @@ int compile_source(struct cursor *cursor, bool segment_alone, struct source *ret
   return result;
 }
 
+uint32_t index_get(const struct map *map, struct str name) {
+  const uint32_t *index = map_get(map, name);
+  return index ? *index : 0;
+}
+
+int index_set(struct map *map, struct str name, uint32_t index) {
+  uint32_t *kept = ARENA_NEW(map->arena, uint32_t);
+  if (!kept)
+    return -1;
+  *kept = index;
+  return map_set(map, name, kept);
+}
+
 int compile_name(struct cursor *cursor, uint32_t *ret_name, struct err *reterr) {
   struct maps *maps = cursor->c->maps;
   struct str text = cursor_take(cursor, belongs_to_name);
   if (str_is_empty(text))
     return compile_fault(cursor, reterr, "the name of a resource is missing");
-  uintptr_t known = (uintptr_t)map_get(&maps->names_by_text, text);
+  uint32_t known = index_get(&maps->names_by_text, text);
   if (!known) {
     struct str *name = VEC_PUSH(maps->arena, &maps->names);
     if (!name)
       return err_no_memory(reterr);
     *name = text;
-    known = maps->names.n - 1;
-    if (map_set(&maps->names_by_text, text, (void *)known) < 0)
+    known = (uint32_t)maps->names.n - 1;
+    if (index_set(&maps->names_by_text, text, known) < 0)
       return err_no_memory(reterr);
   }
-  *ret_name = (uint32_t)known;
+  *ret_name = known;
   return 0;
 }
 
@@ -205,19 +218,19 @@ static struct str bracketed_name(struct cursor *cursor) {
 
 int compile_map_name(struct cursor *cursor, uint32_t *ret_map, struct err *reterr) {
   struct str name = bracketed_name(cursor);
-  uintptr_t found = (uintptr_t)map_get(&cursor->c->maps->maps_by_name, name);
+  uint32_t found = index_get(&cursor->c->maps->maps_by_name, name);
   if (!found)
     return compile_fault(cursor, reterr, "there is no map '%.*s'", STR_ARG(name));
-  *ret_map = (uint32_t)found;
+  *ret_map = found;
   return 0;
 }
 
 int compile_table_name(struct cursor *cursor, uint32_t *ret_table, struct err *reterr) {
   struct str name = bracketed_name(cursor);
-  uintptr_t found = (uintptr_t)map_get(&cursor->c->maps->tables_by_name, name);
+  uint32_t found = index_get(&cursor->c->maps->tables_by_name, name);
   if (!found)
     return compile_fault(cursor, reterr, "there is no table '%.*s'", STR_ARG(name));
-  *ret_table = (uint32_t)found;
+  *ret_table = found;
   return 0;
 }
 

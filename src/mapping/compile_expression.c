@@ -63,7 +63,7 @@ static int join_call(struct cursor *cursor, defs_type_id type, uint32_t *ret_exp
     return result;
   at(cursor, *ret_expression)->text = separator;
   while (!result && cursor_accept(cursor, ",")) {
-    uint32_t child;
+    uint32_t child = 0;
     result = compile_text(cursor, type, &child, reterr);
     if (!result)
       add_child(cursor, *ret_expression, child);

@@ -234,7 +234,7 @@ int compile_message(struct compiler *c, const struct text_rows *rows, uint32_t a
   *made = (struct program_message){.name = name, .file = c->file};
   if (map_get(&c->maps->messages_by_name, name))
     return compile_fault(&cursor, reterr, "there is already a message '%.*s'", STR_ARG(name));
-  if (map_set(&c->maps->messages_by_name, name, (void *)(uintptr_t)message) < 0)
+  if (index_set(&c->maps->messages_by_name, name, message) < 0)
     return err_no_memory(reterr);
   int result = new_item(c, 0, &root, reterr);
   if (!result)

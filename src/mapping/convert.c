@@ -253,14 +253,11 @@ static struct str without_controls(struct arena *arena, struct str text) {
     i++;
   if (i == text.n)
     return text;
-  struct str copy = arena_str(arena, text);
-  if (!copy.p)
-    return STR_NULL;
-  char *p = (char *)(uintptr_t)copy.p;
-  for (; i < copy.n; i++)
-    if (is_control(p[i]))
-      p[i] = ' ';
-  return str_trim(copy);
+  struct buf buf;
+  buf_init_arena(&buf, arena, text.n);
+  for (i = 0; i < text.n; i++)
+    buf_add_char(&buf, is_control(text.p[i]) ? ' ' : text.p[i]);
+  return str_trim(buf_str(&buf));
 }
 
 /* A code has single spaces inside and none outside. */

@@ -71,8 +71,9 @@ static int load_folder(struct maps *maps, const char *dir, const char *folder, s
       struct str name = arena_printf(maps->arena, "%s/%s", folder, entries[i]->d_name);
       struct str full = arena_printf(maps->arena, "%s/%s", dir, name.p ? name.p : "");
       struct str text = STR_NULL;
-      result = name.p && full.p ? read_file(maps, full.p, &text, reterr) : err_no_memory(reterr);
-      if (!result)
+      if (!name.p || !full.p)
+        result = err_no_memory(reterr);
+      else if ((result = read_file(maps, full.p, &text, reterr)) == 0)
         result = add_file(maps, name, text, reterr);
     }
     free(entries[i]);

@@ -245,6 +245,10 @@ struct maps {
   defs_type_id type_reference, type_coding, type_codeable_concept, type_bundle;
 };
 
+/* What a name stands for in one of these; 0: nothing. */
+uint32_t index_get(const struct map *map, struct str name);
+int index_set(struct map *map, struct str name, uint32_t index) MUST_CHECK;
+
 /* The answer of a table for a code. */
 enum lookup { LOOKUP_FOUND, LOOKUP_NONE, LOOKUP_UNKNOWN };
 enum lookup table_lookup(struct arena *arena, const struct program_table *table,

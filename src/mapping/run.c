@@ -46,8 +46,8 @@ static uint32_t find_program(const struct maps *maps, const struct er7_header *h
     if (!*slot)
       *slot = event->message;
   }
-  uintptr_t by_structure = (uintptr_t)map_get(&maps->messages_by_name, header->structure);
-  return by_structure ? (uint32_t)by_structure : by_type ? by_type : by_any;
+  uint32_t by_structure = index_get(&maps->messages_by_name, header->structure);
+  return by_structure ? by_structure : by_type ? by_type : by_any;
 }
 
 static int choose_program(struct run *run, struct err *reterr) {
@@ -138,7 +138,9 @@ static void run_merge_row(struct frame *frame, const struct row *row) {
   struct run *run = frame->run;
   struct resource *into = frame_resource(frame, row->name);
   struct resource *from = frame_resource(frame, row->other);
-  struct resource_pair *pair = into && from ? VEC_PUSH(run->arena, &run->pairs) : NULL;
+  if (!into || !from)
+    return;
+  struct resource_pair *pair = VEC_PUSH(run->arena, &run->pairs);
   if (pair)
     *pair = (struct resource_pair){into, from};
 }

@@ -129,7 +129,9 @@ static void add_nulled(const struct frame *frame, const struct row *row) {
   for (size_t i = 0; i < frame->resource->nulled.n; i++)
     if (str_equal(frame->resource->nulled.p[i], path))
       return;
-  struct str *item = buf.n ? VEC_PUSH(frame->run->arena, &frame->resource->nulled) : NULL;
+  if (!buf.n)
+    return;
+  struct str *item = VEC_PUSH(frame->run->arena, &frame->resource->nulled);
   if (item)
     *item = path;
 }
@@ -281,7 +283,10 @@ static bool set_primitive(const struct frame *frame, const struct row *row, uint
 struct resource *run_new_resource(struct run *run, defs_type_id type, struct group *group) {
   struct resource *resource = ARENA_NEW(run->arena, struct resource);
   struct node *root = resource ? node_new(run->arena, type) : NULL;
-  struct resource **item = root ? VEC_PUSH(run->arena, &run->resources) : NULL;
+  if (!root)
+    return NULL;
+  struct resource **item =
+      VEC_PUSH(run->arena, &run->resources); /* NOLINT(bugprone-sizeof-expression) */
   if (!item)
     return NULL;
   resource->root = root;
