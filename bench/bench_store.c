@@ -149,6 +149,34 @@ static void run(struct store *store, struct loaded *loaded) {
          prepare_s * 1e6 / n, (cpu_s() - cpu) * 1e6 / n);
 }
 
+/* ---- Reads by id, each in a view of its own ---- */
+
+#define READS_N 300000
+
+static void run_reads(struct store *store, const struct loaded *loaded) {
+  struct access access = ACCESS_EVERYTHING(STR("bench"));
+  struct arena *arena = arena_new((size_t)16 << 20);
+  struct err err;
+  size_t found_n = 0, at = 0;
+  double cpu = cpu_s();
+  int64_t start_us = clock_monotonic_us();
+  for (size_t i = 0; i < READS_N; i++) {
+    const struct store_commit *commit = loaded->commits.p[at = (at + 7) % loaded->commits.n];
+    const struct store_write *write = &commit->writes[i % commit->writes_n];
+    struct store_view *view;
+    struct store_resource found;
+    if (store_view_open(store, &view, &err) != 0)
+      break;
+    found_n += store_read(view, &access, arena, write->type, write->id, &found, &err) == 0;
+    store_view_close(view);
+    arena_reset(arena);
+  }
+  double s = (double)(clock_monotonic_us() - start_us) / 1e6;
+  printf("read %.0f reads/s\nfound %zu of %d\nread_cpu %.2f us/read\n", READS_N / s, found_n,
+         READS_N, (cpu_s() - cpu) * 1e6 / READS_N);
+  arena_free(arena);
+}
+
 /* ---- Writers that wait for each commit ---- */
 
 #define WRITERS_MAX 256
@@ -237,7 +265,7 @@ int main(int argc, char **argv) {
   if (has_writers)
     run_writers(store, writers_n);
   else
-    run(store, &loaded);
+    run(store, &loaded), run_reads(store, &loaded);
   if (store_figures(store, &figures, &err) == 0)
     printf("fsyncs %llu\n", (unsigned long long)figures.fsyncs);
   int64_t start_us = clock_monotonic_us();
