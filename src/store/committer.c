@@ -16,6 +16,7 @@
 #define LOG_HARD_PAGES 24000u
 
 struct committer {
+  struct committer_options options;
   struct db *db;
   struct group group;
   uint8_t *is_identifier;  /* of the group */
@@ -150,6 +151,7 @@ static int run_transaction(struct committer *committer, struct store_commit *com
     code = db_commit(committer->db, reterr);
   if (code == 0 && !is_empty) {
     committer->durable = group->sequence;
+    atomic_fetch_add(committer->options.epoch, 1);
     count_fsync(committer);
   }
   if (code != 0 || is_empty)
@@ -184,6 +186,14 @@ static void run_group(struct committer *committer, struct store_commit *commits)
 
 /* ---- The log ---- */
 
+static void checkpoint(struct committer *committer, struct db *db) {
+  uint64_t left;
+  struct err err;
+  committer->options.before_checkpoint(committer->options.what);
+  if (db_checkpoint(db, &left, &err) != 0)
+    log_warning("store", "the log was not moved into the file: %s", err.text);
+}
+
 static void tend_log(struct committer *committer) {
   uint64_t pages = db_log_pages(committer->db);
   if (pages < LOG_SOFT_PAGES)
@@ -195,10 +205,8 @@ static void tend_log(struct committer *committer) {
     pthread_cond_signal(&committer->has_log);
   }
   pthread_mutex_unlock(&committer->lock);
-  uint64_t left;
-  struct err err;
-  if (is_mine && db_checkpoint(committer->db, &left, &err) != 0)
-    log_warning("store", "the log was not moved into the file: %s", err.text);
+  if (is_mine)
+    checkpoint(committer, committer->db);
 }
 
 static void *run_log_thread(void *what) {
@@ -212,10 +220,7 @@ static void *run_log_thread(void *what) {
     committer->wants_checkpoint = false;
     committer->is_checkpointing = true;
     pthread_mutex_unlock(&committer->lock);
-    uint64_t left;
-    struct err err;
-    if (db_checkpoint(committer->log_db, &left, &err) != 0)
-      log_warning("store", "the log was not moved into the file: %s", err.text);
+    checkpoint(committer, committer->log_db);
     pthread_mutex_lock(&committer->lock);
     committer->is_checkpointing = false;
   }
@@ -295,6 +300,7 @@ int committer_open(const struct committer_options *options, struct committer **r
   pthread_mutex_init(&committer->lock, NULL);
   pthread_cond_init(&committer->has_work, NULL);
   pthread_cond_init(&committer->has_log, NULL);
+  committer->options = *options;
   committer->db = options->db;
   committer->group_max = options->store->group_max;
   committer->queue_max = options->store->queue_max;

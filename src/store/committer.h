@@ -8,6 +8,8 @@
 #ifndef STORE_COMMITTER_H
 #define STORE_COMMITTER_H
 
+#include <stdatomic.h>
+
 #include "store/commit.h"
 
 struct committer;
@@ -17,7 +19,11 @@ struct committer_options {
   struct db *db;                     /* the writer; the committer's alone from now on */
   const struct schema *schema;
   const struct body_codec *codec;
-  struct store_view *view; /* over `db` */
+  struct store_view *view;     /* over `db` */
+  atomic_uint_fast64_t *epoch; /* counted up when a group is durable, before it is answered */
+  /* Called before the log is moved into the file, on the committer's or the log's thread. */
+  void (*before_checkpoint)(void *what);
+  void *what;
 };
 int committer_open(const struct committer_options *options, struct committer **ret_committer,
                    struct err *reterr) MUST_CHECK;

@@ -52,6 +52,8 @@ int db_begin_write(struct db *db, struct err *reterr) MUST_CHECK;
 int db_commit(struct db *db, struct err *reterr) MUST_CHECK;
 void db_rollback(struct db *db); /* also ends a read transaction; a no-op when there is none */
 
+bool db_is_begun(const struct db *db); /* is a transaction open? */
+
 /* Gives back memory that only makes the next statement faster. */
 void db_trim(struct db *db);
 

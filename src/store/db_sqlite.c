@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/hash.h"
-
 #define STATEMENTS_MAX 96 /* kept prepared per connection */
 #define PAGE_BYTES 4096
 #define BUSY_TIMEOUT_MS 10000
@@ -303,6 +301,10 @@ void db_rollback(struct db *db) {
     sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
+bool db_is_begun(const struct db *db) {
+  return !sqlite3_get_autocommit(db->handle);
+}
+
 void db_trim(struct db *db) {
   sqlite3_db_release_memory(db->handle);
 }
@@ -333,6 +335,19 @@ int db_size(struct db *db, struct db_size *ret_size, struct err *reterr) {
 
 /* ---- Statements ---- */
 
+/* Of our own texts, so it need not be keyed, but they are long: eight bytes a step. */
+static uint64_t hash_of_text(struct str sql) {
+  uint64_t h = sql.n, word;
+  for (; sql.n >= sizeof word; sql = str_n(sql.p + sizeof word, sql.n - sizeof word)) {
+    memcpy(&word, sql.p, sizeof word);
+    h = (h ^ word) * 0x9e3779b97f4a7c15u;
+    h ^= h >> 32;
+  }
+  for (size_t i = 0; i < sql.n; i++)
+    h = (h ^ (unsigned char)sql.p[i]) * 0x9e3779b97f4a7c15u;
+  return h ^ h >> 29;
+}
+
 static struct db_statement *kept(struct db *db, uint64_t text_hash, struct str sql) {
   for (size_t i = 0; i < db->statements_n; i++) {
     struct db_statement *statement = db->statements[i];
@@ -359,7 +374,7 @@ static struct db_statement **place_to_keep(struct db *db) {
 
 int db_prepare(struct db *db, struct str sql, struct db_statement **ret_statement,
                struct err *reterr) {
-  uint64_t text_hash = hash_fast(sql);
+  uint64_t text_hash = hash_of_text(sql);
   struct db_statement *statement = kept(db, text_hash, sql);
   if (!statement) {
     statement = calloc(1, sizeof *statement);

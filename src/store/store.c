@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "store/committer.h"
 #include "store/store_internal.h"
@@ -13,11 +14,14 @@
 #define VIEW_WAIT_S 10
 #define WRITER_CACHE_BYTES ((size_t)32 << 20)
 #define BULK_CACHE_BYTES ((size_t)256 << 20)
-#define READER_CACHE_BYTES ((size_t)4 << 20)
+#define READER_CACHE_BYTES ((size_t)8 << 20)
 
+/* An idle view keeps its snapshot, so that the next who opens it need not take the file's locks
+ * again, as long as nothing was committed since (`epoch`). */
 struct store_view {
   struct store *store;
   struct db *db;
+  uint64_t epoch;
   struct store_view *next; /* in the pool */
 };
 
@@ -31,6 +35,7 @@ struct store {
   struct store_view writer_view, *views;
   size_t views_n;
   struct committer *committer;
+  atomic_uint_fast64_t epoch; /* grows with each durable group */
 
   pthread_mutex_t lock;
   pthread_cond_t has_view;
@@ -66,6 +71,15 @@ static int open_views(struct store *store, struct err *reterr) {
   return 0;
 }
 
+/* Snapshots of idle views would keep the log from starting over. */
+static void release_idle_views(void *what) {
+  struct store *store = what;
+  pthread_mutex_lock(&store->lock);
+  for (struct store_view *view = store->idle; view; view = view->next)
+    db_rollback(view->db);
+  pthread_mutex_unlock(&store->lock);
+}
+
 static int open_parts(struct store *store, struct err *reterr) {
   struct db_options options = db_options_of(store, true);
   int code = db_open(&options, &store->writer, reterr);
@@ -82,7 +96,10 @@ static int open_parts(struct store *store, struct err *reterr) {
                                                     .db = store->writer,
                                                     .schema = &store->schema,
                                                     .codec = store->codec,
-                                                    .view = &store->writer_view},
+                                                    .view = &store->writer_view,
+                                                    .epoch = &store->epoch,
+                                                    .before_checkpoint = release_idle_views,
+                                                    .what = store},
                         &store->committer, reterr);
 }
 
@@ -199,10 +216,12 @@ int store_commit_wait(struct store *store, struct store_commit *commit, struct e
 /* ---- Views ---- */
 
 static struct store_view *take_view(struct store *store) {
-  struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += VIEW_WAIT_S;
+  struct timespec until = {0};
   pthread_mutex_lock(&store->lock);
+  if (!store->idle) {
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += VIEW_WAIT_S;
+  }
   while (!store->idle)
     if (pthread_cond_timedwait(&store->has_view, &store->lock, &until) != 0)
       break;
@@ -228,10 +247,15 @@ int store_view_open(struct store *store, struct store_view **ret_view, struct er
     err_set(reterr, ERR_BUSY, "", "Too many readers at the same time; try again later.");
     return ERR_BUSY;
   }
-  int code = db_begin_read(view->db, reterr);
-  if (code != 0) {
-    give_view(view);
-    return code;
+  uint64_t epoch = atomic_load(&store->epoch); /* before the snapshot is taken */
+  if (view->epoch != epoch || !db_is_begun(view->db)) {
+    db_rollback(view->db);
+    view->epoch = epoch;
+    int code = db_begin_read(view->db, reterr);
+    if (code != 0) {
+      give_view(view);
+      return code;
+    }
   }
   *ret_view = view;
   return 0;
@@ -240,7 +264,8 @@ int store_view_open(struct store *store, struct store_view **ret_view, struct er
 void store_view_close(struct store_view *view) {
   if (!view)
     return;
-  db_rollback(view->db);
+  if (view->store->options.is_read_only) /* what another process commits has no epoch here */
+    db_rollback(view->db);
   give_view(view);
 }
 
