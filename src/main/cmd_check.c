@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <getopt.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define CHECK_ARENA_BYTES ((size_t)1 << 30)
 #define FIXTURE_MAX_BYTES ((size_t)64 << 20)
@@ -113,6 +114,9 @@ static int check_fixture(struct check *check, const char *name, struct err *rete
     code = json_parse(check->arena, made, NULL, &bundle, reterr);
   if (code == 0 && check->updates)
     code = write_expected(expected_path.p, check->arena, bundle, reterr);
+  if (code == 0 && access(expected_path.p, F_OK) != 0)
+    code = err_set(reterr, ERR_IO, "",
+                   "It has no expected result yet; `callosum check --update` writes it.");
   if (code == 0)
     code = read_whole(check->arena, expected_path.p, &text, reterr);
   if (code == 0)
