@@ -31,6 +31,7 @@ struct job {
   struct buf reply;
   struct store_commit commit;
   struct store_message row;
+  struct store_audit audit;
   struct job *next;
 };
 
@@ -169,6 +170,7 @@ static void fill_row(struct job *job, const struct er7_message *message,
   row->type = header->type;
   row->event = header->event;
   row->version_id = header->version;
+  job->audit.what = arena_printf(arena, "%.*s^%.*s", STR_ARG(header->type), STR_ARG(header->event));
   ssize_t pid = er7_find(message, STR("PID"), 0);
   if (pid >= 0) {
     struct er7_place id = {.segment = (uint32_t)pid, .field = 3, .repetition = 1, .component = 1};
@@ -183,6 +185,7 @@ static void commit_refusal(struct job *job, const struct er7_message *message,
   job->row.status = code == ACK_REJECT ? STORE_MESSAGE_REJECTED : STORE_MESSAGE_ERROR;
   job->row.reason = arena_printf(arena, "%s%s%s", err->where, err->where[0] ? ": " : "", err->text);
   job->row.reply = make_ack(job, message, code, err);
+  job->audit.outcome = STR("4");
   job->commit.writes_n = 0;
   job->commit.conditions_n = 0;
   store_submit(job->intake->options.store, &job->commit);
@@ -200,6 +203,8 @@ static void begin_commit(struct job *job) {
   job->commit = (struct store_commit){.arena = message->arena,
                                       .principal = job->principal,
                                       .message = &job->row,
+                                      .audits = &job->audit,
+                                      .audits_n = 1,
                                       .done = committed,
                                       .what = job};
   job->row = (struct store_message){
@@ -207,6 +212,7 @@ static void begin_commit(struct job *job) {
       .raw = job->texts_n == 1 ? message->bytes : job->texts[job->at],
       .received_us = message->received_us,
   };
+  job->audit = (struct store_audit){.action = STR("message"), .outcome = STR("0")};
 }
 
 static int prepare(struct job *job, const struct er7_message *message, struct err *reterr) {

@@ -429,6 +429,8 @@ def test_serve_listens_as_its_configuration_says(folder, message):
         assert server.stop() == 0
     with sqlite3.connect(folder / "data.db") as db:
         assert db.execute("SELECT count(*) FROM message").fetchone()[0] == 3
+        audits = db.execute("SELECT action, what, outcome FROM audit ORDER BY number").fetchall()
+        assert audits == [("message", "ADT^A01", "0")] * 2 + [("message", "ADT^A01", "4")]
 
 
 def test_options_win_over_the_configuration(folder):
