@@ -328,7 +328,7 @@ static char *put_key(char *p, const struct key *key) {
     return put_varint(p, (uint64_t)key->date.hi - (uint64_t)key->lo);
   case KEYS_QUANTITY:
     p = put_word(p, (uint64_t)key->hash);
-    /* fall through */
+    __attribute__((fallthrough));
   case KEYS_NUMBER:
     p = put_word(p, bits_of(key->number.from));
     p = put_varint(p, key->number.from != key->number.to);
@@ -419,7 +419,7 @@ static void get_key(struct reader *reader, struct key *key) {
     return;
   case KEYS_QUANTITY:
     key->hash = (int64_t)get_word(reader);
-    /* fall through */
+    __attribute__((fallthrough));
   case KEYS_NUMBER:
     key->number.from = key->number.to = double_of(get_word(reader));
     if (get_varint(reader))
