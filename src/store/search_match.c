@@ -50,8 +50,8 @@ int search_fetch_values(struct search_context *c, struct search_candidate *candi
                         struct err *reterr) {
   if (candidate->has_values)
     return 0;
-  struct store_resource resource;
-  const struct yyjson_val *root;
+  struct store_resource resource = {0};
+  const struct yyjson_val *root = NULL;
   struct json_limits limits = JSON_LIMITS_DEFAULT;
   int code = read_row(c, candidate->rid, &resource, reterr);
   if (code == 0)

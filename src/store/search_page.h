@@ -14,6 +14,7 @@
 /* A match, and what it is sorted by. */
 struct search_match {
   uint64_t rid;
+  char *room; /* of the sorter, for the texts of its keys */
   struct search_key keys[SEARCH_SORTS_MAX];
 };
 

@@ -145,7 +145,7 @@ static int is_too_common(struct search_context *c, const struct search_wish *wis
   uint64_t few = option->condition->predicate->targets_n ? LINKS_MAX : PROBE_MAX;
   if (wish->wants_all || option->is_ordered || option->n < few)
     return 0;
-  uint64_t all, n = option->n;
+  uint64_t all = 0, n = option->n;
   int code = search_type_count(c, wish->type, &all, reterr);
   uint64_t limit = all / SHARE < few ? few : all / SHARE;
   limit = limit > SHARE_PROBE_MAX ? SHARE_PROBE_MAX : limit;

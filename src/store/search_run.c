@@ -267,7 +267,7 @@ static int set_cursor(struct search_context *c, const struct search *search,
 static int run(struct search_context *c, const struct search *search,
                struct search_result *ret_result, struct err *reterr) {
   struct search_condition *conditions = NULL;
-  struct search_page page;
+  struct search_page page = {0};
   struct search_rows rows;
   struct search_result result = {.next_cursor = STR("")};
   int code = make_conditions(c, search, &conditions, reterr);

@@ -176,22 +176,22 @@ static void sift_up(struct sorter *s, size_t at) {
   }
 }
 
-/* Copies a key into the place, whose text has room for SEARCH_SORT_TEXT_BYTES_MAX. */
-static void set_key(struct search_key *place, const struct search_key *key) {
-  char *room = (char *)(uintptr_t)place->text.p;
-  *place = *key;
-  place->text = str_n(room, key->kind == SEARCH_KEY_TEXT ? key->text.n : 0);
-  if (place->text.n)
-    memcpy(room, key->text.p, key->text.n);
+/* Copies the keys of `match` into the place, which has room for their texts. */
+static void set_keys(const struct sorter *s, struct search_match *place,
+                     const struct search_match *match) {
+  for (size_t i = 0; i < s->search->sorts_n; i++) {
+    const struct search_key *key = &match->keys[i];
+    char *room = place->room + i * SEARCH_SORT_TEXT_BYTES_MAX;
+    place->keys[i] = *key;
+    if (key->kind == SEARCH_KEY_TEXT && key->text.n > 0)
+      memcpy(room, key->text.p, key->text.n);
+    place->keys[i].text.p = room;
+  }
 }
 
 static int make_room(struct sorter *s, struct search_match *place, struct err *reterr) {
-  for (size_t i = 0; i < s->search->sorts_n; i++) {
-    place->keys[i].text.p = arena_alloc(s->c->arena, SEARCH_SORT_TEXT_BYTES_MAX);
-    if (!place->keys[i].text.p)
-      return err_no_memory(reterr);
-  }
-  return 0;
+  place->room = arena_alloc(s->c->arena, s->search->sorts_n * SEARCH_SORT_TEXT_BYTES_MAX);
+  return place->room ? 0 : err_no_memory(reterr);
 }
 
 static int offer(struct sorter *s, const struct search_match *match, struct err *reterr) {
@@ -207,8 +207,7 @@ static int offer(struct sorter *s, const struct search_match *match, struct err 
   if (code)
     return code;
   place->rid = match->rid;
-  for (size_t i = 0; i < s->search->sorts_n; i++)
-    set_key(&place->keys[i], &match->keys[i]);
+  set_keys(s, place, match);
   if (is_full)
     sift_down(s, 0, s->n);
   else
