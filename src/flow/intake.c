@@ -1,6 +1,7 @@
 #include "flow/intake.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "flow/prepare.h"
 #include "format/ack.h"
@@ -16,6 +17,8 @@
 #define ATTEMPTS_MAX 50
 #define REPLY_MAX_BYTES ((size_t)16 << 20)
 #define WORKERS_MAX 64
+#define LANES 1024u
+#define SCRATCH_MAX_BYTES ((size_t)512 << 20)
 
 /*
  * One frame on its way. It holds one message or a batch of several; these are committed one after
@@ -28,18 +31,33 @@ struct job {
   const struct str *texts; /* of the single messages, UTF-8 */
   size_t texts_n, at;
   unsigned attempts;
-  struct buf reply;
+  struct arena *scratch; /* of this attempt at this message: the commit's */
+  uint32_t lane;
+  struct buf reply; /* on the message's arena */
   struct store_commit commit;
   struct store_message row;
   struct store_audit audit;
   struct job *next;
 };
 
+/*
+ * Messages of one patient are prepared one after the other: what is prepared on a record that
+ * another message in the queue is about to change would only have to be prepared again. A lane is a
+ * hash of the patient's number; this is no guarantee, and needs to be none: the conditions of the
+ * commit are.
+ */
+struct lane {
+  bool is_busy;
+  struct job *first, *last; /* waiting */
+};
+
 struct intake {
   struct intake_options options;
   pthread_mutex_t lock;
-  pthread_cond_t changed; /* a job was queued, one has ended, or it closes */
-  struct job *first, *last;
+  pthread_cond_t changed;   /* a job was queued, one has ended, or it closes */
+  struct job *first, *last; /* ready to be worked on */
+  struct lane lanes[LANES];
+  struct hash_key lane_key;
   size_t jobs_n; /* submitted and not yet answered */
   bool is_closing;
   unsigned workers_n;
@@ -47,14 +65,80 @@ struct intake {
   atomic_uint_fast64_t replies;
 };
 
-static void enqueue(struct intake *intake, struct job *job) {
+static void append(struct job **first, struct job **last, struct job *job) {
   job->next = NULL;
-  pthread_mutex_lock(&intake->lock);
-  if (intake->last)
-    intake->last->next = job;
+  if (*last)
+    (*last)->next = job;
   else
-    intake->first = job;
-  intake->last = job;
+    *first = job;
+  *last = job;
+}
+
+static struct job *take_first(struct job **first, struct job **last) {
+  struct job *job = *first;
+  *first = job->next;
+  if (!*first)
+    *last = NULL;
+  return job;
+}
+
+/* The text of PID-3's first component as it stands, or nothing. */
+static struct str patient_number(struct str text) {
+  if (text.n < 9 || !str_starts_with(text, STR("MSH")))
+    return STR_NULL;
+  const char begin[] = {'\r', 'P', 'I', 'D', text.p[3]};
+  ssize_t at = str_find(text, str_n(begin, sizeof begin));
+  struct str rest = at < 0 ? STR_NULL : str_slice(text, (size_t)at + sizeof begin, text.n),
+             part = STR_NULL;
+  for (int field = 1; field <= 3; field++)
+    if (!str_split(&rest, text.p[3], &part))
+      return STR_NULL;
+  struct str number;
+  return str_split(&part, text.p[4], &number) ? number : STR_NULL;
+}
+
+/* Makes the job's next message ready, or lets it wait for the one before it in its lane. */
+static void enter_lane(struct job *job) {
+  struct intake *intake = job->intake;
+  struct str number = patient_number(job->texts ? job->texts[job->at] : job->message->bytes);
+  pthread_mutex_lock(&intake->lock);
+  struct lane *lane = NULL;
+  job->lane = LANES;
+  if (!str_is_empty(number)) {
+    job->lane = (uint32_t)(hash_siphash(intake->lane_key, number) % LANES);
+    lane = &intake->lanes[job->lane];
+  }
+  if (lane && lane->is_busy) {
+    append(&lane->first, &lane->last, job);
+  } else {
+    if (lane)
+      lane->is_busy = true;
+    append(&intake->first, &intake->last, job);
+    pthread_cond_signal(&intake->changed);
+  }
+  pthread_mutex_unlock(&intake->lock);
+}
+
+static void leave_lane(struct job *job) {
+  struct intake *intake = job->intake;
+  if (job->lane == LANES)
+    return;
+  pthread_mutex_lock(&intake->lock);
+  struct lane *lane = &intake->lanes[job->lane];
+  if (lane->first) {
+    append(&intake->first, &intake->last, take_first(&lane->first, &lane->last));
+    pthread_cond_signal(&intake->changed);
+  } else {
+    lane->is_busy = false;
+  }
+  pthread_mutex_unlock(&intake->lock);
+}
+
+/* Back into the queue, still in its lane. */
+static void try_again(struct job *job) {
+  struct intake *intake = job->intake;
+  pthread_mutex_lock(&intake->lock);
+  append(&intake->first, &intake->last, job);
   pthread_cond_signal(&intake->changed);
   pthread_mutex_unlock(&intake->lock);
 }
@@ -63,6 +147,11 @@ static void enqueue(struct intake *intake, struct job *job) {
  * ------------------------------------------------------------------------------------------------------
  */
 
+/* Where there is no memory for an attempt, its refusal is on the message's own arena. */
+static struct arena *arena_of(struct job *job) {
+  return job->scratch ? job->scratch : job->message->arena;
+}
+
 static struct str make_ack(struct job *job, const struct er7_message *message, enum ack_code code,
                            const struct err *err) {
   struct buf buf;
@@ -70,7 +159,7 @@ static struct str make_ack(struct job *job, const struct er7_message *message, e
   char control_id[40];
   snprintf(control_id, sizeof control_id, "C%llX%04X", (unsigned long long)now_us,
            (unsigned)(atomic_fetch_add(&job->intake->replies, 1) & 0xFFFF));
-  buf_init_arena(&buf, job->message->arena, REPLY_MAX_BYTES);
+  buf_init_arena(&buf, arena_of(job), REPLY_MAX_BYTES);
   ack_write(&buf, message, code, err, err ? 1 : 0, str_of(control_id), now_us);
   return buf_str(&buf);
 }
@@ -103,12 +192,19 @@ static void finish(struct job *job) {
   pthread_mutex_unlock(&intake->lock);
 }
 
+static void drop_scratch(struct job *job) {
+  arena_free(job->scratch);
+  job->scratch = NULL;
+}
+
 /* The reply to one message is known: on to the next of the batch, or all are answered. */
 static void answered(struct job *job, struct str ack) {
   buf_add(&job->reply, ack);
+  drop_scratch(job);
+  leave_lane(job);
   job->attempts = 0;
   if (++job->at < job->texts_n)
-    enqueue(job->intake, job);
+    enter_lane(job);
   else
     finish(job);
 }
@@ -119,7 +215,7 @@ static void answer_not_stored(struct job *job, const struct err *err) {
   struct er7_message message;
   struct err ignored;
   struct str text = job->texts ? job->texts[job->at] : STR_NULL;
-  bool is_readable = er7_parse(job->message->arena, text, NULL, &message, &ignored) == 0;
+  bool is_readable = er7_parse(arena_of(job), text, NULL, &message, &ignored) == 0;
   log_warning("intake", "a message on %.*s was not stored: %s", STR_ARG(job->message->channel),
               err->text);
   answered(job, make_ack(job, is_readable ? &message : NULL, ACK_ERROR, err));
@@ -132,7 +228,8 @@ static void committed(struct store_commit *commit, void *what) {
     answered(job, job->row.is_duplicate ? job->row.stored_reply : job->row.reply);
   } else if ((commit->code == ERR_STALE || commit->code == ERR_BUSY) &&
              ++job->attempts < ATTEMPTS_MAX) {
-    enqueue(job->intake, job);
+    drop_scratch(job);
+    try_again(job);
   } else {
     answer_not_stored(job, &commit->err);
   }
@@ -162,7 +259,7 @@ static int check_header(const struct er7_header *header, struct err *reterr) {
 
 static void fill_row(struct job *job, const struct er7_message *message,
                      const struct er7_header *header) {
-  struct arena *arena = job->message->arena;
+  struct arena *arena = job->scratch;
   struct store_message *row = &job->row;
   row->sender = arena_printf(arena, "%.*s|%.*s", STR_ARG(header->sending_application),
                              STR_ARG(header->sending_facility));
@@ -180,7 +277,7 @@ static void fill_row(struct job *job, const struct er7_message *message,
 
 static void commit_refusal(struct job *job, const struct er7_message *message,
                            const struct err *err) {
-  struct arena *arena = job->message->arena;
+  struct arena *arena = job->scratch;
   enum ack_code code = ack_code_of(err->code);
   job->row.status = code == ACK_REJECT ? STORE_MESSAGE_REJECTED : STORE_MESSAGE_ERROR;
   job->row.reason = arena_printf(arena, "%s%s%s", err->where, err->where[0] ? ": " : "", err->text);
@@ -200,7 +297,7 @@ static bool is_ours(int code) {
 
 static void begin_commit(struct job *job) {
   struct intake_message *message = job->message;
-  job->commit = (struct store_commit){.arena = message->arena,
+  job->commit = (struct store_commit){.arena = job->scratch,
                                       .principal = job->principal,
                                       .message = &job->row,
                                       .audits = &job->audit,
@@ -229,13 +326,13 @@ static int prepare(struct job *job, const struct er7_message *message, struct er
   int code = store_view_open(job->intake->options.store, &view, reterr);
   if (code < 0)
     return code;
-  code = prepare_message(job->message->arena, view, &input, &job->commit, &job->row.reason, reterr);
+  code = prepare_message(job->scratch, view, &input, &job->commit, &job->row.reason, reterr);
   store_view_close(view);
   return code;
 }
 
 static void run_message(struct job *job) {
-  struct arena *arena = job->message->arena;
+  struct arena *arena = job->scratch;
   struct er7_message message;
   struct er7_header header;
   struct err err = {0};
@@ -296,7 +393,7 @@ static bool open_frame(struct job *job) {
   struct er7_message readable;
   struct er7_header header;
   struct err ignored;
-  bool is_readable = er7_parse(message->arena, message->bytes, NULL, &readable, &ignored) == 0;
+  bool is_readable = er7_parse(job->scratch, message->bytes, NULL, &readable, &ignored) == 0;
   if (is_readable) {
     er7_header(&readable, &header);
     fill_row(job, &readable, &header);
@@ -306,9 +403,14 @@ static bool open_frame(struct job *job) {
 }
 
 static void run_job(struct job *job) {
-  if (!job->texts && !open_frame(job))
-    return;
-  run_message(job);
+  job->scratch = arena_new(SCRATCH_MAX_BYTES);
+  if (!job->scratch) {
+    struct err err;
+    err_no_memory(&err);
+    answer_not_stored(job, &err);
+  } else if (job->texts || open_frame(job)) {
+    run_message(job);
+  }
 }
 
 static void *work(void *what) {
@@ -317,12 +419,9 @@ static void *work(void *what) {
   for (;;) {
     while (!intake->first && !(intake->is_closing && intake->jobs_n == 0))
       pthread_cond_wait(&intake->changed, &intake->lock);
-    struct job *job = intake->first;
-    if (!job)
-      break;
-    intake->first = job->next;
     if (!intake->first)
-      intake->last = NULL;
+      break;
+    struct job *job = take_first(&intake->first, &intake->last);
     pthread_mutex_unlock(&intake->lock);
     run_job(job);
     pthread_mutex_lock(&intake->lock);
@@ -341,6 +440,7 @@ int intake_open(const struct intake_options *options, struct intake **ret_intake
   if (!intake)
     return err_no_memory(reterr);
   intake->options = *options;
+  intake->lane_key = hash_key_random();
   pthread_mutex_init(&intake->lock, NULL);
   pthread_cond_init(&intake->changed, NULL);
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -375,7 +475,7 @@ void intake_submit(struct intake *intake, struct intake_message *message) {
   pthread_mutex_lock(&intake->lock);
   intake->jobs_n++;
   pthread_mutex_unlock(&intake->lock);
-  enqueue(intake, job);
+  enter_lane(job);
 }
 
 void intake_close(struct intake *intake) {

@@ -307,16 +307,21 @@ static int write_draft(struct preparation *p, const struct draft *draft, struct 
       .expect = STORE_IS_STILL_VERSION,
       .expected_version = draft->answer.version,
   };
-  int code = resource_canonical(p->arena, draft->json, write->id, &write->body, reterr);
+  int code = lineage_encode(p->arena, p->input->maps, p->input->message, draft->lineage.p,
+                            draft->lineage.n, &write->lineage, reterr);
+  if (code == 0)
+    code = resource_canonical(p->arena, draft->json, write->id, &write->body, reterr);
+  if (code < 0)
+    return code;
+  if (draft->answer.exists && str_equal(write->body, draft->answer.body)) {
+    write->is_confirmation = true;
+    return 0;
+  }
   const struct yyjson_val *json;
-  if (code < 0 || (code = parse_into(p->arena, write->body, &json, reterr)) < 0)
+  if ((code = parse_into(p->arena, write->body, &json, reterr)) < 0 ||
+      (code = check_valid(p, json, reterr)) < 0)
     return code;
-  if ((code = check_valid(p, json, reterr)) < 0)
-    return code;
-  if ((code = search_values_extract(p->arena, json, &write->values, reterr)) < 0)
-    return code;
-  return lineage_encode(p->arena, p->input->maps, p->input->message, draft->lineage.p,
-                        draft->lineage.n, &write->lineage, reterr);
+  return search_values_extract(p->arena, json, &write->values, reterr);
 }
 
 static int fill_commit(struct preparation *p, struct store_commit *commit, struct err *reterr) {

@@ -46,7 +46,7 @@ static int check_write(const struct preparing *p, const struct store_write *writ
   if (!id_is_fhir_id(write->id))
     return err_set(reterr, ERR_VALUE, "Resource.id",
                    "An id is 1 to 64 letters, digits, '-' and '.'.");
-  if (!write->is_delete && str_is_empty(write->body))
+  if (!write->is_delete && !write->is_confirmation && str_is_empty(write->body))
     return err_set(reterr, ERR_REQUIRED, "", "A resource needs a body.");
   return 0;
 }
@@ -59,7 +59,7 @@ static int prepare_write(struct preparing *p, const struct store_write *write,
   prepared->named = name_resource(p, write->type, write->id);
   if (!prepared->named)
     return err_no_memory(reterr);
-  if (!write->is_delete) {
+  if (!write->is_delete && !write->is_confirmation) {
     code =
         keys_make(p->arena, p->schema, write->values, number_of_target, p, &prepared->keys, reterr);
     if (code == 0)

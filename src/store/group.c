@@ -367,9 +367,16 @@ static int check_write(struct group *group, struct store_write *write,
                        const struct prepared_write *prepared, bool *ret_is_refusal,
                        struct err *reterr) {
   struct slot *slot;
-  int code = group_slot(group, prepared->named, true, &slot, reterr);
+  int code = group_slot(group, prepared->named, !write->is_confirmation, &slot, reterr);
   if (code != 0)
     return code;
+  if (write->is_confirmation) {
+    write->effect = STORE_UNCHANGED;
+    if (slot->rid != 0)
+      return 0;
+    *ret_is_refusal = true;
+    return err_set(reterr, ERR_STALE, "", "The resource that is confirmed is not there.");
+  }
   if (slot->touched_by == group->ordinal) {
     *ret_is_refusal = true;
     return err_set(reterr, ERR_INVALID, "", "One transaction can't write a resource twice.");
@@ -503,7 +510,8 @@ static int note_change(struct group *group, const struct store_write *write,
     struct staged_lineage *lineage = VEC_PUSH(group->arena, &group->lineages);
     if (!lineage)
       return err_no_memory(reterr);
-    *lineage = (struct staged_lineage){message, (int64_t)slot->rid, slot->version, made->lineage};
+    uint32_t version = write->is_confirmation ? write->expected_version : slot->version;
+    *lineage = (struct staged_lineage){message, (int64_t)slot->rid, version, made->lineage};
   }
   if (write->effect == STORE_UNCHANGED || write->effect == STORE_WAS_DELETED)
     return 0;
@@ -524,14 +532,14 @@ static int stage_writes(struct group *group, struct store_commit *commit, int64_
   for (size_t i = 0; i < commit->writes_n; i++) {
     struct store_write *write = &commit->writes[i];
     struct slot *slot;
-    int code = group_slot(group, prepared->writes[i].named, true, &slot, reterr);
+    int code = group_slot(group, prepared->writes[i].named, !write->is_confirmation, &slot, reterr);
     if (code == 0 && write->effect != STORE_UNCHANGED && write->effect != STORE_WAS_DELETED)
       code = stage_change(group, prepared, &prepared->writes[i], write, slot, rids, reterr);
     if (code == 0)
       code = note_change(group, write, &prepared->writes[i], slot, message, reterr);
     if (code != 0)
       return code;
-    write->version = slot->version;
+    write->version = write->is_confirmation ? write->expected_version : slot->version;
     write->updated_us = slot->updated_us;
   }
   return 0;

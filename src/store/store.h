@@ -58,6 +58,10 @@ struct store_write {
   defs_type_id type;
   struct str id;
   bool is_delete;
+  /* Nothing changes: `lineage` (alone, besides type and id) is kept for `expected_version`, be it
+   * still the current one or not. What is said again needs no precondition, so confirmations never
+   * go stale. */
+  bool is_confirmation;
   struct str body; /* canonical (model/resource.h); empty for a delete */
   struct search_values values;
   enum store_expect expect;
