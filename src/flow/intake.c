@@ -18,6 +18,7 @@
 #define REPLY_MAX_BYTES ((size_t)16 << 20)
 #define WORKERS_MAX 64
 #define LANES 1024u
+#define NUMBERS 8192u
 #define SCRATCH_MAX_BYTES ((size_t)512 << 20)
 
 /*
@@ -32,8 +33,9 @@ struct job {
   size_t texts_n, at;
   unsigned attempts;
   struct arena *scratch; /* of this attempt at this message: the commit's */
-  uint32_t lane;
-  struct buf reply; /* on the message's arena */
+  uint32_t lane;         /* LANES: none */
+  uint32_t number;       /* hash of the patient's number */
+  struct buf reply;      /* on the message's arena */
   struct store_commit commit;
   struct store_message row;
   struct store_audit audit;
@@ -43,8 +45,9 @@ struct job {
 /*
  * Messages of one patient are prepared one after the other: what is prepared on a record that
  * another message in the queue is about to change would only have to be prepared again. A lane is a
- * hash of the patient's number; this is no guarantee, and needs to be none: the conditions of the
- * commit are.
+ * hash of the patient's id, once a message with the same number has told it, before that a hash of
+ * the number as it stands in the message. This is no guarantee, and needs to be none: the
+ * conditions of the commit are.
  */
 struct lane {
   bool is_busy;
@@ -57,6 +60,8 @@ struct intake {
   pthread_cond_t changed;   /* a job was queued, one has ended, or it closes */
   struct job *first, *last; /* ready to be worked on */
   struct lane lanes[LANES];
+  uint16_t
+      lane_of_number[NUMBERS]; /* by hash of the number: lane of the patient + 1; 0: not known */
   struct hash_key lane_key;
   size_t jobs_n; /* submitted and not yet answered */
   bool is_closing;
@@ -86,10 +91,17 @@ static struct job *take_first(struct job **first, struct job **last) {
 static struct str patient_number(struct str text) {
   if (text.n < 9 || !str_starts_with(text, STR("MSH")))
     return STR_NULL;
-  const char begin[] = {'\r', 'P', 'I', 'D', text.p[3]};
-  ssize_t at = str_find(text, str_n(begin, sizeof begin));
-  struct str rest = at < 0 ? STR_NULL : str_slice(text, (size_t)at + sizeof begin, text.n),
-             part = STR_NULL;
+  const char name[] = {'P', 'I', 'D', text.p[3]};
+  struct str rest = STR_NULL, part = STR_NULL;
+  for (size_t from = 3; !rest.p;) {
+    ssize_t at = str_find(str_slice(text, from, text.n), str_n(name, sizeof name));
+    if (at < 0)
+      return STR_NULL;
+    from += (size_t)at + sizeof name;
+    char before = text.p[from - sizeof name - 1];
+    if (before == '\r' || before == '\n')
+      rest = str_slice(text, from, text.n);
+  }
   for (int field = 1; field <= 3; field++)
     if (!str_split(&rest, text.p[3], &part))
       return STR_NULL;
@@ -105,7 +117,9 @@ static void enter_lane(struct job *job) {
   struct lane *lane = NULL;
   job->lane = LANES;
   if (!str_is_empty(number)) {
-    job->lane = (uint32_t)(hash_siphash(intake->lane_key, number) % LANES);
+    job->number = (uint32_t)(hash_siphash(intake->lane_key, number) % NUMBERS);
+    uint16_t known = intake->lane_of_number[job->number];
+    job->lane = known ? known - 1u : job->number % LANES;
     lane = &intake->lanes[job->lane];
   }
   if (lane && lane->is_busy) {
@@ -132,6 +146,22 @@ static void leave_lane(struct job *job) {
     lane->is_busy = false;
   }
   pthread_mutex_unlock(&intake->lock);
+}
+
+/* What was committed tells whose number it was: its next message takes the patient's own lane. */
+static void learn_lane(struct job *job) {
+  struct intake *intake = job->intake;
+  static const struct str patient = {"Patient", sizeof "Patient" - 1};
+  for (size_t i = 0; i < job->commit.writes_n && job->lane != LANES; i++) {
+    const struct store_write *write = &job->commit.writes[i];
+    if (!str_equal(defs_type(write->type)->name, patient))
+      continue;
+    uint64_t lane = hash_siphash(intake->lane_key, write->id) % LANES;
+    pthread_mutex_lock(&intake->lock);
+    intake->lane_of_number[job->number] = (uint16_t)(lane + 1);
+    pthread_mutex_unlock(&intake->lock);
+    return;
+  }
 }
 
 /* Back into the queue, still in its lane. */
@@ -225,9 +255,11 @@ static void answer_not_stored(struct job *job, const struct err *err) {
 static void committed(struct store_commit *commit, void *what) {
   struct job *job = what;
   if (commit->code == 0) {
+    learn_lane(job);
     answered(job, job->row.is_duplicate ? job->row.stored_reply : job->row.reply);
   } else if ((commit->code == ERR_STALE || commit->code == ERR_BUSY) &&
              ++job->attempts < ATTEMPTS_MAX) {
+    log_debug("intake", "prepared again: %s", commit->err.text);
     drop_scratch(job);
     try_again(job);
   } else {

@@ -15,6 +15,7 @@ struct draft {
   defs_type_id type;
   struct identity_answer answer;
   const struct yyjson_val *json; /* NULL until something was laid over */
+  struct str text;               /* of `json`, where it is at hand */
   VEC(struct mapping_lineage) lineage;
 };
 
@@ -213,6 +214,7 @@ static int lay_over(struct preparation *p, size_t index, struct err *reterr) {
     if ((code = parse_into(p->arena, draft->answer.body, &known, reterr)) < 0)
       return code;
   draft->json = said;
+  draft->text = STR_NULL;
   if (known) {
     code = merge_resource(p->arena, draft->type, known, said, mapped->nulled, mapped->nulled_n,
                           &text, reterr);
@@ -228,6 +230,7 @@ static int link_patient(struct preparation *p, struct draft *draft, const struct
   struct str text;
   if (!reference.p)
     return err_no_memory(reterr);
+  draft->text = STR_NULL;
   int code =
       merge_patient_link(p->arena, draft->json, reference, link_type, is_gone, &text, reterr);
   return code < 0 ? code : parse_into(p->arena, text, &draft->json, reterr);
@@ -240,6 +243,7 @@ static int move_identifiers(struct preparation *p, struct draft *into, struct dr
   int code = merge_move_identifiers(p->arena, into->json, from->json, &text, reterr);
   if (code < 0 || (code = parse_into(p->arena, text, &into->json, reterr)) < 0)
     return code;
+  into->text = STR_NULL;
   size_t kept = 0;
   for (size_t i = 0; i < from->lineage.n; i++) {
     const struct mapping_lineage *entry = &from->lineage.p[i];
@@ -309,11 +313,12 @@ static int write_draft(struct preparation *p, const struct draft *draft, struct 
   };
   int code = lineage_encode(p->arena, p->input->maps, p->input->message, draft->lineage.p,
                             draft->lineage.n, &write->lineage, reterr);
-  if (code == 0)
+  bool is_unchanged = draft->answer.exists && str_equal(draft->text, draft->answer.body);
+  if (code == 0 && !is_unchanged)
     code = resource_canonical(p->arena, draft->json, write->id, &write->body, reterr);
   if (code < 0)
     return code;
-  if (draft->answer.exists && str_equal(write->body, draft->answer.body)) {
+  if (is_unchanged || (draft->answer.exists && str_equal(write->body, draft->answer.body))) {
     write->is_confirmation = true;
     return 0;
   }

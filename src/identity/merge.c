@@ -14,6 +14,8 @@ static bool is_same_element(defs_type_id type, struct str a, struct str b) {
   b = without_underscore(b);
   if (str_equal(a, b))
     return true;
+  if (a.n == 0 || b.n == 0 || a.p[0] != b.p[0])
+    return false; /* the names of one choice begin alike */
   const struct defs_property *pa = defs_property(type, a), *pb = defs_property(type, b);
   return pa && pb && pa->element == pb->element;
 }
