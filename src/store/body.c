@@ -1,6 +1,7 @@
 #include "store/body.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <zstd.h>
 
 #include "store/dictionary/dictionary.h"
@@ -9,12 +10,15 @@
 #define LEVEL 1
 #define DICTIONARIES_MAX 200
 
-enum { PACK_PLAIN = 0, PACK_ZSTD = 1, PACK_FIRST_DICTIONARY = 2 };
+enum { PACK_PLAIN = 0, PACK_ZSTD = 1 }; /* + number of the dictionary */
 
 struct body_codec {
-  int own; /* number of the program's dictionary in this file */
-  ZSTD_CDict *compress;
-  ZSTD_DDict *decompress[DICTIONARIES_MAX + 1]; /* by number, from 1 */
+  int highest; /* number that is taken */
+  uint64_t trained_at[BODY_KINDS];
+  /* By number, from 1; set once, before anything packed with it can be seen. */
+  ZSTD_CDict *_Atomic compress[DICTIONARIES_MAX + 1];
+  ZSTD_DDict *_Atomic decompress[DICTIONARIES_MAX + 1];
+  atomic_int current[BODY_KINDS]; /* number to pack with; 0: none */
 };
 
 /* ---- Contexts, one per thread ---- */
@@ -61,50 +65,66 @@ static struct contexts *contexts_get(void) {
 
 /* ---- Dictionaries ---- */
 
-static int read_dictionaries(struct db *db, struct body_codec *codec, int64_t *ret_highest,
-                             struct err *reterr) {
+static int adopt(struct body_codec *codec, int64_t number, int64_t kind, uint64_t trained_at,
+                 struct str bytes, struct err *reterr) {
+  if (number < 1 || number > DICTIONARIES_MAX || kind < 0 || kind >= BODY_KINDS)
+    return err_set(reterr, ERR_STORE, "", "The store has a dictionary of an unknown number.");
+  ZSTD_CDict *compress = ZSTD_createCDict(bytes.p, bytes.n, LEVEL);
+  ZSTD_DDict *decompress = ZSTD_createDDict(bytes.p, bytes.n);
+  if (!compress || !decompress) {
+    ZSTD_freeCDict(compress);
+    ZSTD_freeDDict(decompress);
+    return err_no_memory(reterr);
+  }
+  atomic_store(&codec->compress[number], compress);
+  atomic_store(&codec->decompress[number], decompress);
+  atomic_store(&codec->current[kind], (int)number); /* the latest is the best */
+  codec->trained_at[kind] = trained_at;
+  codec->highest = (int)number;
+  return 0;
+}
+
+int body_codec_refresh(struct body_codec *codec, struct db *db, struct err *reterr) {
   struct db_statement *statement = NULL;
-  int code = db_prepare(db, STR("SELECT number,bytes FROM dictionary ORDER BY number"), &statement,
-                        reterr);
+  int code = db_prepare(db,
+                        STR("SELECT number,kind,trained_at,bytes FROM dictionary"
+                            " WHERE number>? ORDER BY number"),
+                        &statement, reterr);
   if (code != 0)
     return code;
-  bool has_row;
+  bool has_row = false;
+  db_bind_i64(statement, 1, codec->highest);
   while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
-    int64_t number = db_column_i64(statement, 0);
-    struct str bytes = db_column_str(statement, 1);
-    if (number < 1 || number > DICTIONARIES_MAX) {
-      code = err_set(reterr, ERR_STORE, "", "The store has a dictionary of an unknown number.");
+    code = adopt(codec, db_column_i64(statement, 0), db_column_i64(statement, 1),
+                 (uint64_t)db_column_i64(statement, 2), db_column_str(statement, 3), reterr);
+    if (code != 0)
       break;
-    }
-    codec->decompress[number] = ZSTD_createDDict(bytes.p, bytes.n);
-    if (!codec->decompress[number]) {
-      code = err_no_memory(reterr);
-      break;
-    }
-    if (str_equal(bytes, str_n((const char *)dictionary_bytes, dictionary_n)))
-      codec->own = (int)number;
-    *ret_highest = number;
   }
   db_release(statement);
   return code;
 }
 
-static int add_own(struct db *db, struct body_codec *codec, int64_t number, struct err *reterr) {
-  if (number > DICTIONARIES_MAX)
-    return err_set(reterr, ERR_STORE, "", "The store has too many dictionaries.");
+int body_codec_add(struct body_codec *codec, struct db *db, enum body_kind kind,
+                   uint64_t trained_at, struct str dictionary, struct err *reterr) {
   struct db_statement *statement = NULL;
-  int code = db_prepare(db, STR("INSERT INTO dictionary VALUES(?,?)"), &statement, reterr);
+  int number = codec->highest + 1;
+  if (number > DICTIONARIES_MAX)
+    return err_set(reterr, ERR_STORE, "", "The store has as many dictionaries as it can have.");
+  /* One statement outside a transaction is one: durable when it returns. */
+  int code = db_prepare(db, STR("INSERT INTO dictionary VALUES(?,?,?,?)"), &statement, reterr);
   if (code != 0)
     return code;
   db_bind_i64(statement, 1, number);
-  db_bind_bytes(statement, 2, str_n((const char *)dictionary_bytes, dictionary_n));
+  db_bind_i64(statement, 2, kind);
+  db_bind_i64(statement, 3, (int64_t)trained_at);
+  db_bind_bytes(statement, 4, dictionary);
   code = db_execute(statement, reterr);
   db_release(statement);
-  if (code != 0)
-    return code;
-  codec->own = (int)number;
-  codec->decompress[number] = ZSTD_createDDict(dictionary_bytes, dictionary_n);
-  return codec->decompress[number] ? 0 : err_no_memory(reterr);
+  return code ? code : adopt(codec, number, kind, trained_at, dictionary, reterr);
+}
+
+uint64_t body_codec_trained_at(const struct body_codec *codec, enum body_kind kind) {
+  return codec->trained_at[kind];
 }
 
 int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_codec,
@@ -112,14 +132,10 @@ int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_co
   struct body_codec *codec = calloc(1, sizeof *codec);
   if (!codec)
     return err_no_memory(reterr);
-  int64_t highest = 0;
-  int code = read_dictionaries(db, codec, &highest, reterr);
-  if (code == 0 && codec->own == 0 && !is_read_only)
-    code = add_own(db, codec, highest + 1, reterr);
-  if (code == 0) {
-    codec->compress = ZSTD_createCDict(dictionary_bytes, dictionary_n, LEVEL);
-    code = codec->compress ? 0 : err_no_memory(reterr);
-  }
+  int code = body_codec_refresh(codec, db, reterr);
+  if (code == 0 && codec->highest == 0 && !is_read_only)
+    code = body_codec_add(codec, db, BODY_JSON, 0,
+                          str_n((const char *)dictionary_bytes, dictionary_n), reterr);
   if (code == 0)
     *ret_codec = codec;
   else
@@ -130,20 +146,21 @@ int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_co
 void body_codec_close(struct body_codec *codec) {
   if (!codec)
     return;
-  ZSTD_freeCDict(codec->compress);
-  for (size_t i = 0; i <= DICTIONARIES_MAX; i++)
+  for (size_t i = 0; i <= DICTIONARIES_MAX; i++) {
+    ZSTD_freeCDict(codec->compress[i]);
     ZSTD_freeDDict(codec->decompress[i]);
+  }
   free(codec);
 }
 
 /* ---- Packing ---- */
 
-static size_t compress(const struct body_codec *codec, ZSTD_CCtx *context, enum body_kind kind,
-                       char *room, size_t room_n, struct str bytes) {
-  /* The number of the dictionary is in byte 0; the frame need not repeat it. */
+/* The number of the dictionary is in byte 0; the frame need not repeat it. */
+static size_t compress(ZSTD_CCtx *context, const ZSTD_CDict *dictionary, char *room, size_t room_n,
+                       struct str bytes) {
   ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0);
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
-  ZSTD_CCtx_refCDict(context, kind == BODY_JSON ? codec->compress : NULL);
+  ZSTD_CCtx_refCDict(context, dictionary);
   return ZSTD_compress2(context, room, room_n, bytes.p, bytes.n);
 }
 
@@ -159,16 +176,15 @@ int body_pack(const struct body_codec *codec, struct arena *arena, enum body_kin
   char *room = room_n <= ROOM_BYTES ? contexts->room : arena_alloc(arena, room_n);
   if (!room)
     return err_no_memory(reterr);
-  size_t n = compress(codec, contexts->compress, kind, room, room_n, bytes);
+  int number = atomic_load(&codec->current[kind]);
+  size_t n =
+      compress(contexts->compress, number ? codec->compress[number] : NULL, room, room_n, bytes);
   bool is_plain = ZSTD_isError(n) || n >= bytes.n;
   struct str content = is_plain ? bytes : str_n(room, n);
   char *packed = arena_alloc(arena, content.n + 1);
   if (!packed)
     return err_no_memory(reterr);
-  if (is_plain)
-    packed[0] = PACK_PLAIN;
-  else
-    packed[0] = (char)(kind == BODY_JSON ? PACK_FIRST_DICTIONARY + codec->own - 1 : PACK_ZSTD);
+  packed[0] = (char)(is_plain ? PACK_PLAIN : PACK_ZSTD + number);
   if (content.n)
     memcpy(packed + 1, content.p, content.n);
   *ret_packed = str_n(packed, content.n + 1);
@@ -184,8 +200,8 @@ static int decompress(const struct body_codec *codec, struct arena *arena, struc
   int how = (unsigned char)packed.p[0];
   struct str frame = str_slice(packed, 1, packed.n);
   const ZSTD_DDict *dictionary = NULL;
-  if (how >= PACK_FIRST_DICTIONARY) {
-    int number = how - PACK_FIRST_DICTIONARY + 1;
+  if (how > PACK_ZSTD) {
+    int number = how - PACK_ZSTD;
     dictionary = number <= DICTIONARIES_MAX ? codec->decompress[number] : NULL;
     if (!dictionary)
       return damaged(reterr);

@@ -6,8 +6,12 @@
  *   byte 1..  the bytes, or the frame (which tells its unpacked size)
  *
  * Spec: zstd frame format, RFC 8878.
- * Threads: a codec is immutable after body_codec_open; contexts are kept per thread. Memory:
- * results on the arena; packed bytes from the store are not trusted (size and content are checked).
+ * A dictionary is for one kind of content. For JSON the program brings one, made from the
+ * specification's examples; from its own content a store makes better ones (train.h).
+ *
+ * Threads: packing and unpacking from any; adding a dictionary from one. Contexts are kept per
+ * thread. Memory: results on the arena; packed bytes from the store are not trusted (size and
+ * content are checked).
  */
 #ifndef STORE_BODY_H
 #define STORE_BODY_H
@@ -16,18 +20,35 @@
 
 #define BODY_MAX_BYTES ((size_t)256 << 20) /* unpacked */
 
+/* Kept in the files: never change a number. */
+enum body_kind {
+  BODY_JSON = 0,    /* resources */
+  BODY_MESSAGE = 1, /* messages and replies */
+  BODY_LINEAGE = 2,
+  BODY_OTHER = 3, /* has no dictionary */
+};
+#define BODY_KINDS 4
+
 struct body_codec;
 
-/* Reads the dictionaries of the file; unless `is_read_only`, adds the program's own when it is not
- * among them (on the writer, outside a transaction). */
+/* Reads the dictionaries of the file; unless `is_read_only`, adds the program's own when there is
+ * none (on the writer, outside a transaction). */
 int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_codec,
                     struct err *reterr) MUST_CHECK;
 void body_codec_close(struct body_codec *codec); /* NULL is allowed */
 
-enum body_kind {
-  BODY_JSON, /* what the dictionary was made from */
-  BODY_OTHER,
-};
+/* Stores a dictionary that was made when there were `trained_at` pieces of that kind, durably, and
+ * packs with it from then on. On the writer, outside a transaction. */
+int body_codec_add(struct body_codec *codec, struct db *db, enum body_kind kind,
+                   uint64_t trained_at, struct str dictionary, struct err *reterr) MUST_CHECK;
+
+/* Reads what another process has added. */
+int body_codec_refresh(struct body_codec *codec, struct db *db, struct err *reterr) MUST_CHECK;
+
+/* How many pieces there were when the kind's dictionary was made; 0: not from the store's content.
+ * On the thread that adds. */
+uint64_t body_codec_trained_at(const struct body_codec *codec, enum body_kind kind);
+
 int body_pack(const struct body_codec *codec, struct arena *arena, enum body_kind kind,
               struct str bytes, struct str *ret_packed, struct err *reterr) MUST_CHECK;
 

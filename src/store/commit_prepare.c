@@ -67,7 +67,7 @@ static int prepare_write(struct preparing *p, const struct store_write *write,
     p->prepared->rows_n += 3 + prepared->keys.keys.n + prepared->keys.links.n;
   }
   if (code == 0 && !str_is_empty(write->lineage))
-    code = body_pack(p->codec, p->arena, BODY_OTHER, write->lineage, &prepared->lineage, reterr);
+    code = body_pack(p->codec, p->arena, BODY_LINEAGE, write->lineage, &prepared->lineage, reterr);
   return code;
 }
 
@@ -102,9 +102,9 @@ static int prepare_message(struct preparing *p, const struct store_message *mess
   for (size_t i = 0; i < 5; i++)
     if (add_word(p, words[i]) != 0)
       return err_no_memory(reterr);
-  int code = body_pack(p->codec, p->arena, BODY_OTHER, message->raw, &prepared->raw, reterr);
+  int code = body_pack(p->codec, p->arena, BODY_MESSAGE, message->raw, &prepared->raw, reterr);
   if (code == 0)
-    code = body_pack(p->codec, p->arena, BODY_OTHER, message->reply, &prepared->reply, reterr);
+    code = body_pack(p->codec, p->arena, BODY_MESSAGE, message->reply, &prepared->reply, reterr);
   return code;
 }
 

@@ -3,8 +3,10 @@
 #include <pthread.h>
 
 #include "base/log.h"
+#include "store/train.h"
 
 #define GROUP_ARENA_MAX_BYTES ((size_t)2 << 30)
+#define TRAINING_MAX_BYTES ((size_t)64 << 20)
 #define GROUP_ROWS_MAX 20000u
 #define BULK_ROWS_MAX 200000u
 #define BULK_WAIT_MS 50
@@ -14,6 +16,17 @@
  * which lets the log start over. */
 #define LOG_SOFT_PAGES 4000u
 #define LOG_HARD_PAGES 24000u
+
+/* A dictionary on its way: wanted by the committer, made by the other thread, added by the
+ * committer. */
+struct training {
+  enum { TRAINING_NONE, TRAINING_WANTED, TRAINING_READY } state;
+  enum body_kind kind;
+  uint64_t pieces_n;
+  struct arena *arena; /* of the dictionary, when it is ready */
+  struct str dictionary;
+  uint64_t tried_at[BODY_KINDS]; /* also when nothing came of it */
+};
 
 struct committer {
   struct committer_options options;
@@ -29,6 +42,7 @@ struct committer {
   struct store_commit *first, *last;
   size_t queue_n, queue_rows, urgent_n;
   bool is_closing, wants_checkpoint, is_checkpointing;
+  struct training training;
   uint64_t fsyncs;
 
   struct db *log_db;
@@ -209,18 +223,74 @@ static void tend_log(struct committer *committer) {
     checkpoint(committer, committer->db);
 }
 
+/* ---- Dictionaries ---- */
+
+/* Between two groups: is there one to add, or time to make one? */
+static void tend_dictionaries(struct committer *committer) {
+  const struct sequence *now = &committer->durable;
+  const uint64_t pieces_n[BODY_KINDS] = {
+      [BODY_JSON] = now->rid, [BODY_MESSAGE] = now->message, [BODY_LINEAGE] = now->message};
+  struct body_codec *codec = committer->options.codec;
+  struct training *training = &committer->training;
+  pthread_mutex_lock(&committer->lock);
+  for (unsigned kind = 0; kind < BODY_KINDS && training->state == TRAINING_NONE; kind++) {
+    uint64_t made_at = body_codec_trained_at(codec, kind), tried_at = training->tried_at[kind];
+    if (!train_is_due(kind, pieces_n[kind], made_at > tried_at ? made_at : tried_at))
+      continue;
+    training->state = TRAINING_WANTED;
+    training->kind = kind;
+    training->pieces_n = training->tried_at[kind] = pieces_n[kind];
+    pthread_cond_signal(&committer->has_log);
+  }
+  bool is_ready = training->state == TRAINING_READY;
+  pthread_mutex_unlock(&committer->lock);
+  struct err err;
+  if (!is_ready)
+    return;
+  if (training->dictionary.n > 0 &&
+      body_codec_add(codec, committer->db, training->kind, training->pieces_n, training->dictionary,
+                     &err) != 0)
+    log_warning("store", "a compression dictionary was not stored: %s", err.text);
+  arena_free(training->arena);
+  training->arena = NULL;
+  pthread_mutex_lock(&committer->lock);
+  training->state = TRAINING_NONE;
+  pthread_mutex_unlock(&committer->lock);
+}
+
+static void train(struct committer *committer) {
+  struct training *training = &committer->training; /* ours as long as it is wanted */
+  struct err err;
+  training->dictionary = STR_NULL;
+  training->arena = arena_new(TRAINING_MAX_BYTES);
+  if (training->arena &&
+      train_dictionary(committer->log_db, committer->options.codec, training->arena, training->kind,
+                       training->pieces_n, &training->dictionary, &err) != 0)
+    log_warning("store", "a compression dictionary was not made: %s", err.text);
+  pthread_mutex_lock(&committer->lock);
+  training->state = TRAINING_READY;
+  pthread_mutex_unlock(&committer->lock);
+}
+
+/* ---- The threads ---- */
+
 static void *run_log_thread(void *what) {
   struct committer *committer = what;
   pthread_mutex_lock(&committer->lock);
   while (!committer->is_closing) {
-    if (!committer->wants_checkpoint) {
+    bool wants_checkpoint = committer->wants_checkpoint;
+    bool wants_training = committer->training.state == TRAINING_WANTED;
+    if (!wants_checkpoint && !wants_training) {
       pthread_cond_wait(&committer->has_log, &committer->lock);
       continue;
     }
     committer->wants_checkpoint = false;
-    committer->is_checkpointing = true;
+    committer->is_checkpointing = wants_checkpoint;
     pthread_mutex_unlock(&committer->lock);
-    checkpoint(committer, committer->log_db);
+    if (wants_checkpoint)
+      checkpoint(committer, committer->log_db);
+    else
+      train(committer);
     pthread_mutex_lock(&committer->lock);
     committer->is_checkpointing = false;
   }
@@ -234,6 +304,7 @@ static void *run_commit_thread(void *what) {
   while ((group = take_group(committer)) != NULL) {
     run_group(committer, group);
     tend_log(committer);
+    tend_dictionaries(committer);
   }
   return NULL;
 }
@@ -342,6 +413,7 @@ void committer_close(struct committer *committer) {
   if (committer->has_log_thread)
     pthread_join(committer->log_thread, NULL);
   db_close(committer->log_db);
+  arena_free(committer->training.arena);
   arena_free(committer->group.arena);
   free(committer->group.known_words);
   free(committer->is_identifier);

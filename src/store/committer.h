@@ -1,7 +1,7 @@
 /*
  * The committer: one thread that takes prepared commits from a queue, puts as many as wait into one
- * transaction (one fsync for all), and then answers each. A second thread moves the log into the
- * file, so that the first one hardly ever has to.
+ * transaction (one fsync for all), and then answers each. A second thread keeps house: it moves the
+ * log into the file, so that the first one hardly ever has to, and makes dictionaries (train.h).
  *
  * Threads: as said. Memory: a commit belongs to the committer from committer_submit until `done`.
  */
@@ -18,7 +18,7 @@ struct committer_options {
   const struct store_options *store; /* path and limits, with defaults filled in */
   struct db *db;                     /* the writer; the committer's alone from now on */
   const struct schema *schema;
-  const struct body_codec *codec;
+  struct body_codec *codec;
   struct store_view *view;     /* over `db` */
   atomic_uint_fast64_t *epoch; /* counted up when a group is durable, before it is answered */
   /* Called before the log is moved into the file, on the committer's or the log's thread. */

@@ -90,6 +90,9 @@ int db_step(struct db_statement *statement, bool *ret_has_row, struct err *reter
 /* Steps to the end and makes the statement ready for the next bind. */
 int db_execute(struct db_statement *statement, struct err *reterr) MUST_CHECK;
 
+/* Ready for the next bind, before the last row was seen. */
+void db_reset(struct db_statement *statement);
+
 /* Columns of the current row, from 0. */
 int64_t db_column_i64(struct db_statement *statement, int column);
 double db_column_double(struct db_statement *statement, int column);

@@ -466,6 +466,10 @@ int db_execute(struct db_statement *statement, struct err *reterr) {
   return code;
 }
 
+void db_reset(struct db_statement *statement) {
+  sqlite3_reset(statement->stmt);
+}
+
 int64_t db_column_i64(struct db_statement *statement, int column) {
   return sqlite3_column_int64(statement->stmt, column);
 }

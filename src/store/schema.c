@@ -13,7 +13,8 @@ static const char TABLES[] =
     "CREATE TABLE param(number INTEGER PRIMARY KEY, type TEXT NOT NULL, code TEXT NOT NULL,"
     " UNIQUE(type, code));"
     /* The compression dictionaries that bodies in this file were written with. */
-    "CREATE TABLE dictionary(number INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
+    "CREATE TABLE dictionary(number INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
+    " trained_at INTEGER NOT NULL, bytes BLOB NOT NULL);"
     "CREATE TABLE counter(kind INTEGER, number INTEGER, n INTEGER NOT NULL,"
     " PRIMARY KEY(kind, number)) WITHOUT ROWID;"
 

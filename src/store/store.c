@@ -257,6 +257,15 @@ int store_view_open(struct store *store, struct store_view **ret_view, struct er
       return code;
     }
   }
+  if (store->options.is_read_only) { /* the owner may have added a dictionary */
+    pthread_mutex_lock(&store->lock);
+    int code = body_codec_refresh(store->codec, view->db, reterr);
+    pthread_mutex_unlock(&store->lock);
+    if (code != 0) {
+      store_view_close(view);
+      return code;
+    }
+  }
   *ret_view = view;
   return 0;
 }

@@ -1,0 +1,153 @@
+/* Packed bytes, and dictionaries that a store makes for itself. */
+#include "store_fixture.h"
+
+#include <sqlite3.h>
+
+#include "store/body.h"
+#include "store/train.h"
+
+static struct db *open_db(void) {
+  struct db *db;
+  struct err err;
+  assert_int_equal(
+      db_open(&(struct db_options){.path = fixture_path, .is_writer = true}, &db, &err), 0);
+  assert_int_equal(db_run(db,
+                          "CREATE TABLE dictionary(number INTEGER PRIMARY KEY, kind INTEGER,"
+                          " trained_at INTEGER, bytes BLOB)",
+                          &err),
+                   0);
+  return db;
+}
+
+static void bytes_survive_packing(void **state) {
+  (void)state;
+  struct db *db = open_db();
+  struct body_codec *codec;
+  struct err err;
+  assert_int_equal(body_codec_open(db, false, &codec, &err), 0);
+  static const size_t sizes[] = {0, 1, 10, 1000, 70000, 3000000};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+    for (unsigned kind = 0; kind < BODY_KINDS; kind++)
+      for (unsigned is_random = 0; is_random < 2; is_random++) {
+        char *bytes = arena_alloc(test_arena, sizes[i] + 1);
+        for (size_t j = 0; j < sizes[i]; j++)
+          bytes[j] = (char)(is_random ? random() : 'a');
+        struct str packed, back;
+        assert_int_equal(body_pack(codec, test_arena, kind, str_n(bytes, sizes[i]), &packed, &err),
+                         0);
+        assert_true(packed.n <= sizes[i] + 1);
+        assert_int_equal(body_unpack(codec, test_arena, packed, &back, &err), 0);
+        assert_true(str_equal(back, str_n(bytes, sizes[i])));
+      }
+  body_codec_close(codec);
+  db_close(db);
+}
+
+static void damaged_bytes_are_told(void **state) {
+  (void)state;
+  struct db *db = open_db();
+  struct body_codec *codec;
+  struct err err;
+  struct str packed, back;
+  struct str text = body_of("Patient", "1", "some text that goes on for a while, and on, and on");
+  assert_int_equal(body_codec_open(db, false, &codec, &err), 0);
+  assert_int_equal(body_pack(codec, test_arena, BODY_JSON, text, &packed, &err), 0);
+  char *copy = arena_alloc(test_arena, packed.n);
+  for (size_t i = 0; i < packed.n * 8; i++) {
+    memcpy(copy, packed.p, packed.n);
+    copy[i / 8] = (char)(copy[i / 8] ^ 1 << i % 8);
+    if (body_unpack(codec, test_arena, str_n(copy, packed.n), &back, &err) != 0)
+      assert_true(err.code == ERR_STORE);
+  }
+  for (size_t n = 1; n < packed.n; n++)
+    assert_int_equal(body_unpack(codec, test_arena, str_n(packed.p, n), &back, &err), ERR_STORE);
+  copy[0] = (char)250; /* a dictionary that there is not */
+  assert_int_equal(body_unpack(codec, test_arena, str_n(copy, packed.n), &back, &err), ERR_STORE);
+  body_codec_close(codec);
+  db_close(db);
+}
+
+static void training_is_due_when_there_is_enough_that_is_new(void **state) {
+  (void)state;
+  assert_false(train_is_due(BODY_JSON, 1999, 0));
+  assert_true(train_is_due(BODY_JSON, 2000, 0));
+  assert_false(train_is_due(BODY_JSON, 63999, 2000));
+  assert_true(train_is_due(BODY_JSON, 64000, 2000));
+  assert_false(train_is_due(BODY_OTHER, 64000, 0));
+}
+
+#define COMMITS 25
+#define PER_COMMIT 100
+
+static struct str long_id(size_t i) {
+  return arena_printf(test_arena, "patient-%zu", i);
+}
+
+static void store_many(size_t from) {
+  struct store_write *writes = ARENA_ARRAY(test_arena, struct store_write, PER_COMMIT);
+  for (size_t i = 0; i < PER_COMMIT; i++) {
+    const char *note = arena_printf(test_arena,
+                                    "number %zu of a house with words of its own, "
+                                    "which no specification has foreseen",
+                                    from + i)
+                           .p;
+    writes[i] = write_of("Patient", long_id(from + i).p, note);
+  }
+  assert_int_equal(commit(writes, PER_COMMIT), 0);
+}
+
+static int64_t dictionaries_n(void) {
+  sqlite3 *db;
+  sqlite3_stmt *row = NULL;
+  assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM dictionary", -1, &row, NULL),
+                   SQLITE_OK);
+  assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+  int64_t n = sqlite3_column_int64(row, 0);
+  sqlite3_finalize(row);
+  sqlite3_close(db);
+  return n;
+}
+
+static void store_learns_the_words_of_its_house(void **state) {
+  (void)state;
+  fixture_open();
+  struct store *reader;
+  struct err err;
+  size_t n = 0;
+  for (; n < COMMITS * PER_COMMIT; n += PER_COMMIT)
+    store_many(n);
+  assert_int_equal(store_open(&(struct store_options){.path = fixture_path, .is_read_only = true},
+                              &reader, &err),
+                   0);
+  for (unsigned i = 0; i < 300 && dictionaries_n() < 2; i++, n += PER_COMMIT) {
+    usleep(20000);
+    store_many(n);
+  }
+  assert_int_equal(dictionaries_n(), 2);
+  store_many(n);
+  n += PER_COMMIT;
+  /* Another process that had it open before can read what was packed since. */
+  struct store_view *view;
+  struct access access = everything();
+  struct store_resource found;
+  assert_int_equal(store_view_open(reader, &view, &err), 0);
+  assert_int_equal(
+      store_read(view, &access, test_arena, type_of("Patient"), long_id(n - 1), &found, &err), 0);
+  store_view_close(view);
+  store_close(reader);
+  fixture_reopen();
+  for (size_t i = 0; i < n; i++)
+    assert_int_equal(read_one("Patient", long_id(i).p, &found), 0);
+  assert_int_equal(dictionaries_n(), 2);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      STORE_TEST(bytes_survive_packing),
+      STORE_TEST(damaged_bytes_are_told),
+      TEST(training_is_due_when_there_is_enough_that_is_new),
+      STORE_TEST(store_learns_the_words_of_its_house),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
