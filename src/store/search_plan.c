@@ -216,7 +216,7 @@ static int open_type(struct search_source *source, bool wants_all, struct err *r
   if (code)
     return code;
   double all = (double)last, n = (double)of_type;
-  bool is_rare = wants_all ? n * 4 < all : n * n * 0.15 < PAGE_CANDIDATES * all;
+  bool is_rare = wants_all ? n * 4 < all : n * n * 0.15 < (double)PAGE_CANDIDATES * all;
   if (is_rare && of_type < SEARCH_COLLECT_MAX)
     return collect_type(source, reterr);
   struct search_span whole = {0};
