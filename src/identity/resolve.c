@@ -4,6 +4,8 @@
 
 /* How long a chain of merges is followed (A into B, B into C, ...). */
 #define REPLACEMENTS_MAX 16
+/* How many resources with one identifier are looked at. */
+#define HOLDERS_MAX 8
 
 static struct str replaced_by(const struct yyjson_val *patient) {
   struct json_each link = json_each(json_get(patient, STR("link")));
@@ -64,6 +66,36 @@ static int follow_replacements(struct store_view *view, const struct access *acc
   return 0;
 }
 
+/* Of several patients with one identifier: the only one that is active and was not merged away. Of
+ * several other things, the oldest. */
+static int choose(struct store_view *view, const struct access *access, struct arena *arena,
+                  defs_type_id type, const struct str *ids, size_t n, struct str *ret_id,
+                  struct err *reterr) {
+  *ret_id = n ? ids[0] : STR_NULL;
+  if (n < 2 || !str_is(defs_type(type)->name, "Patient"))
+    return 0;
+  size_t left = 0;
+  for (size_t i = 0; i < n; i++) {
+    struct identity_answer answer = {0};
+    const struct yyjson_val *patient;
+    int code = read_if_there(view, access, arena, type, ids[i], &answer, reterr);
+    if (code == 0 && answer.exists)
+      code = json_parse(arena, answer.body, NULL, &patient, reterr);
+    if (code < 0)
+      return code;
+    const struct yyjson_val *active = answer.exists ? json_get(patient, STR("active")) : NULL;
+    if (!answer.exists || !str_is_empty(replaced_by(patient)) || (active && !json_is_true(active)))
+      continue;
+    left++;
+    *ret_id = ids[i];
+  }
+  if (left > 1)
+    return err_set(reterr, ERR_MULTIPLE_MATCHES, "Patient.identifier",
+                   "More than one active patient has this identifier, so whose message this is "
+                   "can't be told.");
+  return 0;
+}
+
 /* Looks every identifier up: the first that is known decides, all become conditions of the commit.
  */
 static int find_by_identifiers(struct store_view *view, const struct access *access,
@@ -76,16 +108,22 @@ static int find_by_identifiers(struct store_view *view, const struct access *acc
   answer->foreign = foreign;
   for (size_t i = 0; i < claim->identifiers_n; i++) {
     const struct identity_identifier *identifier = &claim->identifiers[i];
-    struct str id = STR_NULL;
-    int code = store_find_identifier(view, access, arena, claim->type, identifier->system,
-                                     identifier->value, &id, reterr);
+    struct str ids[HOLDERS_MAX], id = STR_NULL;
+    size_t n = 0;
+    int code = store_find_identifiers(view, access, arena, claim->type, identifier->system,
+                                      identifier->value, HOLDERS_MAX, ids, &n, reterr);
+    if (code == 0)
+      code = choose(view, access, arena, claim->type, ids, n, &id, reterr);
     if (code < 0)
       return code;
     struct store_condition *condition = VEC_PUSH(arena, conditions);
     if (!condition)
       return err_no_memory(reterr);
-    *condition = (struct store_condition){
-        .type = claim->type, .system = identifier->system, .code = identifier->value, .id = id};
+    *condition = (struct store_condition){.type = claim->type,
+                                          .system = identifier->system,
+                                          .code = identifier->value,
+                                          .id = id,
+                                          .among_others = n > 1};
     if (str_is_empty(id))
       continue;
     if (str_is_empty(answer->id))

@@ -44,8 +44,9 @@ typedef VEC(struct store_condition) identity_conditions;
 
 /*
  * Answers a claim. What must still be so when the commit is made is appended to `conditions`.
- * Returns 0, ERR_MULTIPLE_MATCHES when one identifier is held by several resources (the place is
- * the identifier's system), or what the store reports.
+ * An identifier that several resources hold means the only active patient among them
+ * (ERR_MULTIPLE_MATCHES when there are several), or of other types the oldest. Returns 0, or what
+ * the store reports.
  */
 int identity_resolve(struct store_view *view, const struct access *access, struct arena *arena,
                      const struct identity_claim *claim, struct identity_answer *ret_answer,

@@ -118,7 +118,8 @@ static int add_file(struct send *send, const char *path, struct err *reterr) {
 /* The message with another control id, so that the receiver does not take it for one it has. */
 static struct str with_fresh_id(struct sender *sender, struct str bytes, uint64_t n) {
   struct er7_message message;
-  if (er7_parse(sender->arena, bytes, NULL, &message, NULL) < 0)
+  size_t mark = str_starts_with(bytes, STR("\xEF\xBB\xBF")) ? 3 : 0;
+  if (er7_parse(sender->arena, str_slice(bytes, mark, bytes.n), NULL, &message, NULL) < 0)
     return bytes;
   ssize_t msh = er7_find(&message, STR("MSH"), 0);
   struct str id =

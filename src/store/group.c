@@ -213,12 +213,13 @@ static int note_identifiers(struct group *group, struct slot *slot, struct err *
 
 struct matches {
   size_t n;
-  struct str id; /* of the first */
+  bool has_wanted; /* the one that the condition names is among them */
 };
 
-static void add_match(struct matches *matches, struct str id) {
-  if (matches->n++ == 0)
-    matches->id = id;
+static void add_match(struct matches *matches, const struct store_condition *condition,
+                      struct str id) {
+  matches->n++;
+  matches->has_wanted |= str_equal(id, condition->id);
 }
 
 /* The state of a row's resource, if this group has touched it. */
@@ -248,7 +249,7 @@ static int match_staged(struct group *group, const struct store_condition *condi
     if (code != 0)
       return code;
     if (store_body_has_code(group->arena, body, condition->code))
-      add_match(matches, slot->id);
+      add_match(matches, condition, slot->id);
   }
   return 0;
 }
@@ -276,7 +277,7 @@ static int match_stored(struct group *group, const struct store_condition *condi
     if (code != 0)
       break;
     if (store_body_has_code(group->arena, body, condition->code))
-      add_match(matches, id);
+      add_match(matches, condition, id);
   }
   db_release(row);
   return code;
@@ -289,8 +290,8 @@ static int match_search(struct group *group, const struct store_condition *condi
   int code = group_write(group, reterr); /* what is only staged can't be searched */
   if (code == 0)
     code = search_ids(group->view, &access, group->arena, condition->search, 2, &found, reterr);
-  if (code == 0 && found.n > 0)
-    *matches = (struct matches){found.n, found.p[0].id};
+  for (size_t i = 0; code == 0 && i < found.n; i++)
+    add_match(matches, condition, found.p[i].id);
   return code;
 }
 
@@ -312,7 +313,7 @@ static int check_condition(struct group *group, const struct store_condition *co
     return code;
   bool holds_still = str_is_empty(condition->id)
                          ? matches.n == 0
-                         : matches.n == 1 && str_equal(matches.id, condition->id);
+                         : matches.has_wanted && (matches.n == 1 || condition->among_others);
   if (holds_still)
     return 0;
   *ret_is_refusal = true;

@@ -210,14 +210,15 @@ bool store_body_has_code(struct arena *arena, struct str body, struct str code) 
   return !buf_is_overflown(&quoted) && str_find(body, buf_str(&quoted)) >= 0;
 }
 
-int store_find_identifier(struct store_view *view, const struct access *access, struct arena *arena,
-                          defs_type_id type, struct str system, struct str value,
-                          struct str *ret_id, struct err *reterr) {
+int store_find_identifiers(struct store_view *view, const struct access *access,
+                           struct arena *arena, defs_type_id type, struct str system,
+                           struct str value, size_t max, struct str *ret_ids, size_t *ret_n,
+                           struct err *reterr) {
   const struct schema *schema = store_view_schema(view);
   struct store_filter filter;
   struct db_query query;
   defs_param_id param = defs_param_by_code(type, STR("identifier"));
-  *ret_id = STR_NULL;
+  *ret_n = 0;
   if (!param)
     return 0;
   int code = store_filter(store_view_db(view), schema, access, &filter, reterr);
@@ -245,18 +246,29 @@ int store_find_identifier(struct store_view *view, const struct access *access, 
       break;
     if (!store_body_has_code(arena, body, value))
       continue;
-    if (ret_id->p) {
-      code = err_set(reterr, ERR_MULTIPLE_MATCHES, "", "More than one %.*s has this identifier.",
-                     STR_ARG(defs_type(type)->name));
+    if (*ret_n == max)
       break;
-    }
-    *ret_id = schema_id_unpack(arena, db_column_str(row, 0));
-    if (!ret_id->p) {
+    ret_ids[*ret_n] = schema_id_unpack(arena, db_column_str(row, 0));
+    if (!ret_ids[*ret_n].p) {
       code = err_no_memory(reterr);
       break;
     }
+    ++*ret_n;
   }
   db_release(row);
+  return code;
+}
+
+int store_find_identifier(struct store_view *view, const struct access *access, struct arena *arena,
+                          defs_type_id type, struct str system, struct str value,
+                          struct str *ret_id, struct err *reterr) {
+  struct str ids[2] = {0};
+  size_t n = 0;
+  int code = store_find_identifiers(view, access, arena, type, system, value, 2, ids, &n, reterr);
+  if (code == 0 && n > 1)
+    code = err_set(reterr, ERR_MULTIPLE_MATCHES, "", "More than one %.*s has this identifier.",
+                   STR_ARG(defs_type(type)->name));
+  *ret_id = ids[0];
   return code;
 }
 

@@ -80,7 +80,8 @@ struct store_condition {
   struct str system, code; /* an identifier (the type's parameter `identifier`); or, when `search`
                               is set, that search */
   const struct search *search;
-  struct str id; /* of the only resource that matches; empty: none does */
+  struct str id;     /* of the only resource that matches; empty: none does */
+  bool among_others; /* `id` is one of those that match: the others don't matter */
 };
 
 enum store_message_status {
@@ -195,8 +196,13 @@ int store_history(struct store_view *view, const struct access *access, struct a
                   struct store_resources *ret_versions, uint64_t *ret_total,
                   struct err *reterr) MUST_CHECK;
 
-/* The id of the resource of `type` with this identifier; empty when none; ERR_MULTIPLE_MATCHES.
- * Follows no links. */
+/* The ids of the resources of `type` with this identifier, oldest first, at most `max`. Follows no
+ * links. */
+int store_find_identifiers(struct store_view *view, const struct access *access,
+                           struct arena *arena, defs_type_id type, struct str system,
+                           struct str value, size_t max, struct str *ret_ids, size_t *ret_n,
+                           struct err *reterr) MUST_CHECK;
+/* The id of the only one; empty when there is none; ERR_MULTIPLE_MATCHES. */
 int store_find_identifier(struct store_view *view, const struct access *access, struct arena *arena,
                           defs_type_id type, struct str system, struct str value,
                           struct str *ret_id, struct err *reterr) MUST_CHECK;
