@@ -384,12 +384,12 @@ static int64_t unit_seconds(struct str unit) {
 }
 
 struct str convert_plus(struct arena *arena, struct str time, struct str amount, struct str unit) {
-  enum { AMOUNT_MAX = 1000000 };
+  static const double amount_max = 1e6;
   struct moment m;
   double value;
   int64_t seconds = unit_seconds(str_trim(unit));
   if (!parse_moment(str_trim(time), &m) || m.day < 0 || !seconds ||
-      !str_to_double(str_trim(amount), &value) || !(value >= 0 && value <= AMOUNT_MAX))
+      !str_to_double(str_trim(amount), &value) || !(value >= 0 && value <= amount_max))
     return STR_NULL;
   int64_t at = clock_from_civil((struct clock_civil){.year = m.year,
                                                      .month = m.month,

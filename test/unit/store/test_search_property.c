@@ -39,7 +39,7 @@ static const char *const systems[] = {"", "urn:s", "http://loinc.org"};
 static const char *const units[] = {"mg", "mm[Hg]"};
 static const char *const numbers[] = {"1", "5.4", "5.40", "100", "-3", "0.001"};
 
-static struct str text(const char *format, ...) {
+__attribute__((format(printf, 1, 2))) static struct str text(const char *format, ...) {
   char line[600];
   va_list args;
   va_start(args, format);
