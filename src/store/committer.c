@@ -10,6 +10,7 @@
 #define GROUP_ROWS_MAX 20000u
 #define BULK_ROWS_MAX 200000u
 #define BULK_WAIT_MS 50
+#define IDLE_MS 3000
 
 /* The log, in pages of the database: from SOFT on the second thread moves it into the file; when it
  * can't keep up because new pages come all the time, the committer itself moves the rest at HARD,
@@ -42,6 +43,7 @@ struct committer {
   struct store_commit *first, *last;
   size_t queue_n, queue_rows, urgent_n;
   bool is_closing, wants_checkpoint, is_checkpointing;
+  bool is_warm; /* has worked since it was idle */
   struct training training;
   uint64_t fsyncs;
 
@@ -88,15 +90,38 @@ static size_t rows_max(const struct committer *committer) {
   return committer->is_bulk ? BULK_ROWS_MAX : GROUP_ROWS_MAX;
 }
 
-/* A bulk load waits a moment for a larger group: its rows are sorted together. */
-static void wait_for_more(struct committer *committer) {
+static struct timespec in_ms(long ms) {
   struct timespec until;
   clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_nsec += BULK_WAIT_MS * 1000000L;
+  until.tv_sec += ms / 1000;
+  until.tv_nsec += ms % 1000 * 1000000L;
   if (until.tv_nsec >= 1000000000L) {
     until.tv_nsec -= 1000000000L;
     until.tv_sec++;
   }
+  return until;
+}
+
+/* Until there is work or it closes; a while after the last work, memory is given back. */
+static void wait_for_work(struct committer *committer) {
+  struct timespec until = in_ms(IDLE_MS);
+  while (!committer->first && !committer->is_closing) {
+    if (!committer->is_warm) {
+      pthread_cond_wait(&committer->has_work, &committer->lock);
+    } else if (pthread_cond_timedwait(&committer->has_work, &committer->lock, &until) != 0) {
+      committer->is_warm = false;
+      pthread_mutex_unlock(&committer->lock);
+      db_trim(committer->db);
+      committer->options.when_idle(committer->options.what);
+      pthread_mutex_lock(&committer->lock);
+    }
+  }
+  committer->is_warm = true;
+}
+
+/* A bulk load waits a moment for a larger group: its rows are sorted together. */
+static void wait_for_more(struct committer *committer) {
+  struct timespec until = in_ms(BULK_WAIT_MS);
   while (!committer->is_closing && committer->urgent_n == 0 &&
          committer->queue_rows < rows_max(committer) && committer->queue_n < committer->group_max)
     if (pthread_cond_timedwait(&committer->has_work, &committer->lock, &until) != 0)
@@ -106,8 +131,7 @@ static void wait_for_more(struct committer *committer) {
 /* The next group, linked by next_, or NULL when it is time to end. */
 static struct store_commit *take_group(struct committer *committer) {
   pthread_mutex_lock(&committer->lock);
-  while (!committer->first && !committer->is_closing)
-    pthread_cond_wait(&committer->has_work, &committer->lock);
+  wait_for_work(committer);
   if (committer->is_bulk)
     wait_for_more(committer);
   struct store_commit *group = committer->first, *end = NULL;

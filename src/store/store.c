@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -80,6 +81,16 @@ static void release_idle_views(void *what) {
   pthread_mutex_unlock(&store->lock);
 }
 
+static void trim_idle_views(void *what) {
+  struct store *store = what;
+  release_idle_views(store);
+  pthread_mutex_lock(&store->lock);
+  for (struct store_view *view = store->idle; view; view = view->next)
+    db_trim(view->db);
+  pthread_mutex_unlock(&store->lock);
+  malloc_trim(0); /* what the arenas of a busy hour left behind */
+}
+
 static int open_parts(struct store *store, struct err *reterr) {
   struct db_options options = db_options_of(store, true);
   int code = db_open(&options, &store->writer, reterr);
@@ -99,6 +110,7 @@ static int open_parts(struct store *store, struct err *reterr) {
                                                     .view = &store->writer_view,
                                                     .epoch = &store->epoch,
                                                     .before_checkpoint = release_idle_views,
+                                                    .when_idle = trim_idle_views,
                                                     .what = store},
                         &store->committer, reterr);
 }
