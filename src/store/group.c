@@ -284,12 +284,14 @@ static int match_stored(struct group *group, const struct store_condition *condi
 }
 
 static int match_search(struct group *group, const struct store_condition *condition,
-                        struct matches *matches, struct err *reterr) {
+                        struct matches *matches, bool *ret_is_refusal, struct err *reterr) {
   struct access access = ACCESS_EVERYTHING(STR("store"));
   struct store_resources found;
   int code = group_write(group, reterr); /* what is only staged can't be searched */
-  if (code == 0)
-    code = search_ids(group->view, &access, group->arena, condition->search, 2, &found, reterr);
+  if (code != 0)
+    return code;
+  code = search_ids(group->view, &access, group->arena, condition->search, 2, &found, reterr);
+  *ret_is_refusal = code != 0; /* a search only reads: nobody else is concerned */
   for (size_t i = 0; code == 0 && i < found.n; i++)
     add_match(matches, condition, found.p[i].id);
   return code;
@@ -300,7 +302,7 @@ static int check_condition(struct group *group, const struct store_condition *co
   struct matches matches = {0};
   int code;
   if (condition->search) {
-    code = match_search(group, condition, &matches, reterr);
+    code = match_search(group, condition, &matches, ret_is_refusal, reterr);
   } else {
     int64_t param =
         schema_param_number(group->schema, defs_param_by_code(condition->type, STR("identifier")));

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "store/search.h"
+
 #define MANY 300
 
 struct tally {
@@ -83,6 +85,46 @@ static void store_makes_one_patient_of_two_announcements(void **state) {
   later->conditions = &is_there;
   later->conditions_n = 1;
   assert_int_equal(store_commit_wait(fixture_store, later, &err), ERR_STALE);
+}
+
+/* A condition that is a search sees what earlier members of its own group have changed. */
+static void store_holds_conditions_by_search_within_a_group(void **state) {
+  (void)state;
+  fixture_open();
+  const struct search_pair pair = {STR("identifier"), STR("urn:a|4711")};
+  const struct search_options options = {0};
+  const struct search *search;
+  struct issues issues = {0};
+  struct err err;
+  assert_int_equal(search_values_init(&err), 0); /* the search looks into the bodies */
+  assert_int_equal(
+      search_parse(test_arena, type_of("Patient"), &pair, 1, &options, &search, &issues, &err), 0);
+  struct store_condition condition = {.type = type_of("Patient"), .search = search};
+  struct store_commit *commits[MANY];
+  for (size_t i = 0; i < MANY; i++) {
+    struct store_write *writes = ARENA_ARRAY(test_arena, struct store_write, 2);
+    /* Every other one has no condition, and another identifier. */
+    const char *system = i % 2 ? "urn:a" : "urn:b";
+    writes[0] = write_of("Patient", text_of("p%zu", i), "");
+    writes[0].body = arena_printf(test_arena,
+                                  "{\"resourceType\":\"Patient\",\"id\":\"p%zu\",\"identifier\":[{"
+                                  "\"system\":\"%s\",\"value\":\"4711\"}]}",
+                                  i, system);
+    add_identifier(&writes[0], system, "4711");
+    writes[1] = write_of("Patient", "shared", text_of("%zu", i));
+    commits[i] = commit_of(writes, 2);
+    commits[i]->conditions = &condition;
+    commits[i]->conditions_n = i % 2;
+  }
+  struct tally tally = submit_all(commits, MANY);
+  assert_int_equal(tally.stored_n, MANY / 2 + 1);
+  assert_int_equal(tally.stale_n, MANY / 2 - 1);
+  struct store_resource found;
+  assert_int_equal(read_one("Patient", "shared", &found), 0);
+  assert_int_equal(found.version, MANY / 2 + 1);
+  struct store_figures figures;
+  assert_int_equal(store_figures(fixture_store, &figures, &err), 0);
+  assert_int_equal(figures.versions, 2 * (MANY / 2 + 1));
 }
 
 static void store_keeps_order_and_versions_in_a_group(void **state) {
@@ -296,6 +338,7 @@ static void store_answers_busy_when_the_queue_is_full(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(store_makes_one_patient_of_two_announcements),
+      STORE_TEST(store_holds_conditions_by_search_within_a_group),
       STORE_TEST(store_keeps_order_and_versions_in_a_group),
       STORE_TEST(store_refuses_one_and_keeps_its_neighbours),
       STORE_TEST(store_does_a_repeated_message_once),
