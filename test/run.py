@@ -63,28 +63,36 @@ def run_unit(build, totals, only):
             print(f"ok  {test['name']:<32} {passed - skipped:4d} tests {time.monotonic() - started:7.2f} s")
 
 
+def add_report(path, code, totals):
+    """Counts what pytest reported; `code` is its exit code."""
+    try:
+        suite = ElementTree.parse(path).getroot().find("testsuite")
+    except (OSError, ElementTree.ParseError):
+        totals.add(0, 1)
+        return
+    failed = int(suite.get("failures")) + int(suite.get("errors"))
+    skipped = int(suite.get("skipped"))
+    if code != 0 and failed == 0:
+        failed = 1
+    totals.add(max(0, int(suite.get("tests")) - failed - skipped), failed, skipped)
+
+
 def run_pytest(build, totals, only, long_run):
     heading("black-box, conformance and browser tests")
-    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report.name}", "-rfEs", "test"]
+    with tempfile.TemporaryDirectory(prefix="callosum-test-") as scratch:
+        report = os.path.join(scratch, "report.xml")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={scratch}/tests",
+                   f"--junitxml={report}", "-rfEs", "test"]
         if only:
             command += ["-k", only]
-        environment = dict(os.environ, CALLOSUM=os.path.join(ROOT, build, "src/main/callosum"), PYTHONDONTWRITEBYTECODE="1")
+        # Chromium would leave its crash settings in the user's folder.
+        environment = dict(os.environ, CALLOSUM=os.path.join(ROOT, build, "src/main/callosum"), PYTHONDONTWRITEBYTECODE="1",
+                           XDG_CONFIG_HOME=f"{scratch}/config", XDG_CACHE_HOME=f"{scratch}/cache")
         if long_run:
             environment["CALLOSUM_TEST_LONG"] = "1"
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
-        if code == 5:  # pytest: nothing collected
-            return
-        try:
-            suite = ElementTree.parse(report.name).getroot().find("testsuite")
-        except ElementTree.ParseError:
-            totals.add(0, 1)
-            return
-        failed = int(suite.get("failures")) + int(suite.get("errors"))
-        skipped = int(suite.get("skipped"))
-        if code != 0 and failed == 0:
-            failed = 1
-        totals.add(max(0, int(suite.get("tests")) - failed - skipped), failed, skipped)
+        if code != 5:  # nothing collected
+            add_report(report, code, totals)
 
 
 def run_fuzz(build, totals, only, long_run):
