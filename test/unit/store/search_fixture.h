@@ -36,7 +36,7 @@ __attribute__((unused)) static void put(const char *json_with_ticks) {
 __attribute__((unused)) static const struct search *search_of(const char *url) {
   defs_type_id type;
   const struct search_pair *pairs;
-  const struct search *search;
+  const struct search *search = NULL;
   struct search_options options = {.base_url = STR("http://here/fhir")};
   struct issues issues = {0};
   size_t n;
