@@ -1,8 +1,8 @@
 #include "flow/intake.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
+#include "flow/lanes.h"
 #include "flow/prepare.h"
 #include "format/ack.h"
 #include "format/charset.h"
@@ -17,8 +17,6 @@
 #define ATTEMPTS_MAX 50
 #define REPLY_MAX_BYTES ((size_t)16 << 20)
 #define WORKERS_MAX 64
-#define LANES 1024u
-#define NUMBERS 8192u
 #define SCRATCH_MAX_BYTES ((size_t)512 << 20)
 
 /*
@@ -26,32 +24,23 @@
  * the other, in order, and answered together.
  */
 struct job {
+  struct lane_item lane; /* first: lanes give items back */
   struct intake *intake;
   struct intake_message *message;
   struct str principal;
   const struct str *texts; /* of the single messages, UTF-8 */
   size_t texts_n, at;
   unsigned attempts;
-  struct arena *scratch; /* of this attempt at this message: the commit's */
-  uint32_t lane;         /* LANES: none */
-  uint32_t number;       /* hash of the patient's number */
-  struct buf reply;      /* on the message's arena */
+  struct arena *scratch; /* of the message at hand: its tree, and what the maps made of it */
+  struct arena *attempt; /* of this attempt to store it: the commit's */
+  struct er7_message tree;
+  struct mapping_result mapped;
+  bool is_mapped;
+  struct buf reply; /* on the frame's arena */
   struct store_commit commit;
   struct store_message row;
   struct store_audit audit;
   struct job *next;
-};
-
-/*
- * Messages of one patient are prepared one after the other: what is prepared on a record that
- * another message in the queue is about to change would only have to be prepared again. A lane is a
- * hash of the patient's id, once a message with the same number has told it, before that a hash of
- * the number as it stands in the message. This is no guarantee, and needs to be none: the
- * conditions of the commit are.
- */
-struct lane {
-  bool is_busy;
-  struct job *first, *last; /* waiting */
 };
 
 struct intake {
@@ -59,10 +48,7 @@ struct intake {
   pthread_mutex_t lock;
   pthread_cond_t changed;   /* a job was queued, one has ended, or it closes */
   struct job *first, *last; /* ready to be worked on */
-  struct lane lanes[LANES];
-  uint16_t
-      lane_of_number[NUMBERS]; /* by hash of the number: lane of the patient + 1; 0: not known */
-  struct hash_key lane_key;
+  struct lanes *lanes;
   size_t jobs_n; /* submitted and not yet answered */
   bool is_closing;
   unsigned workers_n;
@@ -87,90 +73,33 @@ static struct job *take_first(struct job **first, struct job **last) {
   return job;
 }
 
-/* The text of PID-3's first component as it stands, or nothing. */
-static struct str patient_number(struct str text) {
-  if (text.n < 9 || !str_starts_with(text, STR("MSH")))
-    return STR_NULL;
-  const char name[] = {'P', 'I', 'D', text.p[3]};
-  struct str rest = STR_NULL, part = STR_NULL;
-  for (size_t from = 3; !rest.p;) {
-    ssize_t at = str_find(str_slice(text, from, text.n), str_n(name, sizeof name));
-    if (at < 0)
-      return STR_NULL;
-    from += (size_t)at + sizeof name;
-    char before = text.p[from - sizeof name - 1];
-    if (before == '\r' || before == '\n')
-      rest = str_slice(text, from, text.n);
-  }
-  for (int field = 1; field <= 3; field++)
-    if (!str_split(&rest, text.p[3], &part))
-      return STR_NULL;
-  struct str number;
-  return str_split(&part, text.p[4], &number) ? number : STR_NULL;
-}
-
-/* Makes the job's next message ready, or lets it wait for the one before it in its lane. */
-static void enter_lane(struct job *job) {
-  struct intake *intake = job->intake;
-  struct str number = patient_number(job->texts ? job->texts[job->at] : job->message->bytes);
-  pthread_mutex_lock(&intake->lock);
-  struct lane *lane = NULL;
-  job->lane = LANES;
-  if (!str_is_empty(number)) {
-    job->number = (uint32_t)(hash_siphash(intake->lane_key, number) % NUMBERS);
-    uint16_t known = intake->lane_of_number[job->number];
-    job->lane = known ? known - 1u : job->number % LANES;
-    lane = &intake->lanes[job->lane];
-  }
-  if (lane && lane->is_busy) {
-    append(&lane->first, &lane->last, job);
-  } else {
-    if (lane)
-      lane->is_busy = true;
-    append(&intake->first, &intake->last, job);
-    pthread_cond_signal(&intake->changed);
-  }
-  pthread_mutex_unlock(&intake->lock);
-}
-
-static void leave_lane(struct job *job) {
-  struct intake *intake = job->intake;
-  if (job->lane == LANES)
-    return;
-  pthread_mutex_lock(&intake->lock);
-  struct lane *lane = &intake->lanes[job->lane];
-  if (lane->first) {
-    append(&intake->first, &intake->last, take_first(&lane->first, &lane->last));
-    pthread_cond_signal(&intake->changed);
-  } else {
-    lane->is_busy = false;
-  }
-  pthread_mutex_unlock(&intake->lock);
-}
-
-/* What was committed tells whose number it was: its next message takes the patient's own lane. */
-static void learn_lane(struct job *job) {
-  struct intake *intake = job->intake;
-  static const struct str patient = {"Patient", sizeof "Patient" - 1};
-  for (size_t i = 0; i < job->commit.writes_n && job->lane != LANES; i++) {
-    const struct store_write *write = &job->commit.writes[i];
-    if (!str_equal(defs_type(write->type)->name, patient))
-      continue;
-    uint64_t lane = hash_siphash(intake->lane_key, write->id) % LANES;
-    pthread_mutex_lock(&intake->lock);
-    intake->lane_of_number[job->number] = (uint16_t)(lane + 1);
-    pthread_mutex_unlock(&intake->lock);
-    return;
-  }
-}
-
-/* Back into the queue, still in its lane. */
-static void try_again(struct job *job) {
-  struct intake *intake = job->intake;
+static void make_ready(struct intake *intake, struct job *job) {
   pthread_mutex_lock(&intake->lock);
   append(&intake->first, &intake->last, job);
   pthread_cond_signal(&intake->changed);
   pthread_mutex_unlock(&intake->lock);
+}
+
+/* Its next message is ready when its lane is free. */
+static void enter_lane(struct job *job) {
+  struct str text = job->texts ? job->texts[job->at] : job->message->bytes;
+  if (lanes_enter(job->intake->lanes, &job->lane, text))
+    make_ready(job->intake, job);
+}
+
+static void leave_lane(struct job *job) {
+  struct lane_item *next = lanes_leave(job->intake->lanes, &job->lane);
+  if (next)
+    make_ready(job->intake, (struct job *)next);
+}
+
+/* What was committed tells whose number it was. */
+static void learn_lane(struct job *job) {
+  for (size_t i = 0; i < job->commit.writes_n; i++)
+    if (str_is(defs_type(job->commit.writes[i].type)->name, "Patient")) {
+      lanes_learn(job->intake->lanes, &job->lane, job->commit.writes[i].id);
+      return;
+    }
 }
 
 /* ---- Replies
@@ -222,15 +151,22 @@ static void finish(struct job *job) {
   pthread_mutex_unlock(&intake->lock);
 }
 
-static void drop_scratch(struct job *job) {
+static void end_attempt(struct job *job) {
+  arena_free(job->attempt);
+  job->attempt = NULL;
+}
+
+static void end_message(struct job *job) {
+  end_attempt(job);
   arena_free(job->scratch);
   job->scratch = NULL;
+  job->is_mapped = false;
 }
 
 /* The reply to one message is known: on to the next of the batch, or all are answered. */
 static void answered(struct job *job, struct str ack) {
   buf_add(&job->reply, ack);
-  drop_scratch(job);
+  end_message(job);
   leave_lane(job);
   job->attempts = 0;
   if (++job->at < job->texts_n)
@@ -260,8 +196,8 @@ static void committed(struct store_commit *commit, void *what) {
   } else if ((commit->code == ERR_STALE || commit->code == ERR_BUSY) &&
              ++job->attempts < ATTEMPTS_MAX) {
     log_debug("intake", "prepared again: %s", commit->err.text);
-    drop_scratch(job);
-    try_again(job);
+    end_attempt(job);
+    make_ready(job->intake, job); /* still in its lane */
   } else {
     answer_not_stored(job, &commit->err);
   }
@@ -329,7 +265,7 @@ static bool is_ours(int code) {
 
 static void begin_commit(struct job *job) {
   struct intake_message *message = job->message;
-  job->commit = (struct store_commit){.arena = job->scratch,
+  job->commit = (struct store_commit){.arena = job->attempt,
                                       .principal = job->principal,
                                       .message = &job->row,
                                       .audits = &job->audit,
@@ -344,47 +280,57 @@ static void begin_commit(struct job *job) {
   job->audit = (struct store_audit){.action = STR("message"), .outcome = STR("0")};
 }
 
-static int prepare(struct job *job, const struct er7_message *message, struct err *reterr) {
-  struct access access = ACCESS_EVERYTHING(job->principal);
-  struct prepare_input input = {
-      .maps = job->intake->options.maps,
-      .access = &access,
-      .message = message,
-      .options = {.now_us = job->message->received_us,
-                  .time_zone_minutes = job->intake->options.time_zone_minutes,
-                  .source = job->row.sender},
+/* Bytes -> tree -> resources, once per message: a second attempt to store it begins with these. */
+static int map_message(struct job *job, struct err *reterr) {
+  struct er7_header header;
+  er7_header(&job->tree, &header);
+  fill_row(job, &job->tree, &header);
+  int code = check_header(&header, reterr);
+  if (code < 0 || job->is_mapped)
+    return code;
+  struct mapping_options options = {
+      .now_us = job->message->received_us,
+      .time_zone_minutes = job->intake->options.time_zone_minutes,
+      .source = job->row.sender,
   };
+  code = mapping_run(job->scratch, job->intake->options.maps, &job->tree, &options, &job->mapped,
+                     reterr);
+  job->is_mapped = code == 0;
+  return code;
+}
+
+static int prepare(struct job *job, struct err *reterr) {
+  struct access access = ACCESS_EVERYTHING(job->principal);
+  struct prepare_input input = {.maps = job->intake->options.maps,
+                                .access = &access,
+                                .message = &job->tree,
+                                .mapped = &job->mapped};
   struct store_view *view;
   int code = store_view_open(job->intake->options.store, &view, reterr);
   if (code < 0)
     return code;
-  code = prepare_message(job->scratch, view, &input, &job->commit, &job->row.reason, reterr);
+  code = prepare_message(job->attempt, view, &input, &job->commit, &job->row.reason, reterr);
   store_view_close(view);
   return code;
 }
 
 static void run_message(struct job *job) {
-  struct arena *arena = job->scratch;
-  struct er7_message message;
-  struct er7_header header;
   struct err err = {0};
   begin_commit(job);
-  if (er7_parse(arena, job->texts[job->at], NULL, &message, &err) < 0) {
+  if (!job->is_mapped && er7_parse(job->scratch, job->texts[job->at], NULL, &job->tree, &err) < 0) {
     commit_refusal(job, NULL, &err);
     return;
   }
-  er7_header(&message, &header);
-  fill_row(job, &message, &header);
-  int code = check_header(&header, &err);
+  int code = map_message(job, &err);
   if (code == 0)
-    code = prepare(job, &message, &err);
+    code = prepare(job, &err);
   if (code < 0 && is_ours(code)) {
     answer_not_stored(job, &err);
   } else if (code < 0) {
-    commit_refusal(job, &message, &err);
+    commit_refusal(job, &job->tree, &err);
   } else {
     job->row.status = STORE_MESSAGE_ACCEPTED;
-    job->row.reply = make_ack(job, &message, ACK_ACCEPT, NULL);
+    job->row.reply = make_ack(job, &job->tree, ACK_ACCEPT, NULL);
     store_submit(job->intake->options.store, &job->commit);
   }
 }
@@ -435,8 +381,10 @@ static bool open_frame(struct job *job) {
 }
 
 static void run_job(struct job *job) {
-  job->scratch = arena_new(SCRATCH_MAX_BYTES);
-  if (!job->scratch) {
+  if (!job->scratch)
+    job->scratch = arena_new(SCRATCH_MAX_BYTES);
+  job->attempt = arena_new(SCRATCH_MAX_BYTES);
+  if (!job->scratch || !job->attempt) {
     struct err err;
     err_no_memory(&err);
     answer_not_stored(job, &err);
@@ -472,7 +420,11 @@ int intake_open(const struct intake_options *options, struct intake **ret_intake
   if (!intake)
     return err_no_memory(reterr);
   intake->options = *options;
-  intake->lane_key = hash_key_random();
+  intake->lanes = lanes_new();
+  if (!intake->lanes) {
+    free(intake);
+    return err_no_memory(reterr);
+  }
   pthread_mutex_init(&intake->lock, NULL);
   pthread_cond_init(&intake->changed, NULL);
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -521,5 +473,6 @@ void intake_close(struct intake *intake) {
     pthread_join(intake->workers[i], NULL);
   pthread_cond_destroy(&intake->changed);
   pthread_mutex_destroy(&intake->lock);
+  lanes_free(intake->lanes);
   free(intake);
 }

@@ -360,10 +360,8 @@ static struct str write_notes(struct preparation *p) {
 
 int prepare_message(struct arena *arena, struct store_view *view, const struct prepare_input *input,
                     struct store_commit *commit, struct str *ret_notes, struct err *reterr) {
-  struct preparation p = {.arena = arena, .view = view, .input = input};
-  int code = mapping_run(arena, input->maps, input->message, &input->options, &p.mapped, reterr);
-  if (code < 0)
-    return code;
+  struct preparation p = {.arena = arena, .view = view, .input = input, .mapped = *input->mapped};
+  int code = 0;
   map_init(&p.references, arena);
   p.draft_of = ARENA_ARRAY(arena, size_t, p.mapped.resources_n + 1);
   p.foreign_of = ARENA_ARRAY(arena, struct foreign, p.mapped.resources_n + 1);

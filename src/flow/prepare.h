@@ -14,7 +14,7 @@ struct prepare_input {
   const struct maps *maps;
   const struct access *access;
   const struct er7_message *message;
-  struct mapping_options options;
+  const struct mapping_result *mapped; /* of that message, by those maps */
 };
 
 /*
