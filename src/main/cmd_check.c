@@ -121,7 +121,7 @@ static int check_fixture(struct check *check, const char *name, struct err *rete
     code = read_whole(check->arena, expected_path.p, &text, reterr);
   if (code == 0)
     code = json_parse(check->arena, text, NULL, &expected, reterr);
-  if (code < 0)
+  if (code)
     return code;
   struct str difference = first_difference(check->arena, expected, bundle, STR(""));
   if (!str_is_empty(difference))

@@ -51,7 +51,7 @@ static struct str read_file(const char *name) {
 static struct mapping_result convert(const char *name, struct str bytes, struct str source,
                                      struct er7_message *ret_message) {
   struct charset_result text;
-  struct mapping_result result;
+  struct mapping_result result = {0};
   struct mapping_options options = {.source = source};
   struct err err;
   if (charset_to_utf8(test_arena, bytes, &text, &err) ||
