@@ -162,8 +162,8 @@ static struct MHD_Response *make_response(struct exchange *x,
                                           const struct http_response *response) {
   bool is_packed;
   struct str body = pack_body(x, response, &is_packed);
-  /* libmicrohttpd only reads a persistent buffer. */
-  void *bytes = (void *)(uintptr_t)body.p; // NOLINT(performance-no-int-to-ptr): not const there
+  /* libmicrohttpd only reads a persistent buffer, but takes it as not const. */
+  void *bytes = (void *)(uintptr_t)body.p;
   struct MHD_Response *made =
       MHD_create_response_from_buffer(body.n, bytes, MHD_RESPMEM_PERSISTENT);
   if (!made)
@@ -286,22 +286,22 @@ static int prepare_unpacking(struct exchange *x, struct err *reterr) {
                  "The Content-Encoding is not understood; send the body plain or as gzip.");
 }
 
-/* Looks at Content-Length and makes room for the body. */
-static int prepare_body(struct exchange *x, struct err *reterr) {
-  size_t max_bytes = x->server->options.max_body_bytes;
+/* Content-Length; UINT64_MAX where it is no number, 0 where there is none. */
+static uint64_t announced_bytes(const struct exchange *x) {
   struct str length = http_request_header(&x->request, MHD_HTTP_HEADER_CONTENT_LENGTH);
-  uint64_t announced = 0;
+  uint64_t bytes = 0;
+  return length.n == 0 || str_to_u64(length, &bytes) ? bytes : UINT64_MAX;
+}
+
+/* Makes room for the body. */
+static int prepare_body(struct exchange *x, uint64_t announced, struct err *reterr) {
+  size_t max_bytes = x->server->options.max_body_bytes;
   bool is_chunked = http_request_header(&x->request, MHD_HTTP_HEADER_TRANSFER_ENCODING).n > 0;
+  if (announced > max_bytes)
+    return err_set(reterr, ERR_TOO_LONG, "", "The body is larger than %zu bytes.", max_bytes);
   buf_init_arena(&x->body, x->request.arena, max_bytes);
-  if (length.n > 0) {
-    if (!str_to_u64(length, &announced) || announced > max_bytes)
-      return err_set(reterr, ERR_TOO_LONG, "", "The body is larger than %zu bytes.", max_bytes);
-  }
   if (announced == 0 && !is_chunked)
     return 0;
-  x->body_deadline_us = clock_monotonic_us() +
-                        (int64_t)x->server->options.idle_timeout_s * 1000000 +
-                        (int64_t)(announced / SLOWEST_BYTES_PER_S) * 1000000;
   int code = prepare_unpacking(x, reterr);
   if (code)
     return code;
@@ -326,9 +326,29 @@ static void note_peer(struct exchange *x) {
     x->request.peer = str_of(x->peer);
 }
 
+/*
+ * Refuses at the headers. An answer there closes the connection, and a client that is still sending
+ * loses it to the reset: so a body of reasonable size is read first, unless the client waits to
+ * hear whether it may send it.
+ */
+static enum MHD_Result refuse_early(struct exchange *x, uint64_t announced, const struct err *err) {
+  if (announced / 2 > x->server->options.max_body_bytes ||
+      http_request_header(&x->request, MHD_HTTP_HEADER_EXPECT).n > 0)
+    return refuse(x, err);
+  x->is_refused = true;
+  x->refusal = *err;
+  return MHD_YES;
+}
+
 static enum MHD_Result begin(struct exchange *x, const char *method) {
   struct err err;
+  uint64_t announced = announced_bytes(x);
+  uint64_t max_bytes = x->server->options.max_body_bytes;
+  uint64_t expected = announced < max_bytes ? announced : max_bytes;
   x->has_begun = true;
+  x->body_deadline_us = clock_monotonic_us() +
+                        (int64_t)x->server->options.idle_timeout_s * 1000000 +
+                        (int64_t)(expected / SLOWEST_BYTES_PER_S) * 1000000;
   x->request.method = arena_str(x->request.arena, str_of(method));
   note_peer(x);
   int code = check_caller(x, &err);
@@ -336,13 +356,10 @@ static enum MHD_Result begin(struct exchange *x, const char *method) {
       http_request_header(&x->request, "Access-Control-Request-Method").n > 0)
     return answer_preflight(x);
   if (code == 0)
-    code = prepare_body(x, &err);
+    code = prepare_body(x, announced, &err);
   if (code == 0 && atomic_load(&x->server->draining))
     code = err_set(&err, ERR_BUSY, "", "The server is being stopped.");
-  if (code)
-    return refuse(x, &err);
-  /* An answer to the first call closes the connection: libmicrohttpd takes it as a refusal. */
-  return MHD_YES;
+  return code ? refuse_early(x, announced, &err) : MHD_YES;
 }
 
 /* Takes a piece of the body. What is too long is read on for as much again, because an answer can

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -295,6 +296,18 @@ static void hold_signals(sigset_t *ret_signals) {
   sigaddset(ret_signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, like a full disk */
+}
+
+/* Each connection is a descriptor, and the usual soft limit of 1,024 is below what the listeners
+ * take. A program that uses no select(2) may have all that it is allowed. */
+static void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    log_warning("serve", "the limit of open files stays as it is: %s", strerror(errno));
 }
 
 static int serve(struct server *server, struct serve_options *options, struct arena *arena,
@@ -304,6 +317,7 @@ static int serve(struct server *server, struct serve_options *options, struct ar
   if (code)
     return code;
   hold_signals(&signals);
+  raise_descriptor_limit();
   if ((code = open_server(server, options, reterr)) != 0)
     return code;
   print_addresses(server, &options->config);

@@ -127,7 +127,7 @@ static int own_file(struct db *db, struct err *reterr) {
     if (is_no_space(errno))
       code = err_set(reterr, ERR_NO_SPACE, "", "There is no space left for %s.", name);
     else if (errno == EACCES || errno == EROFS || errno == EPERM)
-      code = err_set(reterr, ERR_READ_ONLY, "", "%s can't be written.", name);
+      code = err_set(reterr, ERR_READ_ONLY, "", "%s can't be written: %s.", name, strerror(errno));
     else
       code = err_set(reterr, ERR_IO, "", "%s can't be made: %s.", name, strerror(errno));
   } else if (flock(db->owner_fd, LOCK_EX | LOCK_NB) != 0) {

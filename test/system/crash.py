@@ -53,7 +53,7 @@ class Server:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        return self.process.wait(20)
 
 
 class Http:
@@ -238,8 +238,27 @@ def send_unanswered_again(server, client, sender, verdict):
         (verdict.lost if not rows else verdict.doubled).append(f"message {sender.name}-{serial} sent again: {len(rows)} rows")
 
 
-def run(program, kills, seed, folder, log=print):
-    """Returns the Verdict of `kills` rounds over one store."""
+def end(server, is_kill, threads, verdict):
+    """SIGKILL; or SIGTERM, after which the server finishes what it has, refuses the rest with 503, and leaves with 0."""
+    if is_kill:
+        server.kill()
+    else:
+        try:
+            code = server.stop()
+        except subprocess.TimeoutExpired:
+            server.kill()
+            code = "not within 20 s"
+        if code != 0:
+            verdict.other.append(f"the server stopped with {code}")
+    for thread in threads:
+        thread.join(15)
+        refused_as_it_stops = [] if is_kill else [answer for answer in thread.unexpected if answer[0] == 503]
+        verdict.other += [f"{thread.name}: unexpected answer {answer!r}" for answer in thread.unexpected
+                          if answer not in refused_as_it_stops]
+
+
+def run(program, kills, seed, folder, log=print, is_kill=True):
+    """Returns the Verdict of `kills` rounds over one store; not is_kill: of as many orderly stops."""
     chance = random.Random(seed)
     store = os.path.join(folder, "crash.db")
     verdict = Verdict()
@@ -252,9 +271,7 @@ def run(program, kills, seed, folder, log=print):
             for thread in rest + senders:
                 thread.start()
             time.sleep(chance.uniform(0.02, 0.6))
-            server.kill()
-            for thread in rest + senders:
-                thread.join(15)
+            end(server, is_kill, rest + senders, verdict)
             serial = max(t.serial for t in rest + senders) + 1
             server = Server(program, store)
             client = Http(server.http_port)
@@ -264,8 +281,6 @@ def run(program, kills, seed, folder, log=print):
             for sender in senders:
                 check_messages(client, sender, verdict)
                 send_unanswered_again(server, client, sender, verdict)
-            for thread in rest + senders:
-                verdict.other += [f"{thread.name}: unexpected answer {answer!r}" for answer in thread.unexpected]
             if (round_number + 1) % 10 == 0:
                 log(f"{round_number + 1} kills, {verdict.acknowledged} acknowledged, {len(verdict.lost)} lost, {len(verdict.doubled)} doubled")
         server.stop()

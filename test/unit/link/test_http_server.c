@@ -313,7 +313,7 @@ static void *client_run(void *what) {
     int n = snprintf(text, sizeof text, "GET /n%d?%d HTTP/1.1\r\nHost: localhost\r\n\r\n", i,
                      i % 7 == 0);
     say(fd, str_n(text, (size_t)n));
-    char want[16];
+    char want[32];
     snprintf(want, sizeof want, "\r\n\r\n/n%d", i);
     size_t have = 0;
     ssize_t got;
@@ -324,7 +324,7 @@ static void *client_run(void *what) {
     bad += got <= 0;
   }
   close(fd);
-  return (void *)bad; // NOLINT(performance-no-int-to-ptr)
+  return (void *)bad;
 }
 
 static void http_answers_each_client_its_own(void **state) {
