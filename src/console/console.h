@@ -8,9 +8,9 @@
 #include "base/str.h"
 
 struct console_file {
-  const char *path;         /* "/app.js"; "/" is the page */
+  const char *path; /* "/app.js"; "/" is the page */
   const char *content_type;
-  const char *etag;         /* quoted, of the content */
+  const char *etag; /* quoted, of the content */
   struct str bytes;
 };
 

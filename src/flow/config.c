@@ -259,6 +259,7 @@ static int read_file(struct reader *r, struct err *reterr) {
   if (yaml_parser_load(&parser, &document)) {
     r->document = &document;
     code = read_document(r, reterr);
+    r->document = NULL;
     yaml_document_delete(&document);
   } else {
     char where[120];

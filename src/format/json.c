@@ -160,7 +160,7 @@ void json_replace_text(const struct yyjson_val *string, struct str text) {
   /* yyjson lets nobody write to a tree, except through the pointer that json_parse gave away as
    * const. */
   if (json_kind(string) == JSON_STRING)
-    unsafe_yyjson_set_strn((yyjson_val *)(uintptr_t)string, text.p, text.n);
+    unsafe_yyjson_set_strn(mut(string), text.p, text.n);
 }
 
 enum json_kind json_kind(const struct yyjson_val *v) {

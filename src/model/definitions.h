@@ -195,7 +195,8 @@ const defs_param_id *defs_compartment_params(struct str compartment, defs_type_i
  */
 bool defs_value_set_is_enumerable(uint16_t value_set);
 bool defs_value_set_has(uint16_t value_set, struct str system, struct str code);
-/* The value set of this URL (without version) that elements are bound to by `required`; 0: unknown. */
+/* The value set of this URL (without version) that elements are bound to by `required`; 0: unknown.
+ */
 uint16_t defs_value_set_by_url(struct str url);
 /* Its codes one by one; false past the end, and for what is not enumerable. */
 bool defs_value_set_code(uint16_t value_set, size_t index, struct str *ret_system,

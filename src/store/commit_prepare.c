@@ -75,7 +75,9 @@ static int prepare_write(struct preparing *p, const struct store_write *write,
 
 static int add_word(struct preparing *p, struct str text) {
   struct str part = str_slice(text, 0, WORD_MAX_BYTES);
-  char *lower = arena_alloc(p->arena, part.n + 1);
+  if (part.n == 0)
+    return 0;
+  char *lower = arena_alloc(p->arena, part.n);
   if (!lower)
     return -1;
   for (size_t i = 0; i < part.n; i++)
@@ -84,11 +86,10 @@ static int add_word(struct preparing *p, struct str text) {
   for (size_t i = 0; i < message->words.n; i++)
     if (str_equal(message->words.p[i], str_n(lower, part.n)))
       return 0;
-  struct str *place = part.n ? VEC_PUSH(p->arena, &message->words) : NULL;
-  if (part.n && !place)
+  struct str *place = VEC_PUSH(p->arena, &message->words);
+  if (!place)
     return -1;
-  if (place)
-    *place = str_n(lower, part.n);
+  *place = str_n(lower, part.n);
   return 0;
 }
 

@@ -220,6 +220,8 @@ int store_commit_wait(struct store *store, struct store_commit *commit, struct e
   while (!waiter.is_done)
     pthread_cond_wait(&waiter.ended, &waiter.lock);
   pthread_mutex_unlock(&waiter.lock);
+  commit->done = NULL;
+  commit->what = NULL;
   if (commit->code != 0 && reterr)
     *reterr = commit->err;
   return commit->code;
