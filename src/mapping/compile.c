@@ -82,14 +82,16 @@ static struct program_map *map_at(struct compiler *c) {
   return &c->maps->maps.p[c->map];
 }
 
-static int key_row(struct cursor *cursor, struct err *reterr) {
+static int key_row(struct cursor *cursor, bool is_shared, bool is_further, struct err *reterr) {
   struct compiler *c = cursor->c;
   struct maps *maps = c->maps;
   struct key *key = VEC_PUSH(maps->arena, &maps->keys);
   if (!key)
     return err_no_memory(reterr);
   uint32_t index = (uint32_t)maps->keys.n - 1, *link = &map_at(c)->first_key, n = 0;
-  key->first_part = (uint32_t)maps->key_parts.n;
+  *key = (struct key){.first_part = (uint32_t)maps->key_parts.n,
+                      .is_shared = is_shared,
+                      .is_further = is_further};
   while (*link)
     link = &maps->keys.p[*link].next;
   *link = index;
@@ -177,8 +179,12 @@ static int identify_row(struct cursor *cursor, struct err *reterr) {
 static int directive(struct cursor *cursor, bool *ret_is_directive, struct err *reterr) {
   struct program_map *map = map_at(cursor->c);
   *ret_is_directive = true;
+  bool is_shared = cursor_accept_word(cursor, "shared");
+  bool is_further = cursor_accept_word(cursor, "further");
   if (cursor_accept_word(cursor, "key"))
-    return key_row(cursor, reterr);
+    return key_row(cursor, is_shared, is_further, reterr);
+  if (is_shared || is_further)
+    return compile_fault(cursor, reterr, "'key' is wanted here");
   if (cursor_accept_word(cursor, "choose"))
     return choose_row(cursor, reterr);
   if (cursor_accept_word(cursor, "ignore"))

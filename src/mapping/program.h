@@ -149,6 +149,8 @@ struct key_part {
 struct key {
   uint32_t first_part, parts_n;
   uint32_t next;
+  bool is_shared;  /* the same of whichever sender */
+  bool is_further; /* for the second of a message with the same key */
 };
 struct choice {
   uint32_t map, condition, next;

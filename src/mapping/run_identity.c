@@ -82,14 +82,15 @@ static struct str part_text(struct run *run, const struct frame *frame, uint32_t
   return other ? identity_of(run, other) : STR_NULL;
 }
 
-/* The first key whose parts are all there. */
-static bool key_identity(struct run *run, struct resource *resource, struct str *ret_identity) {
+/* The first key whose parts are all there, of those for the first or for further resources. */
+static bool key_identity(struct run *run, struct resource *resource, bool is_further,
+                         struct str *ret_identity) {
   const struct maps *maps = run->maps;
   for (uint32_t k = resource->map->first_key; k; k = maps->keys.p[k].next) {
     const struct key *key = &maps->keys.p[k];
-    bool is_whole = true, has_content = false;
+    bool is_whole = key->is_further == is_further, has_content = false;
     struct buf buf;
-    begin(run, resource, &buf, true);
+    begin(run, resource, &buf, !key->is_shared);
     for (uint32_t i = 0; is_whole && i < key->parts_n; i++) {
       const struct key_part *part = &maps->key_parts.p[key->first_part + i];
       struct str text = part_text(run, &resource->origin, part->expression);
@@ -136,7 +137,7 @@ struct str identity_of(struct run *run, struct resource *resource) {
     read_identifiers(run, resource, &local);
   if (resource->identifiers_n)
     resource->identity = identifier_identity(run, resource, &resource->identifiers[0]);
-  else if (map && key_identity(run, resource, &resource->identity))
+  else if (map && key_identity(run, resource, false, &resource->identity))
     resource->is_known_by_key = true;
   else if (local.value.n)
     resource->identity = identifier_identity(run, resource, &local);
@@ -158,9 +159,13 @@ bool resource_is_same(const struct resource *a, const struct resource *b) {
   return !a->name && !b->name && !str_is_empty(a->identity) && str_equal(a->identity, b->identity);
 }
 
-/* Two segments of one message with the same key are two things: the second is known by key and
- * number. */
-static struct str numbered(struct run *run, struct resource *first) {
+/* Two segments of one message with the same key are two things: the second is known by a key for
+ * further ones, else by key and number. */
+static struct str identity_of_further(struct run *run, const struct map *known,
+                                      struct resource *resource, struct resource *first) {
+  struct str identity;
+  if (key_identity(run, resource, true, &identity) && !map_get(known, identity))
+    return identity;
   first->namesakes_n++;
   return arena_printf(run->arena, "%.*s%c#%u", STR_ARG(first->identity), PART_SEPARATOR,
                       first->namesakes_n + 1);
@@ -211,7 +216,7 @@ int run_resolve_identity(struct run *run, struct err *reterr) {
   for (size_t i = 0; !result && i < run->resources.n; i++) {
     struct resource *resource = run->resources.p[i], *same = same_known(run, &known, resource);
     if (same && resource->name && resource->is_known_by_key && same->is_known_by_key) {
-      resource->identity = numbered(run, same);
+      resource->identity = identity_of_further(run, &known, resource, same);
       same = NULL;
     }
     if (same)

@@ -146,7 +146,7 @@ void segment_nk1(struct v2_writer *w, const struct occasion *o) {
 void put_doctor(struct v2_writer *w, unsigned field, const struct doctor *d) {
   const struct sending_system *his = &sending_systems[SYSTEM_HIS];
   if (w->system->has_bare_authority)
-    v2_put(w, field, "%s^%s^%s^^^Dr", d->id, d->family, d->given);
+    v2_put(w, field, "%s^%s^%s^^^Dr^^^%s", d->id, d->family, d->given, his->authority);
   else
     v2_put(w, field, "%s^%s^%s^^^Dr^^^%s&%s&ISO", d->id, d->family, d->given, his->authority,
            his->authority_oid);
@@ -156,7 +156,9 @@ void segment_pv1(struct v2_writer *w, const struct occasion *o) {
   const struct episode *e = &o->person->episode;
   const struct ward *ward = &catalog_wards[e->ward], *prior = &catalog_wards[e->prior_ward];
   char class[2] = {e->class, '\0'};
-  const char *facility = w->system->facility;
+  /* The departments speak of the hospital's beds; the clinic has rooms of its own. */
+  const char *facility =
+      o->system == SYSTEM_CLINIC ? w->system->facility : sending_systems[SYSTEM_HIS].facility;
   v2_segment(w, "PV1");
   v2_put(w, 1, "1");
   v2_put(w, 2, "%s", class);

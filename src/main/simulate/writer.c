@@ -26,7 +26,7 @@ const struct sending_system sending_systems[SYSTEMS_N] = {
                     .number_prefix = "L",
                     .time_style = TIME_MINUTES,
                     .has_message_structure = true,
-                    .carries_mrn_percent = 95},
+                    .carries_mrn_percent = 99},
     [SYSTEM_RIS] = {.application = "RADIS",
                     .facility = "IMAGING",
                     .version = "2.3",
@@ -38,7 +38,7 @@ const struct sending_system sending_systems[SYSTEMS_N] = {
                     .time_style = TIME_SECONDS,
                     .is_latin = true,
                     .has_bare_authority = true,
-                    .carries_mrn_percent = 90},
+                    .carries_mrn_percent = 95},
     [SYSTEM_SCHED] = {.application = "SCHED",
                       .facility = "ALBAN",
                       .version = "2.5.1",
@@ -49,7 +49,7 @@ const struct sending_system sending_systems[SYSTEMS_N] = {
                       .number_prefix = "S",
                       .time_style = TIME_SECONDS,
                       .has_message_structure = true,
-                      .carries_mrn_percent = 97},
+                      .carries_mrn_percent = 99},
     [SYSTEM_PHARM] = {.application = "PHARM",
                       .facility = "ALBANRX",
                       .version = "2.5.1",
@@ -60,7 +60,7 @@ const struct sending_system sending_systems[SYSTEMS_N] = {
                       .number_prefix = "",
                       .time_style = TIME_OFFSET,
                       .has_bare_authority = true,
-                      .carries_mrn_percent = 92},
+                      .carries_mrn_percent = 97},
     [SYSTEM_CLINIC] = {.application = "CLINICA",
                        .facility = "HARBOUR",
                        .version = "2.8",
@@ -71,7 +71,7 @@ const struct sending_system sending_systems[SYSTEMS_N] = {
                        .number_prefix = "HC-",
                        .time_style = TIME_MILLIS,
                        .has_message_structure = true,
-                       .carries_mrn_percent = 40},
+                       .carries_mrn_percent = 85},
     [SYSTEM_PORTAL] = {.application = "PORTAL",
                        .facility = "ALBAN",
                        .version = "4.0.1",
@@ -84,7 +84,10 @@ const struct sending_system sending_systems[SYSTEMS_N] = {
 };
 
 void sending_system_uri(enum system_id id, char *ret_uri, size_t bytes) {
-  snprintf(ret_uri, bytes, "urn:oid:%s", sending_systems[id].authority_oid);
+  if (id == SYSTEM_PORTAL)
+    snprintf(ret_uri, bytes, "urn:oid:%s", sending_systems[id].authority_oid);
+  else
+    snprintf(ret_uri, bytes, "%s", sending_systems[id].authority);
 }
 
 void v2_begin(struct v2_writer *w, enum system_id system, struct buf *buf) {

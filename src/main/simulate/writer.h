@@ -42,7 +42,8 @@ struct sending_system {
 
 extern const struct sending_system sending_systems[SYSTEMS_N];
 
-/* As in the FHIR made of it: "urn:oid:2.999.1.1". */
+/* As the receiver knows it: the local name of the authority, "ALBAN"; the portal's own numbers,
+ * which no v2 message brings, have "urn:oid:2.999.1.7". */
 void sending_system_uri(enum system_id id, char *ret_uri, size_t bytes);
 
 struct v2_writer {
