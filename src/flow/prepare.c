@@ -195,6 +195,52 @@ static int drop_foreign(struct preparation *p, size_t index, const struct yyjson
   return code < 0 ? code : parse_into(p->arena, text, said, reterr);
 }
 
+static bool is_yielded(const struct mapping_resource *mapped, const struct yyjson_val *known,
+                       struct str element) {
+  for (size_t i = 0; i < mapped->yielded_n; i++)
+    if (str_equal(mapped->yielded[i], element))
+      return json_get(known, element) != NULL;
+  return false;
+}
+
+/* What is said without the elements that give way to what is known: who only mentions a visit does
+ * not say how it stands. */
+static int drop_yielded(struct preparation *p, const struct mapping_resource *mapped,
+                        const struct yyjson_val *known, const struct yyjson_val **said,
+                        struct err *reterr) {
+  struct buf buf;
+  buf_init_arena(&buf, p->arena, SIZE_MAX / 2);
+  struct json_writer w = json_writer(&buf);
+  json_begin_object(&w);
+  struct json_each each = json_each(*said);
+  while (json_next(&each)) {
+    if (is_yielded(mapped, known, each.name))
+      continue;
+    json_key(&w, each.name);
+    json_value(&w, each.value);
+  }
+  json_end_object(&w);
+  if (buf_is_overflown(&buf))
+    return err_no_memory(reterr);
+  return parse_into(p->arena, buf_str(&buf), said, reterr);
+}
+
+/* The lineage of what was laid over: all but the elements that gave way. */
+static int add_lineage_of(struct preparation *p, struct draft *draft,
+                          const struct mapping_resource *mapped, const struct yyjson_val *known,
+                          const struct yyjson_val *whole, struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; i < mapped->lineage_n && code == 0; i++) {
+    struct str element = mapped->lineage[i].element;
+    size_t n = 0;
+    while (n < element.n && element.p[n] != '.' && element.p[n] != '[')
+      n++;
+    if (!known || !is_yielded(mapped, known, str_slice(element, 0, n)))
+      code = add_lineage(p, draft, whole, &mapped->lineage[i], 1, reterr);
+  }
+  return code;
+}
+
 /* Lays what one mapped resource says over its draft. */
 static int lay_over(struct preparation *p, size_t index, struct err *reterr) {
   const struct mapping_resource *mapped = &p->mapped.resources[index];
@@ -213,6 +259,8 @@ static int lay_over(struct preparation *p, size_t index, struct err *reterr) {
   if (!known && draft->answer.exists && mapped->merge == MAPPING_MERGE)
     if ((code = parse_into(p->arena, draft->answer.body, &known, reterr)) < 0)
       return code;
+  if (known && mapped->yielded_n > 0 && (code = drop_yielded(p, mapped, known, &said, reterr)) < 0)
+    return code;
   draft->json = said;
   draft->text = STR_NULL;
   if (known) {
@@ -221,7 +269,7 @@ static int lay_over(struct preparation *p, size_t index, struct err *reterr) {
     if (code < 0 || (code = parse_into(p->arena, text, &draft->json, reterr)) < 0)
       return code;
   }
-  return add_lineage(p, draft, whole, mapped->lineage, mapped->lineage_n, reterr);
+  return add_lineage_of(p, draft, mapped, known, whole, reterr);
 }
 
 static int link_patient(struct preparation *p, struct draft *draft, const struct draft *other,

@@ -89,9 +89,8 @@ static int key_row(struct cursor *cursor, bool is_shared, bool is_further, struc
   if (!key)
     return err_no_memory(reterr);
   uint32_t index = (uint32_t)maps->keys.n - 1, *link = &map_at(c)->first_key, n = 0;
-  *key = (struct key){.first_part = (uint32_t)maps->key_parts.n,
-                      .is_shared = is_shared,
-                      .is_further = is_further};
+  *key = (struct key){
+      .first_part = (uint32_t)maps->key_parts.n, .is_shared = is_shared, .is_further = is_further};
   while (*link)
     link = &maps->keys.p[*link].next;
   *link = index;
@@ -149,6 +148,29 @@ static int ignore_row(struct cursor *cursor, struct err *reterr) {
   return cursor_expect_end(cursor, reterr);
 }
 
+/* yield status, class if CONDITION */
+static int yield_row(struct cursor *cursor, struct err *reterr) {
+  struct maps *maps = cursor->c->maps;
+  uint32_t first = (uint32_t)maps->yields.n;
+  do {
+    struct str name = cursor_take(cursor, belongs_to_type);
+    if (!defs_property(map_at(cursor->c)->type, name))
+      return compile_fault(cursor, reterr, "there is no element '%.*s'", STR_ARG(name));
+    struct yield *yield = VEC_PUSH(maps->arena, &maps->yields);
+    if (!yield)
+      return err_no_memory(reterr);
+    *yield = (struct yield){.element = name};
+  } while (cursor_accept(cursor, ","));
+  uint32_t condition = 0;
+  int result = compile_if(cursor, map_at(cursor->c)->type, &condition, reterr);
+  for (uint32_t i = first; i < maps->yields.n; i++) {
+    maps->yields.p[i].condition = condition;
+    maps->yields.p[i].next = map_at(cursor->c)->first_yield;
+    map_at(cursor->c)->first_yield = i;
+  }
+  return result;
+}
+
 /* except "SS", "DL" */
 static int identify_except(struct cursor *cursor, struct program_map *map, struct err *reterr) {
   do {
@@ -191,6 +213,8 @@ static int directive(struct cursor *cursor, bool *ret_is_directive, struct err *
     return ignore_row(cursor, reterr);
   if (cursor_accept_word(cursor, "identify"))
     return identify_row(cursor, reterr);
+  if (cursor_accept_word(cursor, "yield"))
+    return yield_row(cursor, reterr);
   if (cursor_accept_word(cursor, "snapshot")) {
     map->is_snapshot = true;
     return cursor_expect_end(cursor, reterr);
@@ -261,6 +285,7 @@ static int reserve_zero(struct maps *maps, struct err *reterr) {
   RESERVE(&maps->messages);
   RESERVE(&maps->keys);
   RESERVE(&maps->choices);
+  RESERVE(&maps->yields);
   RESERVE(&maps->names);
 #undef RESERVE
   static const char *const reserved[] = {"this", "parent"};

@@ -52,6 +52,8 @@ struct mapping_resource {
   enum mapping_merge merge;
   const struct str *nulled; /* elements that the message set to "" explicitly: to be removed */
   size_t nulled_n;
+  const struct str *yielded; /* elements that give way to what is stored */
+  size_t yielded_n;
   const struct mapping_lineage *lineage;
   size_t lineage_n;
 };

@@ -155,6 +155,11 @@ struct key {
 struct choice {
   uint32_t map, condition, next;
 };
+/* An element that gives way to what is stored. */
+struct yield {
+  struct str element;
+  uint32_t condition, next;
+};
 
 struct field_set {
   uint64_t bits[4]; /* fields 0 .. 255 */
@@ -171,6 +176,7 @@ struct program_map {
   uint32_t identify_condition;
   uint32_t identify_except; /* first of the texts: identifiers of these types identify nobody */
   uint32_t first_key;
+  uint32_t first_yield;
   uint64_t components;               /* of "." that it takes or ignores */
   struct field_set condition_fields; /* that only its conditions look at, or that it ignores */
   bool is_measured;
@@ -242,6 +248,7 @@ struct maps {
   VEC(struct key) keys;
   VEC(struct key_part) key_parts;
   VEC(struct choice) choices;
+  VEC(struct yield) yields;
   VEC(struct str) names;
   struct map maps_by_name, tables_by_name, names_by_text, messages_by_name;
   defs_type_id type_reference, type_coding, type_codeable_concept, type_bundle;

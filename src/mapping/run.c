@@ -241,6 +241,8 @@ static int write_resource(struct run *run, struct resource *resource,
       .merge = resource->is_snapshot ? MAPPING_REPLACE : MAPPING_MERGE,
       .nulled = resource->nulled.p,
       .nulled_n = resource->nulled.n,
+      .yielded = resource->yielded.p,
+      .yielded_n = resource->yielded.n,
       .lineage = emit.lineage.p,
       .lineage_n = emit.lineage.n,
   };

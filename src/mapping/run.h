@@ -73,6 +73,7 @@ struct resource {
   struct resource *same_as;
   bool is_transient, is_snapshot, is_known_by_key;
   VEC(struct str) nulled;
+  VEC(struct str) yielded;
   /* run_identity.c */
   enum { IDENTITY_UNKNOWN, IDENTITY_IN_WORK, IDENTITY_KNOWN } identity_state;
   struct str identity;

@@ -536,6 +536,17 @@ void run_rows(struct frame *frame, uint32_t first, uint32_t end) {
 
 /* ---- maps ---- */
 
+static void add_yielded(const struct frame *frame, const struct program_map *map) {
+  const struct maps *maps = frame->run->maps;
+  for (uint32_t y = map->first_yield; y; y = maps->yields.p[y].next) {
+    if (!expression_holds(frame, maps->yields.p[y].condition))
+      continue;
+    struct str *item = VEC_PUSH(frame->run->arena, &frame->resource->yielded);
+    if (item)
+      *item = maps->yields.p[y].element;
+  }
+}
+
 /* The first map with rules of identity gives them to the resource. */
 static void note_identity(struct frame *frame, const struct program_map *map) {
   struct resource *resource = frame->resource;
@@ -543,6 +554,7 @@ static void note_identity(struct frame *frame, const struct program_map *map) {
     return;
   resource->is_transient |= map->is_transient;
   resource->is_snapshot |= map->is_snapshot;
+  add_yielded(frame, map);
   if (!resource->map && (map->identifies || map->first_key)) {
     resource->map = map;
     resource->origin = *frame;

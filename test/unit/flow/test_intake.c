@@ -208,6 +208,61 @@ static void a_message_that_changes_nothing_makes_no_version(void **state) {
   assert_int_equal(resource.version, 1);
 }
 
+#define ORDER(sender, type, id)                                                                    \
+  "MSH|^~\\&|" sender "|MAIN|HUB|X|20260101120000||" type "|" id "|P|2.5.1\r"                      \
+  "PID|1||3001^^^HIS^MR||Ngata^Hana\r"
+
+static void an_order_and_its_result_are_one_request(void **state) {
+  (void)state;
+  uint64_t before = count("ServiceRequest");
+  struct store_resource resource;
+  assert_reply(
+      send_one(ORDER("HIS", "ORM^O01", "Q1") "ORC|NW|O77^HIS\rOBR|1|O77^HIS||K^Potassium^99HIS\r"),
+      "AA|Q1");
+  assert_str(json_get_text(find("ServiceRequest", "HIS", "O77", &resource), STR("status")),
+             "active");
+  assert_reply(
+      send_one(ORDER("LAB", "ORU^R01",
+                     "Q2") "ORC|RE|O77^HIS|F5^LAB\r"
+                           "OBR|1|O77^HIS|F5^LAB|2823-3^Potassium^LN|||||||||||||||||||||F\r"
+                           "OBX|1|NM|2823-3^Potassium^LN||4.1|mmol/L|||||F\r"),
+      "AA|Q2");
+  assert_str(json_get_text(find("ServiceRequest", "HIS", "O77", &resource), STR("status")),
+             "completed");
+  assert_int_equal(count("ServiceRequest"), before + 1);
+}
+
+static void an_order_is_cancelled_without_its_details(void **state) {
+  (void)state;
+  struct store_resource resource;
+  send_one(ORDER("HIS", "ORM^O01", "Q3") "ORC|NW|O78^HIS\rOBR|1|O78^HIS||K^Potassium^99HIS\r");
+  assert_reply(send_one(ORDER("HIS", "ORM^O01", "Q4") "ORC|CA|O78^HIS\r"), "AA|Q4");
+  const struct yyjson_val *json = find("ServiceRequest", "HIS", "O78", &resource);
+  assert_str(json_get_text(json, STR("status")), "revoked");
+  assert_non_null(json_get(json, STR("code")));
+}
+
+static void who_mentions_a_visit_does_not_reopen_it(void **state) {
+  (void)state;
+  struct store_resource resource;
+  const char *pid = "PID|1||3002^^^HIS^MR||Ngata^Hana\r";
+  struct str discharge =
+      arena_printf(test_arena,
+                   "%s%sPV1|1|I|M1^2^2^MAIN||||||||||||||||V9^^^HIS^VN|||||||||||||||||||||||||"
+                   "20260101|20260105\r",
+                   MSH("A03", "Q5"), pid);
+  struct str result = arena_printf(test_arena,
+                                   "MSH|^~\\&|LAB|MAIN|HUB|X|20260106||ORU^R01|Q6|P|2.5.1\r%s"
+                                   "PV1|1|O|ED^^^MAIN||||||||||||||||V9^^^HIS^VN\r"
+                                   "OBR|1|O79^HIS||K^Potassium^99HIS\r",
+                                   pid);
+  assert_reply(send_one(discharge.p), "AA|Q5");
+  assert_reply(send_one(result.p), "AA|Q6");
+  const struct yyjson_val *json = find("Encounter", "HIS", "V9", &resource);
+  assert_str(json_get_text(json, STR("status")), "finished");
+  assert_str(json_get_text(json_get(json, STR("class")), STR("code")), "IMP");
+}
+
 static void many_feeds_that_announce_one_patient_make_one(void **state) {
   (void)state;
   enum { N = 32 };
@@ -357,6 +412,9 @@ int main(void) {
       cmocka_unit_test(a_second_message_updates_what_it_says_and_keeps_the_rest),
       cmocka_unit_test(two_quotes_take_a_value_away),
       cmocka_unit_test(a_message_that_changes_nothing_makes_no_version),
+      cmocka_unit_test(an_order_and_its_result_are_one_request),
+      cmocka_unit_test(an_order_is_cancelled_without_its_details),
+      cmocka_unit_test(who_mentions_a_visit_does_not_reopen_it),
       cmocka_unit_test(many_feeds_that_announce_one_patient_make_one),
       cmocka_unit_test(after_a_merge_the_old_number_means_the_one_that_stays),
       cmocka_unit_test(a_merge_that_is_told_twice_happens_once),

@@ -377,6 +377,53 @@ static const struct mapping_resource *nth(const struct mapping_result *result, c
   abort(); /* not reached */
 }
 
+static struct str key_of(const char *key_rows, const char *source, const char *segments, size_t n) {
+  struct err err;
+  struct er7_message message;
+  struct mapping_result result;
+  struct mapping_options options = {.source = str_of(source)};
+  struct str text = arena_printf(test_arena,
+                                 "map OBR[ServiceRequest] : ServiceRequest\n%s"
+                                 "  OBR-4 -> code.text\n"
+                                 "message ORM\n  for *\n  MSH\n"
+                                 "  OBR *\n      request = OBR[ServiceRequest]\n",
+                                 key_rows);
+  struct maps *maps = compile(text.p, &err);
+  if (!maps)
+    fail_msg("%s: %s", err.where, err.text);
+  assert_int_equal(arena_on_free(test_arena, (void (*)(void *))maps_close, maps), 0);
+  text = arena_printf(test_arena, "MSH|^~\\&|||||||ORM^O01|1|P|2.5\r%s", segments);
+  assert_int_equal(er7_parse(test_arena, text, NULL, &message, &err), 0);
+  assert_int_equal(mapping_run(test_arena, maps, &message, &options, &result, &err), 0);
+  assert_true(n < result.resources_n);
+  return result.resources[n].key;
+}
+
+static void a_shared_key_is_the_same_whoever_sends(void **state) {
+  (void)state;
+  const char *own = "  key OBR-2\n", *shared = "  shared key OBR-2\n", *text = "OBR||7||A\r";
+  assert_false(str_equal(key_of(own, "HIS", text, 0), key_of(own, "LAB", text, 0)));
+  assert_true(str_equal(key_of(shared, "HIS", text, 0), key_of(shared, "LAB", text, 0)));
+}
+
+static void a_further_resource_of_one_key_has_its_further_key(void **state) {
+  (void)state;
+  const char *rows = "  shared key OBR-2\n  further key OBR-2, OBR-4\n";
+  const char *both = "OBR||7||A\rOBR||7||B\r", *turned = "OBR||7||C\rOBR||7||A\rOBR||7||B\r";
+  struct str first = key_of(rows, "HIS", both, 0), second = key_of(rows, "HIS", both, 1);
+  assert_false(str_equal(first, second));
+  assert_true(str_equal(first, key_of(rows, "HIS", turned, 0)));
+  assert_true(str_equal(second, key_of(rows, "HIS", turned, 2)));
+}
+
+static void what_gives_way_is_told_if_its_condition_holds(void **state) {
+  (void)state;
+  const char *rows = "  yield gender, birthDate if PID-1 = \"2\"\n  PID-8 -> gender\n";
+  assert_int_equal(map_patient(rows, "PID|1|||||||male\r").resources[0].yielded_n, 0);
+  struct mapping_result result = map_patient(rows, "PID|2|||||||male\r");
+  assert_int_equal(result.resources[0].yielded_n, 2);
+}
+
 static void groups_keep_observations_with_their_order(void **state) {
   (void)state;
   struct mapping_result result =
@@ -639,6 +686,9 @@ int main(void) {
       TEST(what_is_not_mapped_is_noted),
       TEST(two_quotes_remove_an_element),
       TEST(every_element_tells_where_it_came_from),
+      TEST(a_shared_key_is_the_same_whoever_sends),
+      TEST(a_further_resource_of_one_key_has_its_further_key),
+      TEST(what_gives_way_is_told_if_its_condition_holds),
       TEST(groups_keep_observations_with_their_order),
       TEST(one_order_does_not_see_another),
       TEST(names_of_a_group_beside_are_seen),
