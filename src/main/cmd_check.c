@@ -44,7 +44,7 @@ static int read_whole(struct arena *arena, const char *path, struct str *ret_byt
 
 static int convert(struct check *check, struct str bytes, struct str *ret_bundle,
                    struct err *reterr) {
-  struct charset_result charset;
+  struct charset_result charset = {0};
   struct er7_message message;
   struct mapping_result result;
   struct mapping_options options = {.now_us = FIXTURE_NOW_US,
@@ -103,8 +103,8 @@ static int check_fixture(struct check *check, const char *name, struct err *rete
   struct str input = arena_printf(check->arena, "%s/%s", check->folder, name);
   struct str expected_path =
       arena_printf(check->arena, "%s/%.*s.fhir.json", check->folder, (int)stem, name);
-  struct str bytes, made, text;
-  const struct yyjson_val *bundle, *expected;
+  struct str bytes = STR_NULL, made = STR_NULL, text = STR_NULL;
+  const struct yyjson_val *bundle = NULL, *expected = NULL;
   if (!input.p || !expected_path.p)
     return err_no_memory(reterr);
   int code = read_whole(check->arena, input.p, &bytes, reterr);
