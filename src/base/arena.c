@@ -5,6 +5,9 @@
 
 #define FIRST_BLOCK_BYTES ((size_t)16 * 1024)
 #define LARGEST_BLOCK_BYTES ((size_t)1024 * 1024)
+/* A reset keeps so much for the next use: asking the system for the same pages again and again
+ * costs more than the work that is done in them. */
+#define SPARE_BYTES_MAX ((size_t)2 * 1024 * 1024)
 
 struct block {
   struct block *next;
@@ -20,6 +23,7 @@ struct cleanup {
 
 struct arena {
   struct block *head;
+  struct block *spare; /* kept by a reset; the smallest first */
   struct cleanup *cleanups;
   size_t max_bytes, used_bytes;
   char *last;
@@ -55,25 +59,67 @@ static void run_cleanups(struct arena *arena) {
   }
 }
 
-static void free_blocks_after_first(struct arena *arena) {
-  while (arena->head->next) {
-    struct block *next = arena->head->next;
-    free(arena->head);
-    arena->head = next;
+static void free_blocks(struct block *block) {
+  while (block) {
+    struct block *next = block->next;
+    free(block);
+    block = next;
   }
+}
+
+/* The first block holds the arena itself and stands last. The others come latest, and so mostly
+ * largest, first. */
+static void spare_blocks_after_first(struct arena *arena) {
+  size_t spare_bytes = 0;
+  for (struct block *block = arena->spare; block; block = block->next)
+    spare_bytes += block->size;
+  while (arena->head->next) {
+    struct block *block = arena->head;
+    arena->head = block->next;
+    if (block->size > SPARE_BYTES_MAX - spare_bytes) {
+      free(block);
+      continue;
+    }
+    spare_bytes += block->size;
+    block->used = 0;
+    block->next = arena->spare;
+    arena->spare = block;
+  }
+}
+
+/* A spare block of at least `size` bytes, or NULL. */
+static struct block *take_spare(struct arena *arena, size_t size) {
+  for (struct block **link = &arena->spare; *link; link = &(*link)->next)
+    if ((*link)->size >= size) {
+      struct block *block = *link;
+      *link = block->next;
+      return block;
+    }
+  return NULL;
+}
+
+static struct block *next_block(struct arena *arena, size_t bytes) {
+  struct block *block = take_spare(arena, bytes);
+  if (block) {
+    block->next = arena->head;
+    return block;
+  }
+  size_t size =
+      arena->head->size * 2 < LARGEST_BLOCK_BYTES ? arena->head->size * 2 : LARGEST_BLOCK_BYTES;
+  return block_new(bytes > size ? bytes : size, arena->head);
 }
 
 void arena_free(struct arena *arena) {
   if (!arena)
     return;
   run_cleanups(arena);
-  free_blocks_after_first(arena);
-  free(arena->head);
+  free_blocks(arena->spare);
+  free_blocks(arena->head); /* the arena itself with the last one */
 }
 
 void arena_reset(struct arena *arena) {
   run_cleanups(arena);
-  free_blocks_after_first(arena);
+  spare_blocks_after_first(arena);
   arena->head->used = (sizeof *arena + 15) & ~(size_t)15;
   arena->used_bytes = 0;
   arena->last = NULL;
@@ -89,8 +135,7 @@ void *arena_alloc(struct arena *arena, size_t n) {
     goto exhausted;
   struct block *block = arena->head;
   if (rounded > block->size - block->used) {
-    size_t size = block->size * 2 < LARGEST_BLOCK_BYTES ? block->size * 2 : LARGEST_BLOCK_BYTES;
-    block = block_new(rounded > size ? rounded : size, arena->head);
+    block = next_block(arena, rounded);
     if (!block)
       goto exhausted;
     arena->head = block;

@@ -21,7 +21,8 @@ struct arena *arena_new(size_t max_bytes);
 /* Runs the clean-ups, then gives back all memory. NULL is allowed. */
 void arena_free(struct arena *arena);
 
-/* Runs the clean-ups and forgets all content; keeps the first block for the next use. */
+/* Runs the clean-ups and forgets all content; keeps up to 2 MB of its memory for the next
+ * use. */
 void arena_reset(struct arena *arena);
 
 /* `n` bytes, not zeroed; NULL when the cap or memory is reached. */

@@ -1,5 +1,4 @@
 /* Trees of nodes as JSON, with the lineage of every primitive and reference. */
-#include "format/json.h"
 #include "mapping/run.h"
 
 static void add_lineage(struct emit *emit, const struct node *node) {
@@ -22,8 +21,11 @@ static void path_add(struct emit *emit, struct str name) {
 }
 
 static void path_add_index(struct emit *emit, size_t index) {
-  if (emit->path)
-    buf_printf(emit->path, "[%zu]", index);
+  if (!emit->path)
+    return;
+  buf_add_char(emit->path, '[');
+  buf_add_u64(emit->path, index);
+  buf_add_char(emit->path, ']');
 }
 
 static size_t path_mark(const struct emit *emit) {
@@ -35,44 +37,38 @@ static void path_back(struct emit *emit, size_t mark) {
     emit->path->n = mark;
 }
 
-static void write_name(struct emit *emit, bool *needs_comma, struct str prefix, struct str name) {
-  if (*needs_comma)
-    buf_add_char(emit->buf, ',');
-  *needs_comma = true;
-  buf_add_char(emit->buf, '"');
-  buf_add(emit->buf, prefix);
-  buf_add(emit->buf, name);
-  buf_add_z(emit->buf, "\":");
+/* What a primitive has beside its text stands under its name with this sign in front. */
+static void write_sidecar_name(struct emit *emit, struct str name) {
+  json_build_name(emit->json, arena_printf(emit->run->arena, "_%.*s", STR_ARG(name)));
 }
 
-static void write_members(struct emit *emit, const struct node *node, bool needs_comma);
+static void write_members(struct emit *emit, const struct node *node);
 
 static void write_text(struct emit *emit, const struct node *node) {
   if (node->is_raw)
-    buf_add(emit->buf, node->text);
+    json_build_raw(emit->json, node->text);
   else
-    json_write_string(emit->buf, node->text);
+    json_build_string(emit->json, node->text);
   add_lineage(emit, node);
 }
 
 /* An element that is an object: a complex type, or what a primitive has beside its text. */
 static void write_object(struct emit *emit, const struct node *node) {
-  bool needs_comma = false;
-  buf_add_char(emit->buf, '{');
+  json_build_begin_object(emit->json);
   if (node->url.n) {
-    write_name(emit, &needs_comma, STR_NULL, STR("url"));
-    json_write_string(emit->buf, node->url);
+    json_build_name(emit->json, STR("url"));
+    json_build_string(emit->json, node->url);
   }
   if (node->target) {
-    write_name(emit, &needs_comma, STR_NULL, STR("reference"));
-    json_write_string(emit->buf, emit->url_of(emit->run, node->target));
+    json_build_name(emit->json, STR("reference"));
+    json_build_string(emit->json, emit->url_of(emit->run, node->target));
     size_t mark = path_mark(emit);
     path_add(emit, STR("reference"));
     add_lineage(emit, node);
     path_back(emit, mark);
   }
-  write_members(emit, node, needs_comma);
-  buf_add_char(emit->buf, '}');
+  write_members(emit, node);
+  json_build_end(emit->json);
 }
 
 static bool is_primitive(const struct node *node) {
@@ -102,82 +98,94 @@ static bool is_repeated(struct emit *emit, const struct node *node, uint32_t lis
   return false;
 }
 
-static void write_list(struct emit *emit, const struct member *member, bool *needs_comma) {
-  bool is_first = true, has_sidecar = false, is_text = is_primitive(member->first);
+/* The second array of a list of primitives: null for each that has a text alone. */
+static void write_sidecars(struct emit *emit, const struct member *member) {
+  size_t index = 0, mark = path_mark(emit);
+  write_sidecar_name(emit, member->property->name);
+  json_build_begin_array(emit->json);
+  for (const struct node *n = member->first; n; n = n->next) {
+    if (node_is_empty(n))
+      continue;
+    path_add_index(emit, index++);
+    if (has_more_than_text(n))
+      write_object(emit, n);
+    else
+      json_build_null(emit->json);
+    path_back(emit, mark);
+  }
+  json_build_end(emit->json);
+}
+
+static void write_list(struct emit *emit, const struct member *member) {
+  bool has_sidecar = false, is_text = is_primitive(member->first);
   uint32_t list_mark = ++emit->run->list_marks;
   size_t index = 0, mark = path_mark(emit);
   for (const struct node *n = member->first; n; n = n->next) {
     if (node_is_empty(n) || is_repeated(emit, n, list_mark))
       continue;
-    if (is_first)
-      write_name(emit, needs_comma, STR_NULL, member->property->name);
-    buf_add_char(emit->buf, is_first ? '[' : ',');
-    is_first = false;
+    if (index == 0) {
+      json_build_name(emit->json, member->property->name);
+      json_build_begin_array(emit->json);
+    }
     path_add_index(emit, index++);
     if (!is_text)
       write_object(emit, n);
     else if (n->text.p)
       write_text(emit, n);
     else
-      buf_add_z(emit->buf, "null");
+      json_build_null(emit->json);
     has_sidecar |= is_text && has_more_than_text(n);
     path_back(emit, mark);
   }
-  if (!is_first)
-    buf_add_char(emit->buf, ']');
-  if (!has_sidecar)
-    return;
-  write_name(emit, needs_comma, STR("_"), member->property->name);
-  is_first = true;
-  index = 0;
-  for (const struct node *n = member->first; n; n = n->next) {
-    if (node_is_empty(n))
-      continue;
-    buf_add_char(emit->buf, is_first ? '[' : ',');
-    is_first = false;
-    path_add_index(emit, index++);
-    if (has_more_than_text(n))
-      write_object(emit, n);
-    else
-      buf_add_z(emit->buf, "null");
-    path_back(emit, mark);
-  }
-  buf_add_char(emit->buf, ']');
+  if (index)
+    json_build_end(emit->json);
+  if (has_sidecar)
+    write_sidecars(emit, member);
 }
 
-static void write_single(struct emit *emit, const struct node *node, bool *needs_comma) {
+static void write_single(struct emit *emit, const struct node *node) {
+  struct str name = node->property->name;
   if (!is_primitive(node)) {
-    write_name(emit, needs_comma, STR_NULL, node->property->name);
+    json_build_name(emit->json, name);
     write_object(emit, node);
     return;
   }
   if (node->text.p) {
-    write_name(emit, needs_comma, STR_NULL, node->property->name);
+    json_build_name(emit->json, name);
     write_text(emit, node);
   }
   if (has_more_than_text(node)) {
-    write_name(emit, needs_comma, STR("_"), node->property->name);
+    write_sidecar_name(emit, name);
     write_object(emit, node);
   }
 }
 
-static void write_members(struct emit *emit, const struct node *node, bool needs_comma) {
+/* Written already, from what the node itself knows. */
+static bool is_written(const struct node *node, const struct member *member) {
+  return (node->url.n && str_is(member->property->name, "url")) ||
+         (node->target && str_is(member->property->name, "reference"));
+}
+
+static void write_members(struct emit *emit, const struct node *node) {
   for (const struct member *m = node->members; m; m = m->next) {
-    if (!m->first)
+    if (!m->first || is_written(node, m))
       continue;
     size_t mark = path_mark(emit);
     path_add(emit, m->property->name);
     if (m->is_list)
-      write_list(emit, m, &needs_comma);
+      write_list(emit, m);
     else if (!node_is_empty(m->first))
-      write_single(emit, m->first, &needs_comma);
+      write_single(emit, m->first);
     path_back(emit, mark);
   }
 }
 
-void emit_resource(struct emit *emit, const struct node *root) {
-  buf_add_z(emit->buf, "{\"resourceType\":");
-  json_write_string(emit->buf, defs_type(root->type)->name);
-  write_members(emit, root, true);
-  buf_add_char(emit->buf, '}');
+int emit_resource(struct emit *emit, const struct node *root, const struct yyjson_val **ret_json,
+                  struct err *reterr) {
+  json_build_begin_object(emit->json);
+  json_build_name(emit->json, STR("resourceType"));
+  json_build_string(emit->json, defs_type(root->type)->name);
+  write_members(emit, root);
+  json_build_end(emit->json);
+  return json_build_finish(emit->json, ret_json, reterr);
 }

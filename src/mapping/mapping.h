@@ -3,7 +3,7 @@
  *
  * Spec: HL7 Version 2 to FHIR, STU 1 (1.0.0). Pure: (message, maps) -> resources + lineage + notes.
  * Threads: `struct maps` is immutable and shared; a run has its own arena. Memory: all on the
- * arena.
+ * arena; texts may be borrowed from the message, the maps and the definitions.
  */
 #ifndef MAPPING_MAPPING_H
 #define MAPPING_MAPPING_H

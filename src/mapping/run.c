@@ -216,20 +216,18 @@ static struct str full_url_of(struct run *run, struct resource *target) {
 
 static int write_resource(struct run *run, struct resource *resource,
                           struct mapping_resource *ret_resource, struct err *reterr) {
-  buf_clear(&run->json);
   buf_clear(&run->path);
   struct emit emit = {.run = run,
-                      .buf = &run->json,
+                      .json = &run->json,
                       .url_of = full_url_of,
                       .path = &run->path,
                       .with_lineage = true};
-  emit_resource(&emit, resource->root);
   const struct yyjson_val *root = NULL;
-  if (buf_is_overflown(&run->json) || arena_is_exhausted(run->arena))
-    return err_no_memory(reterr);
-  int result = json_parse(run->arena, buf_str(&run->json), NULL, &root, reterr);
+  int result = emit_resource(&emit, resource->root, &root, reterr);
   if (result)
     return result;
+  if (arena_is_exhausted(run->arena))
+    return err_no_memory(reterr);
   *ret_resource = (struct mapping_resource){
       .type = resource->root->type,
       .full_url = resource->full_url,
@@ -302,7 +300,7 @@ int mapping_run(struct arena *arena, const struct maps *maps, const struct er7_m
                     .message = message,
                     .options = options,
                     .each_budget = EACH_BUDGET};
-  buf_init_arena(&run.json, arena, SIZE_MAX / 2);
+  run.json = json_builder(arena);
   buf_init_arena(&run.path, arena, PATH_BYTES_MAX);
   int result = choose_program(&run, reterr);
   if (!result)

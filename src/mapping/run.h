@@ -11,6 +11,7 @@
 #ifndef MAPPING_RUN_H
 #define MAPPING_RUN_H
 
+#include "format/json_build.h"
 #include "mapping/node.h"
 
 enum { GROUP_MEMO = 4 };
@@ -104,10 +105,11 @@ struct run {
   VEC(struct resource_pair) pairs; /* of `merge` rows */
   VEC(struct err) notes;
   size_t notes_dropped;
-  uint64_t values_n;     /* elements set from the message so far */
-  bool *is_mapped;       /* did a map run on the segment? */
-  uint32_t each_budget;  /* of `all @name...` */
-  struct buf json, path; /* emit.c: used again for each resource */
+  uint64_t values_n;        /* elements set from the message so far */
+  bool *is_mapped;          /* did a map run on the segment? */
+  uint32_t each_budget;     /* of `all @name...` */
+  struct json_builder json; /* emit.c: used again for each resource, as is the path */
+  struct buf path;
   uint32_t list_marks;
   uint32_t bindings_n;
   struct str now;
@@ -192,15 +194,16 @@ struct str identity_of(struct run *run, struct resource *resource);
 
 /* ---- emit.c ---- */
 
-/* Writes a tree as JSON. `url_of` gives what a reference says. Lineage may be NULL. */
+/* A tree as JSON. `url_of` gives what a reference says. Lineage may be NULL. */
 struct emit {
   struct run *run;
-  struct buf *buf;
+  struct json_builder *json;
   struct str (*url_of)(struct run *run, struct resource *target);
   struct buf *path;
   VEC(struct mapping_lineage) lineage;
   bool with_lineage;
 };
-void emit_resource(struct emit *emit, const struct node *root);
+int emit_resource(struct emit *emit, const struct node *root, const struct yyjson_val **ret_json,
+                  struct err *reterr) MUST_CHECK;
 
 #endif

@@ -111,8 +111,11 @@ static bool key_identity(struct run *run, struct resource *resource, bool is_fur
 static struct str content_identity(struct run *run, struct resource *resource) {
   struct buf content;
   buf_init_arena(&content, run->arena, SIZE_MAX / 2);
-  struct emit emit = {.run = run, .buf = &content, .url_of = identity_of};
-  emit_resource(&emit, resource->root);
+  struct json_builder json = json_builder(run->arena);
+  struct emit emit = {.run = run, .json = &json, .url_of = identity_of};
+  const struct yyjson_val *root;
+  if (emit_resource(&emit, resource->root, &root, NULL) == 0) /* else the result will fail, too */
+    json_write(&content, root);
   char uuid[ID_UUID_BYTES];
   struct str text = buf_str(&content);
   id_uuid_of(&text, 1, uuid);

@@ -1,5 +1,7 @@
 #include "../test.h"
 
+#include <malloc.h>
+
 static void an_arena_never_passes_its_cap(void **state) {
   (void)state;
   struct arena *arena = arena_new(1000);
@@ -64,6 +66,37 @@ static void clean_ups_run_last_in_first_out(void **state) {
   assert_string_equal(order, "bac");
 }
 
+/* What a reset keeps is bounded, is given out again, and counts for the cap as before. */
+static void a_reset_keeps_memory_for_the_next_use(void **state) {
+  (void)state;
+  enum { BLOCKS = 40, BYTES = 256 * 1024 };
+  struct arena *arena = arena_new((size_t)BLOCKS * BYTES + BYTES);
+  for (int round = 0; round < 3; round++) {
+    unsigned char *taken[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+      taken[i] = arena_alloc(arena, BYTES - 16 * (size_t)(i % 7));
+      assert_non_null(taken[i]);
+      memset(taken[i], i + round, BYTES - 16 * (size_t)(i % 7));
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+      assert_int_equal(taken[i][0], (unsigned char)(i + round));
+      assert_int_equal(taken[i][BYTES - 16 * (size_t)(i % 7) - 1], (unsigned char)(i + round));
+    }
+    assert_null(arena_alloc(arena, 2 * (size_t)BYTES));
+    assert_true(arena_is_exhausted(arena));
+    arena_reset(arena);
+    assert_false(arena_is_exhausted(arena));
+    assert_int_equal(arena_used_bytes(arena), 0);
+  }
+  size_t before = mallinfo2().uordblks;
+  for (int i = 0; i < 20; i++) {
+    assert_non_null(arena_alloc(arena, 100 * 1024));
+    arena_reset(arena);
+  }
+  assert_int_equal(mallinfo2().uordblks, before);
+  arena_free(arena);
+}
+
 static void vectors_grow_and_zero(void **state) {
   (void)state;
   VEC(int) v = {0};
@@ -80,7 +113,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(an_arena_never_passes_its_cap), TEST(what_is_taken_is_aligned_and_kept_apart),
       TEST(growing_keeps_the_content),     TEST(clean_ups_run_last_in_first_out),
-      TEST(vectors_grow_and_zero),
+      TEST(vectors_grow_and_zero),         TEST(a_reset_keeps_memory_for_the_next_use),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
