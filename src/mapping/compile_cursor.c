@@ -312,6 +312,9 @@ int compile_path(struct cursor *cursor, defs_type_id type, struct path *ret_path
     if (result)
       return result;
     path.primitive = step->primitive;
+    path.has_list |= step->is_list;
+    if (step->is_list)
+      path.last_list = path.steps_n;
     path.steps_n++;
   } while (accept_close(cursor, '.'));
   *ret_path = path;

@@ -59,8 +59,10 @@ struct path_step {
 
 struct path {
   uint32_t first_step;
-  uint16_t steps_n;  /* 0: `this` */
-  defs_type_id type; /* that it leads to */
+  uint16_t steps_n; /* 0: `this` */
+  bool has_list;
+  uint16_t last_list; /* the step that is the innermost list */
+  defs_type_id type;  /* that it leads to */
   enum primitive primitive;
 };
 
@@ -130,11 +132,12 @@ enum row_kind {
 
 struct row {
   enum row_kind kind;
-  uint32_t end; /* the row after the last row below this one */
-  uint32_t condition, expression;
+  uint32_t end;       /* the row after the last row below this one */
+  uint32_t condition; /* the first of these are looked at of rows that don't apply, too */
+  struct source source;
+  uint32_t expression;
   uint32_t map, table;
   uint32_t name, other;
-  struct source source;
   struct path path;
   bool is_data;        /* it, or a row below it, takes something from the message */
   uint64_t components; /* bit n: component n of the source is taken by the map or the rows below */

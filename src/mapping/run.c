@@ -147,10 +147,11 @@ static void run_merge_row(struct frame *frame, const struct row *row) {
 
 static void run_segment(struct run *run, uint32_t segment) {
   const struct item *item = &run->maps->items.p[run->items[segment]];
-  struct frame frame = {
-      .run = run,
-      .dot = {.place = {.segment = segment}, .raw = run->message->segments[segment].text},
-      .group = run->groups[segment]};
+  struct frame frame = {.run = run,
+                        .dot = {.place = {.segment = segment},
+                                .raw = run->message->segments[segment].text,
+                                .signs = SIGNS_ALL},
+                        .group = run->groups[segment]};
   for (uint32_t i = item->first_row; i < item->end_row; i = run->maps->rows.p[i].end) {
     const struct row *row = &run->maps->rows.p[i];
     if (row->condition && !expression_holds(&frame, row->condition))
@@ -305,6 +306,8 @@ int mapping_run(struct arena *arena, const struct maps *maps, const struct er7_m
   int result = choose_program(&run, reterr);
   if (!result)
     result = groups_place(&run, reterr);
+  if (!result)
+    result = signs_read(&run, reterr);
   if (result)
     return result;
   run.is_mapped = ARENA_ARRAY(arena, bool, message->segments_n + 1);

@@ -44,6 +44,17 @@ struct located {
   struct er7_place place;
   struct str raw;
   uint32_t taken_n; /* located_next: repetitions taken off so far */
+  uint8_t signs;    /* what may stand in `raw`, of enum sign; what isn't here is surely not there */
+};
+
+/* The characters that mean something. Most texts hold none, and are then cut without a look. */
+enum sign {
+  SIGN_REPETITION = 1,
+  SIGN_COMPONENT = 2,
+  SIGN_SUBCOMPONENT = 4,
+  SIGN_ESCAPE = 8,
+  SIGNS_THAT_CUT = SIGN_REPETITION | SIGN_COMPONENT | SIGN_SUBCOMPONENT,
+  SIGNS_ALL = SIGNS_THAT_CUT | SIGN_ESCAPE,
 };
 
 /* A located text cut once into its components (or subcomponents): most rows of a data type's map
@@ -52,6 +63,7 @@ enum { PARTS_MAX = 32 };
 struct parts {
   unsigned n;
   struct str part[PARTS_MAX];
+  uint8_t signs[PARTS_MAX];
 };
 
 struct frame {
@@ -101,6 +113,8 @@ struct run {
   uint32_t *codes;         /* segment_code of each segment */
   uint32_t *codes_after;   /* of the next segment that has another name; 0 */
   struct field_set *taken; /* fields of each segment that rows took or ignore */
+  uint8_t sign_of[256];    /* by character */
+  uint8_t *signs;          /* of each field, as the message numbers them */
   VEC(struct resource *) resources;
   VEC(struct resource_pair) pairs; /* of `merge` rows */
   VEC(struct err) notes;
@@ -143,6 +157,9 @@ struct resource *names_find(const struct group *group, uint32_t name,
                             const struct group **ret_around, uint32_t *ret_from);
 
 /* ---- run_source.c: texts of the message ---- */
+
+/* Looks once at all fields: run->signs. */
+int signs_read(struct run *run, struct err *reterr) MUST_CHECK;
 
 /* The field (all repetitions). */
 struct located located_field(const struct run *run, uint32_t segment, unsigned field);

@@ -31,12 +31,8 @@ static struct target reach(const struct frame *frame, struct node *base, const s
   struct arena *arena = frame->run->arena;
   struct target target = {.node = base};
   uint32_t new_from = path->steps_n ? (uint32_t)path->steps_n - 1 : 0;
-  if (again)
-    for (uint32_t i = path->steps_n; i-- > 0;)
-      if (step_at(frame, path, i)->is_list) {
-        new_from = i;
-        break;
-      }
+  if (again && path->has_list)
+    new_from = path->last_list;
   for (uint32_t i = 0; target.node && i < path->steps_n; i++) {
     const struct path_step *step = step_at(frame, path, i);
     struct node *before = step->is_list ? NULL : node_find(target.node, step);
@@ -49,13 +45,6 @@ static struct target reach(const struct frame *frame, struct node *base, const s
     target.node = next;
   }
   return target;
-}
-
-static bool has_list(const struct frame *frame, const struct path *path) {
-  for (uint32_t i = 0; i < path->steps_n; i++)
-    if (step_at(frame, path, i)->is_list)
-      return true;
-  return false;
 }
 
 static void give_up(struct target *target) {
@@ -78,8 +67,10 @@ static void note_components(const struct frame *frame, const struct row *row, st
     return;
   struct str rest = l.raw, part;
   for (unsigned n = 1; n < 64 && str_split(&rest, delimiter, &part); n++) {
+    if (str_is_empty(part) || row->components & UINT64_C(1) << n)
+      continue;
     struct located one = located_part(run, l, n);
-    if (!str_is_empty(part) && !(row->components & UINT64_C(1) << n) && located_is_valued(run, one))
+    if (located_is_valued(run, one))
       run_note(run, ERR_NOT_SUPPORTED, one.place, "has a value and no mapping");
   }
 }
@@ -386,7 +377,7 @@ static bool copy_one(const struct frame *frame, const struct row *row, uint32_t 
   /* By an earlier segment of this kind? Maps of data types may well be tried one after the other.
    */
   if (target.node && row->source.segment && is_set_by(target.node, index)) {
-    if (!has_list(frame, &row->path)) {
+    if (!row->path.has_list) {
       run_note(frame->run, ERR_NOT_SUPPORTED, l.place, "only the first is mapped");
       return false;
     }
@@ -420,7 +411,7 @@ static void copy_row(const struct frame *frame, const struct row *row, uint32_t 
   if (field.place.segment == UINT32_MAX || !field.raw.n)
     return;
   take_field(frame, &row->source, field);
-  bool many = has_list(frame, &row->path), made = false;
+  bool many = row->path.has_list, made = false;
   rest = field;
   while (located_next(frame->run, &rest, &one)) {
     if (one.place.repetition > REPETITIONS_MAX) {

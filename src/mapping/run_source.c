@@ -13,9 +13,40 @@ static bool is_delimiters(const struct run *run, struct er7_place place) {
          code == segment_code(STR("FHS"));
 }
 
+int signs_read(struct run *run, struct err *reterr) {
+  const struct er7_message *message = run->message;
+  const struct er7_delimiters *d = &message->delimiters;
+  run->sign_of[(unsigned char)d->repetition] |= SIGN_REPETITION;
+  run->sign_of[(unsigned char)d->component] |= SIGN_COMPONENT;
+  run->sign_of[(unsigned char)d->subcomponent] |= SIGN_SUBCOMPONENT;
+  run->sign_of[(unsigned char)d->escape] |= SIGN_ESCAPE;
+  size_t fields_n = 0;
+  for (size_t i = 0; i < message->segments_n; i++) {
+    size_t end = (size_t)message->segments[i].first_field + message->segments[i].fields_n + 1;
+    fields_n = end > fields_n ? end : fields_n;
+  }
+  run->signs = ARENA_ARRAY(run->arena, uint8_t, fields_n + 1);
+  if (!run->signs)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < fields_n; i++) {
+    struct str s = message->fields_[i];
+    for (size_t k = 0; k < s.n; k++)
+      run->signs[i] |= run->sign_of[(unsigned char)s.p[k]];
+  }
+  return 0;
+}
+
 struct located located_field(const struct run *run, uint32_t segment, unsigned field) {
-  struct located l = {.place = {.segment = segment, .field = (uint16_t)field}};
-  l.raw = er7_raw(run->message, l.place);
+  struct located l = {.place = {.segment = segment, .field = (uint16_t)field}, .signs = SIGNS_ALL};
+  if (field && segment < run->message->segments_n) {
+    const struct er7_segment *s = &run->message->segments[segment];
+    if (field <= s->fields_n) {
+      l.raw = run->message->fields_[s->first_field + field];
+      l.signs = run->signs[s->first_field + field];
+    }
+  } else {
+    l.raw = er7_raw(run->message, l.place);
+  }
   if (is_delimiters(run, l.place))
     l.place.repetition = l.place.component = l.place.subcomponent = 1;
   return l;
@@ -42,10 +73,16 @@ struct located located_part(const struct run *run, struct located whole, unsigne
   struct located part = whole;
   if (!part.place.component) {
     part.place.component = (uint16_t)n;
-    part.raw = part_of(whole.raw, d->component, n);
+    if (whole.signs & SIGN_COMPONENT)
+      part.raw = part_of(whole.raw, d->component, n);
+    else if (n != 1)
+      part.raw = STR_NULL;
   } else if (!part.place.subcomponent) {
     part.place.subcomponent = (uint16_t)n;
-    part.raw = part_of(whole.raw, d->subcomponent, n);
+    if (whole.signs & SIGN_SUBCOMPONENT)
+      part.raw = part_of(whole.raw, d->subcomponent, n);
+    else if (n != 1)
+      part.raw = STR_NULL;
   } else if (n != 1) {
     part.raw = STR_NULL;
   }
@@ -63,7 +100,7 @@ bool located_next(const struct run *run, struct located *rest, struct located *r
   char delimiter = run->message->delimiters.repetition;
   *ret_repetition = *rest;
   ret_repetition->place.repetition = (uint16_t)(rest->taken_n + 1);
-  if (delimiter == '\0')
+  if (delimiter == '\0' || !(rest->signs & SIGN_REPETITION))
     rest->raw = STR_NULL;
   else if (!str_split(&rest->raw, delimiter, &ret_repetition->raw))
     return false;
@@ -83,21 +120,36 @@ static struct located repetition(const struct run *run, struct located field, un
 }
 
 /* 0 when the text is not cut by anything any more. */
-static char delimiter_below(const struct run *run, struct er7_place place) {
+static uint8_t sign_below(const struct run *run, struct er7_place place) {
   const struct er7_delimiters *d = &run->message->delimiters;
-  return !place.component ? d->component : !place.subcomponent ? d->subcomponent : '\0';
+  if (!place.component)
+    return d->component ? SIGN_COMPONENT : 0;
+  return !place.subcomponent && d->subcomponent ? SIGN_SUBCOMPONENT : 0;
 }
 
 void located_cut(const struct run *run, struct located whole, struct parts *ret_parts) {
-  char delimiter = delimiter_below(run, whole.place);
-  struct str rest = whole.raw;
+  uint8_t delimiter = sign_below(run, whole.place), signs = 0;
   ret_parts->n = 0;
-  if (delimiter == '\0') {
+  if (!(whole.signs & delimiter)) {
+    ret_parts->signs[0] = whole.signs;
     ret_parts->part[ret_parts->n++] = whole.raw;
     return;
   }
-  while (ret_parts->n < PARTS_MAX && str_split(&rest, delimiter, &ret_parts->part[ret_parts->n]))
-    ret_parts->n++;
+  size_t from = 0;
+  for (size_t i = 0; i < whole.raw.n && ret_parts->n < PARTS_MAX; i++) {
+    uint8_t sign = run->sign_of[(unsigned char)whole.raw.p[i]];
+    signs |= sign;
+    if (!(sign & delimiter))
+      continue;
+    ret_parts->signs[ret_parts->n] = signs;
+    ret_parts->part[ret_parts->n++] = str_n(whole.raw.p + from, i - from);
+    from = i + 1;
+    signs = 0;
+  }
+  if (ret_parts->n < PARTS_MAX) {
+    ret_parts->signs[ret_parts->n] = signs;
+    ret_parts->part[ret_parts->n++] = str_n(whole.raw.p + from, whole.raw.n - from);
+  }
 }
 
 bool source_is_absent(const struct frame *frame, const struct source *source) {
@@ -119,7 +171,9 @@ static struct located cut_part(const struct frame *frame, unsigned n) {
     l.place.component = (uint16_t)n;
   else if (!l.place.subcomponent)
     l.place.subcomponent = (uint16_t)n;
-  l.raw = n <= frame->parts->n ? frame->parts->part[n - 1] : STR_NULL;
+  bool is_there = n <= frame->parts->n;
+  l.raw = is_there ? frame->parts->part[n - 1] : STR_NULL;
+  l.signs = is_there ? frame->parts->signs[n - 1] : 0;
   return l;
 }
 
@@ -129,7 +183,7 @@ struct located located_source(const struct frame *frame, const struct source *so
   if (source->segment) {
     ssize_t segment = groups_nearest(run, frame->group, frame->dot.place.segment, source->segment);
     if (segment < 0)
-      return (struct located){.place = PLACE_NONE};
+      return (struct located){.place = PLACE_NONE, .signs = SIGNS_ALL};
     l = located_field(run, (uint32_t)segment, source->field);
     if (source->repetition && !l.place.repetition)
       l = repetition(run, l, source->repetition);
@@ -144,6 +198,12 @@ struct located located_source(const struct frame *frame, const struct source *so
 }
 
 struct located located_leaf(const struct run *run, struct located l) {
+  if (!(l.signs & SIGNS_THAT_CUT) && l.raw.p) { /* the text itself is the leaf */
+    l.place.repetition = l.place.repetition ? l.place.repetition : (uint16_t)(l.taken_n + 1);
+    l.place.component = l.place.component ? l.place.component : 1;
+    l.place.subcomponent = l.place.subcomponent ? l.place.subcomponent : 1;
+    return l;
+  }
   struct located rest = l;
   if (!l.place.repetition && !located_next(run, &rest, &l))
     return l;
@@ -158,13 +218,15 @@ struct str located_text(const struct run *run, struct located l) {
   l = located_leaf(run, l);
   if (er7_is_null(l.raw))
     return STR_NULL;
-  return er7_unescape(run->arena, run->message, l.raw);
+  return l.signs & SIGN_ESCAPE ? er7_unescape(run->arena, run->message, l.raw) : l.raw;
 }
 
 bool located_is_valued(const struct run *run, struct located l) {
   const struct er7_delimiters *d = &run->message->delimiters;
   if (er7_is_null(l.raw))
     return false;
+  if (!(l.signs & SIGNS_THAT_CUT))
+    return l.raw.n > 0;
   for (size_t i = 0; i < l.raw.n; i++) {
     char c = l.raw.p[i];
     if ((c != d->component && c != d->repetition && c != d->subcomponent) ||
