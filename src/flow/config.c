@@ -1,5 +1,6 @@
 #include "flow/config.h"
 
+#include "base/file.h"
 #include "base/nearest.h"
 
 #include <dirent.h>
@@ -240,22 +241,16 @@ static int read_document(struct reader *r, struct err *reterr) {
 
 static int read_file(struct reader *r, struct err *reterr) {
   struct str path = arena_printf(r->arena, "%s/%s", r->folder, r->file);
-  FILE *file = path.p ? fopen(path.p, "rbe") : NULL;
-  if (!file)
-    return err_set(reterr, ERR_IO, r->file, "The file can't be read: %s.", strerror(errno));
-  char *bytes = arena_alloc(r->arena, FILE_MAX_BYTES + 1);
-  size_t n = bytes ? fread(bytes, 1, FILE_MAX_BYTES + 1, file) : 0;
-  fclose(file);
-  if (!bytes)
-    return err_no_memory(reterr);
-  if (n > FILE_MAX_BYTES)
-    return err_set(reterr, ERR_TOO_LONG, r->file, "The file is larger than 1 MiB.");
+  struct buf buf;
+  buf_init_arena(&buf, r->arena, FILE_MAX_BYTES);
+  int code = path.p ? file_read(path.p, &buf, reterr) : err_no_memory(reterr);
+  if (code < 0)
+    return code;
   yaml_parser_t parser;
   yaml_document_t document;
   if (!yaml_parser_initialize(&parser))
     return err_no_memory(reterr);
-  yaml_parser_set_input_string(&parser, (const unsigned char *)bytes, n);
-  int code;
+  yaml_parser_set_input_string(&parser, (const unsigned char *)buf.p, buf.n);
   if (yaml_parser_load(&parser, &document)) {
     r->document = &document;
     code = read_document(r, reterr);

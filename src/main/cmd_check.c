@@ -1,12 +1,12 @@
 #include "main/command.h"
 
+#include "base/file.h"
 #include "flow/config.h"
 #include "format/charset.h"
 #include "mapping/mapping.h"
 
 #include <dirent.h>
 #include <getopt.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHECK_ARENA_BYTES ((size_t)1 << 30)
@@ -24,22 +24,13 @@ struct check {
   unsigned passed, failed;
 };
 
-static int read_whole(struct arena *arena, const char *path, struct str *ret_bytes,
-                      struct err *reterr) {
-  FILE *file = fopen(path, "rbe");
-  struct stat stat;
-  if (!file || fstat(fileno(file), &stat) != 0 || (uint64_t)stat.st_size > FIXTURE_MAX_BYTES) {
-    if (file)
-      fclose(file);
-    return err_set(reterr, ERR_IO, path, "The file can't be read, or is larger than 64 MiB.");
-  }
-  char *bytes = arena_alloc(arena, (size_t)stat.st_size + 1);
-  size_t n = bytes ? fread(bytes, 1, (size_t)stat.st_size, file) : 0;
-  fclose(file);
-  if (!bytes)
-    return err_no_memory(reterr);
-  *ret_bytes = str_n(bytes, n);
-  return 0;
+static int read_fixture(struct arena *arena, const char *path, struct str *ret_bytes,
+                        struct err *reterr) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, FIXTURE_MAX_BYTES);
+  int code = file_read(path, &buf, reterr);
+  *ret_bytes = buf_str(&buf);
+  return code;
 }
 
 static int convert(struct check *check, struct str bytes, struct str *ret_bundle,
@@ -107,7 +98,7 @@ static int check_fixture(struct check *check, const char *name, struct err *rete
   const struct yyjson_val *bundle = NULL, *expected = NULL;
   if (!input.p || !expected_path.p)
     return err_no_memory(reterr);
-  int code = read_whole(check->arena, input.p, &bytes, reterr);
+  int code = read_fixture(check->arena, input.p, &bytes, reterr);
   if (code == 0)
     code = convert(check, bytes, &made, reterr);
   if (code == 0)
@@ -118,7 +109,7 @@ static int check_fixture(struct check *check, const char *name, struct err *rete
     code = err_set(reterr, ERR_IO, "",
                    "It has no expected result yet; `callosum check --update` writes it.");
   if (code == 0)
-    code = read_whole(check->arena, expected_path.p, &text, reterr);
+    code = read_fixture(check->arena, expected_path.p, &text, reterr);
   if (code == 0)
     code = json_parse(check->arena, text, NULL, &expected, reterr);
   if (code)

@@ -1,11 +1,11 @@
 /* callosum convert: v2 messages to FHIR bundles, without a server. */
+#include "base/file.h"
 #include "base/clock.h"
 #include "flow/config.h"
 #include "format/charset.h"
 #include "main/command.h"
 #include "mapping/mapping.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,29 +90,12 @@ static int convert_message(struct convert *convert, struct arena *arena, const c
   return 0;
 }
 
-static int read_all(const char *file, struct buf *buf, struct err *reterr) {
-  bool is_stdin = strcmp(file, "-") == 0;
-  FILE *in = is_stdin ? stdin : fopen(file, "rb");
-  if (!in)
-    return err_set(reterr, ERR_IO, file, "can't be opened: %s", strerror(errno));
-  char chunk[65536];
-  size_t n;
-  while ((n = fread(chunk, 1, sizeof chunk, in)) > 0)
-    buf_add(buf, str_n(chunk, n));
-  int fault = ferror(in) ? err_set(reterr, ERR_IO, file, "can't be read") : 0;
-  if (!is_stdin)
-    fclose(in);
-  if (!fault && buf_is_overflown(buf))
-    fault = err_set(reterr, ERR_TOO_LONG, file, "is over %d bytes", INPUT_BYTES_MAX);
-  return fault;
-}
-
 /* Every message of a file; one that fails does not stop the others. */
 static int convert_file(struct convert *convert, struct arena *arena, const char *file,
                         struct err *reterr) {
   struct buf buf;
   buf_init_arena(&buf, arena, INPUT_BYTES_MAX);
-  int fault = read_all(file, &buf, reterr);
+  int fault = file_read(file, &buf, reterr);
   if (fault)
     return fault;
   struct charset_result utf8;

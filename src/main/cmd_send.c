@@ -1,12 +1,12 @@
 #include "main/command.h"
 
+#include "base/file.h"
 #include "base/clock.h"
 #include "format/er7.h"
 #include "format/mllp.h"
 #include "link/mllp_client.h"
 #include "main/latency.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,28 +49,6 @@ struct sender {
 
 /* Reading the files */
 
-static int read_file(struct arena *arena, const char *path, struct str *ret_bytes,
-                     struct err *reterr) {
-  bool is_stdin = strcmp(path, "-") == 0;
-  FILE *file = is_stdin ? stdin : fopen(path, "rb");
-  if (!file)
-    return err_set(reterr, ERR_IO, path, "Can't be opened: %s.", strerror(errno));
-  struct buf buf;
-  buf_init_arena(&buf, arena, FILES_MAX_BYTES);
-  char piece[16384];
-  for (size_t n; (n = fread(piece, 1, sizeof piece, file)) > 0;)
-    buf_add(&buf, str_n(piece, n));
-  bool has_failed = ferror(file);
-  if (!is_stdin)
-    fclose(file);
-  if (has_failed)
-    return err_set(reterr, ERR_IO, path, "Can't be read.");
-  if (buf_is_overflown(&buf))
-    return err_no_memory(reterr);
-  *ret_bytes = buf_str(&buf);
-  return 0;
-}
-
 static int add_message(struct send *send, struct str bytes, const char *file, struct err *reterr) {
   struct message *message = VEC_PUSH(send->arena, &send->messages);
   if (!message)
@@ -96,10 +74,13 @@ static int add_frames(struct send *send, struct str bytes, const char *file, str
 }
 
 static int add_file(struct send *send, const char *path, struct err *reterr) {
-  struct str bytes = STR_NULL, text;
-  int code = read_file(send->arena, path, &bytes, reterr);
+  struct str bytes, text;
+  struct buf buf;
+  buf_init_arena(&buf, send->arena, FILES_MAX_BYTES);
+  int code = file_read(path, &buf, reterr);
   if (code < 0)
     return code;
+  bytes = buf_str(&buf);
   if (str_starts_with(bytes, STR("\x0B")))
     return add_frames(send, bytes, path, reterr);
   const struct str *messages;

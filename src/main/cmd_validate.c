@@ -1,8 +1,8 @@
 /* callosum validate: FHIR resources against the definitions, without a server. */
+#include "base/file.h"
 #include "main/command.h"
 #include "model/validate.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 
@@ -72,23 +72,6 @@ static int check_lines(struct validate *validate, const char *file, struct str t
   return fault;
 }
 
-static int read_all(const char *file, struct buf *buf, struct err *reterr) {
-  bool is_stdin = strcmp(file, "-") == 0;
-  FILE *in = is_stdin ? stdin : fopen(file, "rb");
-  if (!in)
-    return err_set(reterr, ERR_IO, file, "can't be opened: %s", strerror(errno));
-  char chunk[65536];
-  size_t n;
-  while ((n = fread(chunk, 1, sizeof chunk, in)) > 0)
-    buf_add(buf, str_n(chunk, n));
-  int fault = ferror(in) ? err_set(reterr, ERR_IO, file, "can't be read") : 0;
-  if (!is_stdin)
-    fclose(in);
-  if (!fault && buf_is_overflown(buf))
-    fault = err_set(reterr, ERR_TOO_LONG, file, "is over %d bytes", LINE_BYTES_MAX);
-  return fault;
-}
-
 static bool has_second_line(struct str text) {
   ssize_t end = str_find_char(str_trim(text), '\n', 0);
   return end >= 0;
@@ -98,7 +81,7 @@ static bool has_second_line(struct str text) {
 static int check_file(struct validate *validate, const char *file, struct err *reterr) {
   struct buf buf;
   buf_init(&buf, LINE_BYTES_MAX);
-  int fault = read_all(file, &buf, reterr);
+  int fault = file_read(file, &buf, reterr);
   struct str text = str_trim(buf_str(&buf));
   if (!fault && str_is_empty(text))
     fault = err_set(reterr, ERR_REQUIRED, file, "the file is empty");

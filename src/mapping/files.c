@@ -1,5 +1,7 @@
 #include "mapping/files.h"
 
+#include "base/file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -33,23 +35,11 @@ static int add_file(struct maps *maps, struct str name, struct str text, struct 
 
 static int read_file(struct maps *maps, const char *path, struct str *ret_text,
                      struct err *reterr) {
-  FILE *in = fopen(path, "rb");
-  if (!in)
-    return err_set(reterr, ERR_IO, path, "can't be opened: %s", strerror(errno));
   struct buf buf;
   buf_init_arena(&buf, maps->arena, FILE_BYTES_MAX);
-  char chunk[8192];
-  size_t n;
-  while ((n = fread(chunk, 1, sizeof chunk, in)) > 0)
-    buf_add(&buf, str_n(chunk, n));
-  bool failed = ferror(in) != 0;
-  fclose(in);
-  if (failed)
-    return err_set(reterr, ERR_IO, path, "can't be read");
-  if (buf_is_overflown(&buf))
-    return err_set(reterr, ERR_TOO_LONG, path, "is over %d bytes", FILE_BYTES_MAX);
+  int code = file_read(path, &buf, reterr);
   *ret_text = buf_str(&buf);
-  return 0;
+  return code;
 }
 
 static int is_map_file(const struct dirent *entry) {
