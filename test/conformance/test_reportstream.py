@@ -22,7 +22,8 @@ def test_enough_elements_agree(capsys, monkeypatch):
     assert compare.main() == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("message", [message for _, message, _ in PAIRS], ids=os.path.basename)
+@pytest.mark.parametrize("message", [message for _, message, _ in PAIRS],
+                         ids=[os.path.basename(message) for _, message, _ in PAIRS])
 def test_message_of_pair_converts(message):
     bundle, why = compare.convert(CALLOSUM, message)
     assert bundle is not None, why
