@@ -104,7 +104,7 @@ def run_fuzz(build, totals, only, long_run):
     for name in names:
         if only and only not in name:
             continue
-        corpus = os.path.join(ROOT, "test/fuzz/corpus", name)
+        corpus = os.path.join(ROOT, "test/fuzz/corpus", name.removeprefix("fuzz_"))
         with tempfile.TemporaryDirectory() as scratch:
             command = [os.path.join(folder, name), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                        "-print_final_stats=0", "-verbosity=0", f"-artifact_prefix={scratch}/", scratch]

@@ -68,7 +68,7 @@ static void hide_progress(const struct progress *progress) {
 
 static int import_one(struct import *import, const char *path, struct progress *progress,
                       struct err *reterr) {
-  struct import_source *source;
+  struct import_source *source = NULL;
   int code = import_source_open(path, &source, reterr);
   bool is_end = false;
   while (code == 0 && !is_end) {
@@ -83,10 +83,9 @@ static int import_one(struct import *import, const char *path, struct progress *
     if (code == 0)
       show_progress(progress, import, source);
   }
-  if (code == 0) {
+  if (code == 0)
     progress->before_bytes += import_source_read_bytes(source);
-    import_source_close(source);
-  }
+  import_source_close(source);
   return code;
 }
 
@@ -98,8 +97,7 @@ static uint64_t size_of_all(char **paths, int n) {
     if (import_source_open(paths[i], &source, &ignored) != 0)
       return 0;
     uint64_t size = import_source_size_bytes(source);
-    if (strcmp(paths[i], "-") != 0)
-      import_source_close(source);
+    import_source_close(source); /* leaves standard input open */
     if (size == 0)
       return 0;
     total += size;

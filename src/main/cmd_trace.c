@@ -67,7 +67,7 @@ static bool is_within(struct str element, struct str wanted) {
 }
 
 static int trace_resource(struct trace *trace, struct str reference, struct str wanted) {
-  const struct yyjson_val *answer;
+  const struct yyjson_val *answer = NULL;
   int code =
       get(trace, arena_printf(trace->arena, "/api/resources/%.*s/explain", STR_ARG(reference)),
           &answer);
@@ -119,7 +119,7 @@ static void print_made(struct trace *trace, const struct yyjson_val *message,
 }
 
 static int trace_message(struct trace *trace, struct str number) {
-  const struct yyjson_val *message;
+  const struct yyjson_val *message = NULL;
   int code =
       get(trace, arena_printf(trace->arena, "/api/messages/%.*s", STR_ARG(number)), &message);
   if (code != EXIT_OK)
