@@ -63,7 +63,6 @@ struct exchange {
   struct gzip_reader *unpacker;
   struct MHD_Response *response;
   int status;
-  char peer[INET6_ADDRSTRLEN];
 };
 
 /* A request is the first member of its exchange. */
@@ -313,19 +312,6 @@ static int prepare_body(struct exchange *x, uint64_t announced, struct err *rete
   return 0;
 }
 
-static void note_peer(struct exchange *x) {
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  const struct sockaddr *address = info ? info->client_addr : NULL;
-  const void *bytes = NULL;
-  if (address && address->sa_family == AF_INET)
-    bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-  else if (address && address->sa_family == AF_INET6)
-    bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-  if (bytes && inet_ntop(address->sa_family, bytes, x->peer, sizeof x->peer))
-    x->request.peer = str_of(x->peer);
-}
-
 /*
  * Refuses at the headers. An answer there closes the connection, and a client that is still sending
  * loses it to the reset: so a body of reasonable size is read first, unless the client waits to
@@ -350,7 +336,6 @@ static enum MHD_Result begin(struct exchange *x, const char *method) {
                         (int64_t)x->server->options.idle_timeout_s * 1000000 +
                         (int64_t)(expected / SLOWEST_BYTES_PER_S) * 1000000;
   x->request.method = arena_str(x->request.arena, str_of(method));
-  note_peer(x);
   int code = check_caller(x, &err);
   if (code == 0 && str_is(x->request.method, "OPTIONS") &&
       http_request_header(&x->request, "Access-Control-Request-Method").n > 0)

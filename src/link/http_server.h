@@ -23,7 +23,6 @@ struct http_request {
       path;         /* path percent-decoded per segment by the service; raw here, without query */
   struct str query; /* raw, without '?' */
   struct str body;  /* unpacked where it came with Content-Encoding: gzip or deflate */
-  struct str peer;  /* "127.0.0.1" */
   void *user;       /* of the options */
 };
 

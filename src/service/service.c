@@ -24,8 +24,14 @@ struct str service_base_url(const struct service *service, const struct http_req
   if (service->options.base_url)
     return str_of(service->options.base_url);
   struct str host = http_request_header(request, "Host");
-  if (is_plain_authority(host))
-    return arena_printf(request->arena, "http://%.*s/fhir", STR_ARG(host));
+  if (is_plain_authority(host)) {
+    struct buf url; /* without printf: every request has one */
+    buf_init_arena(&url, request->arena, host.n + 32);
+    buf_add(&url, STR("http://"));
+    buf_add(&url, host);
+    buf_add(&url, STR("/fhir"));
+    return buf_str(&url);
+  }
   return arena_printf(request->arena, "http://%s:%u/fhir",
                       service->options.address ? service->options.address : "127.0.0.1",
                       (unsigned)http_server_port(service->http));

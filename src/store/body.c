@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <zstd.h>
 
+#include "store/body_memo.h"
 #include "store/dictionary/dictionary.h"
 
 /* Level 1 to 3 differ by 2 % in size on small bodies and by half in time. */
@@ -13,6 +14,7 @@
 enum { PACK_PLAIN = 0, PACK_ZSTD = 1 }; /* + number of the dictionary */
 
 struct body_codec {
+  struct body_memo *memo;
   int highest; /* number that is taken */
   uint64_t trained_at[BODY_KINDS];
   /* By number, from 1; set once, before anything packed with it can be seen. */
@@ -132,7 +134,9 @@ int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_co
   struct body_codec *codec = calloc(1, sizeof *codec);
   if (!codec)
     return err_no_memory(reterr);
-  int code = body_codec_refresh(codec, db, reterr);
+  int code = body_memo_open(&codec->memo, reterr);
+  if (code == 0)
+    code = body_codec_refresh(codec, db, reterr);
   if (code == 0 && codec->highest == 0 && !is_read_only)
     code = body_codec_add(codec, db, BODY_JSON, 0,
                           str_n((const char *)dictionary_bytes, dictionary_n), reterr);
@@ -150,7 +154,12 @@ void body_codec_close(struct body_codec *codec) {
     ZSTD_freeCDict(codec->compress[i]);
     ZSTD_freeDDict(codec->decompress[i]);
   }
+  body_memo_close(codec->memo);
   free(codec);
+}
+
+void body_codec_trim(struct body_codec *codec) {
+  body_memo_clear(codec->memo);
 }
 
 /* ---- Packing ---- */
@@ -228,8 +237,14 @@ int body_unpack(const struct body_codec *codec, struct arena *arena, struct str 
     *ret_bytes = STR(""); /* a column that is null */
     return 0;
   }
-  if (packed.p[0] != PACK_PLAIN)
-    return decompress(codec, arena, packed, ret_bytes, reterr);
+  if (packed.p[0] != PACK_PLAIN) {
+    if (body_memo_find(codec->memo, arena, packed, ret_bytes))
+      return 0;
+    int code = decompress(codec, arena, packed, ret_bytes, reterr);
+    if (code == 0)
+      body_memo_keep(codec->memo, packed, *ret_bytes);
+    return code;
+  }
   struct str bytes = arena_str(arena, str_slice(packed, 1, packed.n));
   if (!bytes.p)
     return err_no_memory(reterr);

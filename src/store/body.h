@@ -36,6 +36,8 @@ struct body_codec;
 int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_codec,
                     struct err *reterr) MUST_CHECK;
 void body_codec_close(struct body_codec *codec); /* NULL is allowed */
+/* Forgets the bodies that it keeps unpacked (body_memo.h). */
+void body_codec_trim(struct body_codec *codec);
 
 /* Stores a dictionary that was made when there were `trained_at` pieces of that kind, durably, and
  * packs with it from then on. On the writer, outside a transaction. */

@@ -88,6 +88,7 @@ static void trim_idle_views(void *what) {
   for (struct store_view *view = store->idle; view; view = view->next)
     db_trim(view->db);
   pthread_mutex_unlock(&store->lock);
+  body_codec_trim(store->codec);
   malloc_trim(0); /* what the arenas of a busy hour left behind */
 }
 

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "store/body.h"
+#include "store/body_memo.h"
 #include "store/train.h"
 
 static struct db *open_db(void) {
@@ -41,6 +42,41 @@ static void bytes_survive_packing(void **state) {
       }
   body_codec_close(codec);
   db_close(db);
+}
+
+/* More pairs than there are places, of all sizes: what is found is always what was kept for exactly
+ * these packed bytes. */
+static void memo_finds_only_what_was_kept(void **state) {
+  (void)state;
+  struct body_memo *memo;
+  struct err err;
+  assert_int_equal(body_memo_open(&memo, &err), 0);
+  size_t found_n = 0;
+  for (unsigned round = 0; round < 2; round++)
+    for (unsigned i = 0; i < BODY_MEMO_PLACES * 2; i++) {
+      struct str packed = arena_printf(test_arena, "\2%u %*s", i, (int)(i % 40), "");
+      struct str bytes = arena_printf(test_arena, "unpacked %u", i), got;
+      if (body_memo_find(memo, test_arena, packed, &got)) {
+        assert_true(str_equal(got, bytes));
+        found_n++;
+      }
+      body_memo_keep(memo, packed, bytes);
+      assert_true(body_memo_find(memo, test_arena, packed, &got) && str_equal(got, bytes));
+      assert_int_equal(got.p[got.n], 0);
+    }
+  assert_true(found_n > 0);
+  struct str packed = STR("\2packed"), got;
+  body_memo_keep(memo, packed, STR("first"));
+  body_memo_keep(memo, packed, STR(""));
+  assert_true(body_memo_find(memo, test_arena, packed, &got) && got.n == 0);
+  assert_false(body_memo_find(memo, test_arena, str_slice(packed, 0, packed.n - 1), &got));
+  assert_false(body_memo_find(memo, test_arena, STR(""), &got));
+  body_memo_clear(memo);
+  assert_false(body_memo_find(memo, test_arena, packed, &got));
+  char *large = arena_calloc(test_arena, BODY_MEMO_MAX_BYTES, 1);
+  body_memo_keep(memo, packed, str_n(large, BODY_MEMO_MAX_BYTES));
+  assert_false(body_memo_find(memo, test_arena, packed, &got));
+  body_memo_close(memo);
 }
 
 static void damaged_bytes_are_told(void **state) {
@@ -145,6 +181,7 @@ static void store_learns_the_words_of_its_house(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(bytes_survive_packing),
+      TEST(memo_finds_only_what_was_kept),
       STORE_TEST(damaged_bytes_are_told),
       TEST(training_is_due_when_there_is_enough_that_is_new),
       STORE_TEST(store_learns_the_words_of_its_house),

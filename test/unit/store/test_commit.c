@@ -335,6 +335,90 @@ static void store_answers_busy_when_the_queue_is_full(void **state) {
   }
 }
 
+/* ---- Readers beside writers ---- */
+
+#define WRITERS 3
+#define ROUNDS 60
+
+/* Written by one thread, always in pairs: "a<n>" and "b<n>" get the same note in one commit. */
+struct pair_writer {
+  unsigned number, faults;
+};
+
+static bool write_pair(struct arena *arena, const struct pair_writer *writer, unsigned round) {
+  struct err err;
+  struct store_write writes[2] = {0};
+  for (unsigned i = 0; i < 2; i++) {
+    struct str id = arena_printf(arena, "%c%u", "ab"[i], writer -> number);
+    writes[i] = (struct store_write){
+        .type = type_of("Patient"),
+        .id = id,
+        .body = arena_printf(arena,
+                             "{\"resourceType\":\"Patient\",\"id\":\"%.*s\",\"note\":\"round "
+                             "%u, and words that make it worth while to pack them\"}",
+                             STR_ARG(id), round),
+    };
+  }
+  struct store_commit commit = {
+      .arena = arena, .principal = STR("test"), .writes = writes, .writes_n = 2};
+  return store_commit_wait(fixture_store, &commit, &err) == 0 && writes[0].version == round &&
+         writes[1].version == round;
+}
+
+/* The round in which this half of a pair was written, by its version and by its body; 0: a fault.
+ */
+static unsigned round_of(struct store_view *view, struct arena *arena, char half, unsigned number) {
+  struct access access = everything();
+  struct store_resource found;
+  struct err err;
+  struct str id = arena_printf(arena, "%c%u", half, number);
+  if (store_read(view, &access, arena, type_of("Patient"), id, &found, &err) != 0)
+    return 0;
+  struct str note = arena_printf(arena, "\"round %u,", found.version);
+  return str_find(found.body, note) >= 0 ? found.version : 0;
+}
+
+static void *write_and_read(void *what) {
+  struct pair_writer *writer = what;
+  for (unsigned round = 1; round <= ROUNDS; round++) {
+    struct arena *arena = arena_new((size_t)1 << 20);
+    struct store_view *view;
+    struct err err;
+    bool is_right =
+        write_pair(arena, writer, round) && store_view_open(fixture_store, &view, &err) == 0;
+    if (is_right) {
+      is_right = round_of(view, arena, 'a', writer->number) == round &&
+                 round_of(view, arena, 'b', writer->number) == round;
+      /* Of the others: whatever round it is, it is the same for both halves. */
+      for (unsigned other = 1; other <= WRITERS && is_right; other++) {
+        unsigned a = round_of(view, arena, 'a', other), b = round_of(view, arena, 'b', other);
+        is_right = a == b;
+      }
+      store_view_close(view);
+    }
+    writer->faults += !is_right;
+    arena_free(arena);
+  }
+  return NULL;
+}
+
+/* Views are kept open from one reader to the next: each must still see what was answered before it
+ * was opened, and only whole commits. */
+static void readers_see_what_was_answered_and_nothing_half(void **state) {
+  (void)state;
+  fixture_open();
+  struct pair_writer writers[WRITERS];
+  pthread_t threads[WRITERS];
+  for (unsigned i = 0; i < WRITERS; i++) {
+    writers[i] = (struct pair_writer){.number = i + 1};
+    assert_int_equal(pthread_create(&threads[i], NULL, write_and_read, &writers[i]), 0);
+  }
+  for (unsigned i = 0; i < WRITERS; i++) {
+    pthread_join(threads[i], NULL);
+    assert_int_equal(writers[i].faults, 0);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(store_makes_one_patient_of_two_announcements),
@@ -344,6 +428,7 @@ int main(void) {
       STORE_TEST(store_does_a_repeated_message_once),
       STORE_TEST(store_lists_and_explains_messages),
       STORE_TEST(store_answers_busy_when_the_queue_is_full),
+      STORE_TEST(readers_see_what_was_answered_and_nothing_half),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
