@@ -5,6 +5,7 @@
 #include "service/admin.h"
 
 #include "base/map.h"
+#include "flow/lineage.h"
 #include "service/persons.h"
 #include "service/timeline.h"
 #include "service/titles.h"
@@ -14,8 +15,16 @@
 #define TIMELINE_MAX 5000
 #define RESOURCES_MAX 20000 /* of one person that are looked at for the timeline */
 #define PAGE 1000
-#define PATIENTS_MAX 20 /* that one person was merged from */
+#define PATIENTS_MAX 20  /* that one person was merged from */
+#define VERSIONS_MAX 500 /* of the patient that are asked who said an identifier */
 #define REST_SOURCE "FHIR API"
+
+/* One version of the patient, and what its message said of it. */
+struct said {
+  const struct store_lineage_row *row;
+  const struct yyjson_val *json;
+  struct lineage_entries lineage;
+};
 
 struct page {
   struct admin_call *call;
@@ -25,10 +34,12 @@ struct page {
   struct str patients[PATIENTS_MAX]; /* ids: the person, then those that it replaced */
   size_t patients_n;
   VEC(struct timeline_entry) entries;
+  VEC(struct said) said;
   size_t resources_n;
   bool has_more;
   struct map senders; /* number of a message, as bytes -> struct str * */
   struct map sources; /* those that are shown -> themselves */
+  struct map places;  /* id of a Location -> its name, struct str * */
 };
 
 /* ---- Who said it ---------------------------------------------------------------------------- */
@@ -134,6 +145,31 @@ static int follow_links(struct page *page, struct err *reterr) {
   return 0;
 }
 
+/* The name of where an encounter takes place; none where it can't be read. */
+static int add_place(struct page *page, struct timeline_entry *entry, struct err *reterr) {
+  struct arena *arena = page->call->arena;
+  struct str id = timeline_location(entry);
+  struct store_resource resource;
+  const struct yyjson_val *json;
+  if (id.n == 0)
+    return 0;
+  struct str *name = map_get(&page->places, id);
+  if (!name) {
+    name = ARENA_NEW(arena, struct str);
+    if (!name || map_set(&page->places, id, name) != 0)
+      return err_no_memory(reterr);
+    int code = store_read(page->view, &page->call->access, arena,
+                          defs_type_by_name(STR("Location")), id, &resource, reterr);
+    if (code == ERR_NOT_FOUND || code == ERR_DELETED)
+      return 0;
+    if (code || (code = json_parse(arena, resource.body, NULL, &json, reterr)) != 0)
+      return code;
+    *name = json_get_text(json, STR("name"));
+  }
+  entry->place = *name;
+  return 0;
+}
+
 /* Only for what is shown: a look into the log for each. */
 static int add_sources(struct page *page, size_t n, struct err *reterr) {
   for (size_t i = 0; i < n; i++) {
@@ -142,6 +178,8 @@ static int add_sources(struct page *page, size_t n, struct err *reterr) {
     int code = lineage_of(page, entry->resource, &rows, reterr);
     if (code == 0)
       code = source_of(page, rows.n > 0 ? rows.p : NULL, &entry->source, &entry->message, reterr);
+    if (code == 0)
+      code = add_place(page, entry, reterr);
     if (code)
       return code;
   }
@@ -150,50 +188,93 @@ static int add_sources(struct page *page, size_t n, struct err *reterr) {
 
 /* ---- Identifiers with who brought them ------------------------------------------------------ */
 
-static bool has_identifier(const struct yyjson_val *patient, const struct yyjson_val *wanted) {
+static ssize_t index_of_identifier(const struct yyjson_val *patient,
+                                   const struct yyjson_val *wanted) {
   struct json_each each = json_each(json_get(patient, STR("identifier")));
   while (json_next(&each))
     if (str_equal(json_get_text(each.value, STR("system")), json_get_text(wanted, STR("system"))) &&
         str_equal(json_get_text(each.value, STR("value")), json_get_text(wanted, STR("value"))))
+      return (ssize_t)each.index;
+  return -1;
+}
+
+static bool says_identifier(const struct said *said, const struct yyjson_val *wanted) {
+  ssize_t index = index_of_identifier(said->json, wanted);
+  if (index < 0)
+    return false;
+  char element[40];
+  snprintf(element, sizeof element, "identifier[%zd]", index);
+  for (size_t i = 0; i < said->lineage.n; i++)
+    if (str_starts_with(said->lineage.p[i].element, str_of(element)))
       return true;
   return false;
 }
 
-/* The system whose message was the first that left the identifier in the resource. */
-static int source_of_identifier(struct page *page, const struct store_lineage_rows *rows,
-                                const struct yyjson_val *identifier, struct str *ret_source,
-                                struct err *reterr) {
-  const struct store_lineage_row *first = NULL;
-  for (size_t i = 0; i < rows->n; i++) { /* newest first */
-    const struct yyjson_val *json;
-    if (rows->p[i].resource.body.n == 0)
-      continue;
-    int code = json_parse(page->call->arena, rows->p[i].resource.body, NULL, &json, reterr);
-    if (code)
-      return code;
-    if (has_identifier(json, identifier))
-      first = &rows->p[i];
+static int add_said(struct page *page, const struct store_lineage_row *row, struct err *reterr) {
+  struct said *said = VEC_PUSH(page->call->arena, &page->said);
+  int code = 0;
+  if (!said)
+    return err_no_memory(reterr);
+  *said = (struct said){.row = row};
+  if (row->lineage.n > 0)
+    code = lineage_decode(page->call->arena, row->lineage, &said->lineage, reterr);
+  if (code == 0 && row->resource.body.n > 0)
+    code = json_parse(page->call->arena, row->resource.body, NULL, &said->json, reterr);
+  return code;
+}
+
+/* The newest versions that came from messages, also of patients that were merged into this one:
+ * their identifiers came from there. The oldest is last. */
+static int read_said(struct page *page, struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; i < page->patients_n && code == 0; i++) {
+    struct store_lineage_rows rows = {0};
+    struct store_resource patient = {.type = page->patient.type, .id = page->patients[i]};
+    code = lineage_of(page, &patient, &rows, reterr);
+    for (size_t k = 0; k < rows.n && k < VERSIONS_MAX && code == 0; k++)
+      code = add_said(page, &rows.p[k], reterr);
   }
+  return code;
+}
+
+/* Every system that said it, the first one first; who wrote it over REST is all that is left where
+ * no message did. */
+static int write_identifier_sources(struct page *page, const struct yyjson_val *identifier,
+                                    struct err *reterr) {
+  struct json_writer *w = &page->call->w;
+  struct map seen;
+  struct str source;
   uint64_t message;
-  return source_of(page, first, ret_source, &message, reterr);
+  int code = 0;
+  map_init(&seen, page->call->arena);
+  json_key(w, STR("sources"));
+  json_begin_array(w);
+  for (size_t i = page->said.n; i > 0 && code == 0; i--) {
+    if (!says_identifier(&page->said.p[i - 1], identifier))
+      continue;
+    code = source_of(page, page->said.p[i - 1].row, &source, &message, reterr);
+    if (code || map_get(&seen, source))
+      continue;
+    json_string(w, source);
+    if (map_set(&seen, source, page) != 0)
+      code = err_no_memory(reterr);
+  }
+  if (code == 0 && seen.n == 0 && (code = source_of(page, NULL, &source, &message, reterr)) == 0)
+    json_string(w, source);
+  json_end_array(w);
+  return code;
 }
 
 static int write_identifiers(struct page *page, struct err *reterr) {
   struct json_writer *w = &page->call->w;
-  struct store_lineage_rows rows;
-  int code = lineage_of(page, &page->patient, &rows, reterr);
+  int code = read_said(page, reterr);
   json_key(w, STR("identifiers"));
   json_begin_array(w);
   struct json_each each = json_each(json_get(page->json, STR("identifier")));
   while (code == 0 && json_next(&each)) {
-    struct str source = STR_NULL;
-    code = source_of_identifier(page, &rows, each.value, &source, reterr);
     json_begin_object(w);
     persons_write_identifier(w, each.value);
-    json_key(w, STR("sources"));
-    json_begin_array(w);
-    json_string(w, source);
-    json_end_array(w);
+    code = write_identifier_sources(page, each.value, reterr);
     json_end_object(w);
   }
   json_end_array(w);
@@ -318,6 +399,7 @@ int admin_person(struct admin_call *call, struct err *reterr) {
   page->call = call;
   map_init(&page->senders, call->arena);
   map_init(&page->sources, call->arena);
+  map_init(&page->places, call->arena);
   int code = admin_param_number(call, "count", TIMELINE_DEFAULT, TIMELINE_MAX, &count, reterr);
   if (code == 0)
     code = store_view_open(call->service->options.store, &page->view, reterr);

@@ -155,6 +155,9 @@ static int add_candidates(struct admin_call *call, const struct words *words,
     int code = json_parse(call->arena, row->resource.body, NULL, &json, reterr);
     if (code)
       return code;
+    size_t at = 0;
+    if (words->n == 0 && persons_next_link(json, "replaced-by", &at).n > 0)
+      continue; /* the one that replaced it has changed, too */
     struct candidate *candidate = VEC_PUSH(call->arena, &candidates->list);
     if (!candidate)
       return err_no_memory(reterr);

@@ -4,12 +4,15 @@
 
 void persons_write_identifier(struct json_writer *w, const struct yyjson_val *identifier) {
   struct str system = json_get_text(identifier, STR("system"));
+  struct str use = json_get_text(identifier, STR("use"));
   struct str type = json_get_text(titles_coding(json_get(identifier, STR("type"))), STR("code"));
   if (system.n > 0)
     json_member_string(w, STR("system"), system);
   json_member_string(w, STR("value"), json_get_text(identifier, STR("value")));
   if (type.n > 0)
     json_member_string(w, STR("type"), type);
+  if (use.n > 0)
+    json_member_string(w, STR("use"), use);
 }
 
 struct str persons_next_link(const struct yyjson_val *patient, const char *type, size_t *at) {

@@ -12,7 +12,7 @@
 void persons_write_basics(struct json_writer *w, struct arena *arena,
                           const struct yyjson_val *patient);
 
-/* system, value, type of one identifier. */
+/* system, value, type, use of one identifier. */
 void persons_write_identifier(struct json_writer *w, const struct yyjson_val *identifier);
 
 /* The id behind "Patient/1" in a link of this type ("replaces", "replaced-by") at or after `*at`,

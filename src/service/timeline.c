@@ -177,27 +177,46 @@ static void write_flag(struct json_writer *w, const struct yyjson_val *json) {
       json_member_string(w, STR("flag"), code);
 }
 
+static struct str encounter_class(const struct yyjson_val *json) {
+  struct str class = pick_text(json, "class.display");
+  return class.n > 0
+             ? class
+             : defs_code_display(pick_text(json, "class.system"), pick_text(json, "class.code"));
+}
+
+/* The first concept among these elements that has a text. */
+static struct str concept_of(const struct yyjson_val *json, const char *const *paths, size_t n) {
+  struct str text = STR_NULL;
+  for (size_t i = 0; i < n && text.n == 0; i++)
+    text = titles_concept(pick(json, paths[i]));
+  return text;
+}
+
+static const char *const encounter_concepts[] = {"serviceType", "type", "reasonCode"};
+static const char *const appointment_concepts[] = {"serviceType", "reasonCode", "appointmentType"};
+
 static struct str title_of(struct arena *arena, const struct timeline_entry *entry) {
-  static const char *const encounter[] = {"type", "serviceType", "reasonCode"};
   struct str title = STR_NULL;
   if (strcmp(entry->kind, "encounter") == 0) {
-    for (size_t i = 0; i < 3 && title.n == 0; i++)
-      title = titles_concept(pick(entry->json, encounter[i]));
+    title = encounter_class(entry->json);
     if (title.n == 0)
-      title = pick_text(entry->json, "class.display");
-    if (title.n == 0)
-      title = defs_code_display(pick_text(entry->json, "class.system"),
-                                pick_text(entry->json, "class.code"));
+      title = concept_of(entry->json, encounter_concepts, 3);
   } else if (strcmp(entry->kind, "appointment") == 0 || strcmp(entry->kind, "document") == 0) {
     title = json_get_text(entry->json, STR("description"));
     if (title.n == 0)
       title = json_get_text(entry->json, STR("title"));
+    if (title.n == 0 && strcmp(entry->kind, "appointment") == 0)
+      title = concept_of(entry->json, appointment_concepts, 3);
   }
   return title.n > 0 ? title : titles_resource(arena, entry->json);
 }
 
 /* A line of its own per kind, where the title says too little. */
 static struct str detail_of(const struct timeline_entry *entry) {
+  if (strcmp(entry->kind, "encounter") == 0 && encounter_class(entry->json).n > 0)
+    return concept_of(entry->json, encounter_concepts, 3);
+  if (strcmp(entry->kind, "appointment") == 0)
+    return json_get_text(entry->json, STR("comment"));
   static const char *const paths[] = {"location.location.display",
                                       "dosageInstruction.text",
                                       "dosage.text",
@@ -209,12 +228,42 @@ static struct str detail_of(const struct timeline_entry *entry) {
   return pick_any(entry->json, paths, sizeof paths / sizeof paths[0]);
 }
 
+static struct str id_in(struct str reference, struct str prefix) {
+  return str_starts_with(reference, prefix) ? str_slice(reference, prefix.n, reference.n)
+                                            : STR_NULL;
+}
+
 static struct str encounter_id(const struct yyjson_val *json) {
   static const char *const paths[] = {"encounter.reference", "context.reference",
                                       "context.encounter.reference"};
-  struct str reference = pick_any(json, paths, 3);
-  return str_starts_with(reference, STR("Encounter/")) ? str_slice(reference, 10, reference.n)
-                                                       : STR_NULL;
+  return id_in(pick_any(json, paths, 3), STR("Encounter/"));
+}
+
+/* The results of a report and its order, so that they read as one thing. */
+static void write_results(struct json_writer *w, const struct yyjson_val *json) {
+  struct json_each each = json_each(json_get(json, STR("result")));
+  json_key(w, STR("results"));
+  json_begin_array(w);
+  while (json_next(&each)) {
+    struct str id = id_in(json_get_text(each.value, STR("reference")), STR("Observation/"));
+    if (id.n > 0)
+      json_string(w, id);
+  }
+  json_end_array(w);
+  member(w, "order", id_in(pick_text(json, "basedOn.reference"), STR("ServiceRequest/")));
+}
+
+struct str timeline_location(const struct timeline_entry *entry) {
+  struct json_each each = json_each(json_get(entry->json, STR("location")));
+  struct str found = STR_NULL;
+  while (strcmp(entry->kind, "encounter") == 0 && json_next(&each)) {
+    struct str reference = pick_text(each.value, "location.reference");
+    if (found.n == 0 || str_is(json_get_text(each.value, STR("status")), "active"))
+      found = id_in(reference, STR("Location/"));
+    if (str_is(json_get_text(each.value, STR("status")), "active"))
+      break;
+  }
+  return found;
 }
 
 static void write_code(struct json_writer *w, const struct yyjson_val *json) {
@@ -248,6 +297,10 @@ void timeline_write(struct json_writer *w, struct arena *arena,
   member(w, "date", entry->date);
   member(w, "end", entry->end);
   member(w, "title", title_of(arena, entry));
+  if (strcmp(entry->kind, "report") == 0)
+    write_results(w, entry->json);
+  if (strcmp(entry->kind, "encounter") == 0)
+    member(w, "place", entry->place);
   if (strcmp(entry->kind, "result") == 0) {
     write_value(w, arena, entry->json);
     write_range(w, arena, entry->json);

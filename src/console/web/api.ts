@@ -17,6 +17,7 @@ export interface Identifier {
   system?: string;
   value: string;
   type?: string;
+  use?: string;
   sources?: string[];
 }
 
@@ -52,6 +53,9 @@ export interface TimelineEntry {
   detail?: string;
   code?: { system?: string; code?: string };
   encounter?: string;
+  results?: string[];
+  order?: string;
+  place?: string;
   source?: string;
   message?: number;
 }

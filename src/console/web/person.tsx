@@ -1,5 +1,5 @@
 // One page per person: who, known as what to whom, what matters at a glance, and the timeline.
-import { api, type Person as PersonData, type TimelineEntry } from "./api";
+import { api, type Identifier, type Person as PersonData, type TimelineEntry } from "./api";
 import { age, formatDate, shortSystem } from "./format";
 import { link } from "./router";
 import { Timeline } from "./timeline";
@@ -32,20 +32,25 @@ function Banner({ person }: { person: PersonData }) {
 }
 
 function Identifiers({ person }: { person: PersonData }) {
+  const systems = new Map<string, Identifier[]>();
+  for (const i of person.identifiers ?? []) systems.set(i.system ?? "", [...(systems.get(i.system ?? "") ?? []), i]);
+  const isOld = (i: Identifier) => Number(i.use === "old");
   return (
     <section class="card">
       <h2>Known as</h2>
-      <table class="plain">
-        <tbody>
-          {(person.identifiers ?? []).map((i) => (
-            <tr key={(i.system ?? "") + i.value}>
-              <td class="mono">{i.value}</td>
-              <td class="quiet" title={i.system}>{shortSystem(i.system)}{i.type ? ` (${i.type})` : ""}</td>
-              <td>{i.sources?.map((s) => <SourceBadge key={s} source={s} />)}</td>
-            </tr>
+      {[...systems].map(([system, list]) => (
+        <div class="known-as" key={system}>
+          <div class="quiet" title={system}>{shortSystem(system) || "Nobody said whose number"}</div>
+          {[...list].sort((a, b) => isOld(a) - isOld(b)).map((i) => (
+            <div class="number-of" key={i.value}>
+              <span class={isOld(i) ? "mono old" : "mono"}>{i.value}</span>
+              {i.type && <span class="quiet">{i.type}</span>}
+              {isOld(i) > 0 && <span class="badge quiet" title="This number belonged to a record that was merged into this one">merged</span>}
+              <span class="said-by">{i.sources?.map((s) => <SourceBadge key={s} source={s} />)}</span>
+            </div>
           ))}
-        </tbody>
-      </table>
+        </div>
+      ))}
     </section>
   );
 }
@@ -64,17 +69,22 @@ function Contact({ person }: { person: PersonData }) {
 /** What a clinician must not miss, each thing once. */
 function Glance({ title, entries, empty }: { title: string; entries: TimelineEntry[]; empty: string }) {
   const seen = new Map<string, TimelineEntry>();
-  for (const entry of entries) if (!seen.has(entry.title ?? entry.id)) seen.set(entry.title ?? entry.id, entry);
+  const sources = new Map<string, Set<string>>();
+  for (const entry of entries) {
+    const name = (entry.title ?? entry.id).toLocaleLowerCase();
+    if (!seen.has(name)) seen.set(name, entry);
+    if (entry.source) sources.set(name, (sources.get(name) ?? new Set()).add(entry.source));
+  }
   return (
     <section class="card">
       <h2>{title}</h2>
       {seen.size === 0 && <p class="quiet">{empty}</p>}
       <ul class="glance">
-        {[...seen.values()].slice(0, 8).map((entry) => (
+        {[...seen].slice(0, 8).map(([name, entry]) => (
           <li key={entry.id}>
             <a href={link.resource(entry.type, entry.id)}>{entry.title || entry.type}</a>
             <span class="quiet">{[entry.detail, entry.status, formatDate(entry.date)].filter(Boolean).join(", ")}</span>
-            <SourceBadge source={entry.source} />
+            {[...(sources.get(name) ?? [])].map((source) => <SourceBadge key={source} source={source} />)}
           </li>
         ))}
       </ul>

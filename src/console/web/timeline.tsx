@@ -1,7 +1,7 @@
 // A person's timeline: by year and day, filtered by kind and source; numeric results have a trend.
 import { useMemo, useState } from "preact/hooks";
 import type { Kind, TimelineEntry } from "./api";
-import { formatDate, formatTime, yearOf } from "./format";
+import { formatDate, formatDateTime, formatTime, yearOf } from "./format";
 import { link } from "./router";
 import { Empty, SourceBadge } from "./ui";
 
@@ -31,17 +31,26 @@ function Trend({ entries }: { entries: TimelineEntry[] }) {
   );
 }
 
-function Entry({ entry, trend }: { entry: TimelineEntry; trend?: TimelineEntry[] }) {
+/** "1 Mar 2026, 08:00 until 5 Mar 2026" of what lasts. */
+function Span({ entry }: { entry: TimelineEntry }) {
+  if (!entry.end) return entry.status === "in-progress" ? <span class="quiet"> since {formatDateTime(entry.date)}</span> : null;
+  const sameDay = formatDate(entry.end) === formatDate(entry.date);
+  return <span class="quiet"> until {sameDay ? formatTime(entry.end) : formatDateTime(entry.end)}</span>;
+}
+
+function Entry({ entry, trend, isPart }: { entry: TimelineEntry; trend?: TimelineEntry[]; isPart?: boolean }) {
   const abnormal = isAbnormal(entry.flag);
+  const title = entry.title || entry.type;
   return (
-    <li>
+    <li class={isPart ? "part" : undefined}>
       <a class={`row entry kind-${entry.kind}`} href={link.resource(entry.type, entry.id)}>
-        <span class="time quiet">{formatTime(entry.date)}</span>
-        <span class="kind">{kindName[entry.kind]}</span>
+        <span class="time quiet">{isPart ? "" : formatTime(entry.date)}</span>
+        <span class="kind">{isPart ? "" : kindName[entry.kind]}</span>
         <span class="main">
-          <strong>{entry.title || entry.type}</strong>
+          {isPart ? title : <strong>{title}</strong>}
+          {entry.place && <span class="quiet"> at {entry.place}</span>}
           {entry.detail && <span class="quiet detail"> {entry.detail}</span>}
-          {entry.end && entry.kind === "encounter" && <span class="quiet"> until {formatDate(entry.end)}</span>}
+          {entry.kind === "encounter" && <Span entry={entry} />}
         </span>
         <span class={abnormal ? "value abnormal" : "value"}>
           {entry.value !== undefined && <>{entry.value} <span class="unit">{entry.unit}</span></>}
@@ -49,8 +58,8 @@ function Entry({ entry, trend }: { entry: TimelineEntry; trend?: TimelineEntry[]
           {entry.range && <span class="quiet range"> {entry.range}</span>}
         </span>
         <span class="trend">{trend && <Trend entries={trend} />}</span>
-        <span class="state quiet">{entry.status}</span>
-        <SourceBadge source={entry.source} />
+        <span class={entry.status === "corrected" || entry.status === "amended" ? "state warn" : "state quiet"}>{isPart && entry.status === "final" ? "" : entry.status}</span>
+        {isPart ? <span /> : <SourceBadge source={entry.source} />}
       </a>
     </li>
   );
@@ -60,6 +69,19 @@ function toggled<T>(set: Set<T>, item: T): Set<T> {
   const next = new Set(set);
   if (!next.delete(item)) next.add(item);
   return next;
+}
+
+/** A report, then its results: those shown on the same day follow it as its parts. */
+function withParts(list: TimelineEntry[]): { entry: TimelineEntry; isPart: boolean }[] {
+  const results = new Map(list.filter((e) => e.kind === "result").map((e) => [e.id, e]));
+  const reports = list.filter((e) => e.kind === "report" && e.results?.length);
+  const partOf = new Map<string, string>();
+  for (const report of reports) for (const id of report.results!) if (results.has(id) && !partOf.has(id)) partOf.set(id, report.id);
+  return list.flatMap((entry) => {
+    if (entry.kind === "result" && partOf.has(entry.id)) return [];
+    const parts = entry.kind !== "report" ? [] : (entry.results ?? []).filter((id) => partOf.get(id) === entry.id).map((id) => results.get(id)!);
+    return [{ entry, isPart: false }, ...parts.map((part) => ({ entry: part, isPart: true }))];
+  });
 }
 
 export function Timeline({ entries, more }: { entries: TimelineEntry[]; more: boolean }) {
@@ -79,8 +101,10 @@ export function Timeline({ entries, more }: { entries: TimelineEntry[]; more: bo
     return byCode;
   }, [entries]);
 
+  // An order that has its report is not news any more, unless one asks for orders.
+  const reported = useMemo(() => new Set(entries.map((e) => e.order).filter(Boolean)), [entries]);
   const shown = entries.filter((entry) =>
-    (kinds.size === 0 || kinds.has(entry.kind)) && (sources.size === 0 || (entry.source !== undefined && sources.has(entry.source))) &&
+    (kinds.size === 0 ? !(entry.kind === "order" && entry.status === "completed" && reported.has(entry.id)) : kinds.has(entry.kind)) && (sources.size === 0 || (entry.source !== undefined && sources.has(entry.source))) &&
     (!onlyAbnormal || isAbnormal(entry.flag)));
   const days = new Map<string, TimelineEntry[]>();
   for (const entry of shown) {
@@ -112,7 +136,7 @@ export function Timeline({ entries, more }: { entries: TimelineEntry[]; more: bo
           <section key={day}>
             {heading && <h2 class="year">{heading}</h2>}
             <h3 class="day">{day ? formatDate(day) : "No date"}</h3>
-            <ul class="rows" data-list>{list.map((entry) => <Entry key={entry.type + entry.id} entry={entry} trend={trendOf(entry)} />)}</ul>
+            <ul class="rows" data-list>{withParts(list).map(({ entry, isPart }) => <Entry key={entry.type + entry.id} entry={entry} isPart={isPart} trend={trendOf(entry)} />)}</ul>
           </section>
         );
       })}
