@@ -87,6 +87,28 @@ const checks = {
     assert(await page.locator(".entry .abnormal:has-text('5.90')").count(), "the abnormal potassium is not marked");
     await shot("person");
   },
+  async "a report reads as one thing with its results, an encounter with its place"() {
+    await openLindqvist();
+    const rows = await page.locator(".entry").evaluateAll((all) => all.map((row) => ({ isPart: !!row.closest(".part"), text: row.textContent })));
+    const report = rows.findIndex((row) => row.text.includes("metabolic panel") && rows[rows.indexOf(row) + 1]?.text.includes("5.90"));
+    assert(report >= 0, "no report is followed by its potassium");
+    assert(rows[report + 1].isPart && rows[report + 2].isPart && rows[report + 2].text.includes("140"), "the results are not parts of the report");
+    assert(!rows.some((row) => !row.isPart && row.text.includes("5.90")), "the potassium stands by itself, too");
+    const encounter = await page.locator(".entry.kind-encounter").first().innerText();
+    assert(/inpatient/i.test(encounter) && encounter.includes("W2 12 1"), `the encounter says: ${encounter}`);
+    const document = await page.locator(".entry.kind-document").first().innerText();
+    assert(document.includes("Discharge summary"), `the document says: ${document}`);
+  },
+  async "who was merged away is known by the old number, and is no person of its own"() {
+    await openLindqvist();
+    assert(await page.locator(".number-of:has-text('4713') .badge:has-text('merged')").count(), "4713 is not marked as merged");
+    const said = await page.locator(".number-of:has-text('4711') .badge.source").allInnerTexts();
+    assert(said.includes("HIS") && said.includes("LAB") && said.includes("SCHED"), `4711 was said by ${said}`);
+    await visit("/");
+    assert(!(await page.locator(".person-row:has-text('Takenover')").count()), "the merged record is in the list");
+    await page.fill("input[type=search]", "4713");
+    await page.waitForSelector(".person-row:has-text('Lindqvist')");
+  },
   async "the timeline is filtered by kind and by what is abnormal"() {
     await openLindqvist();
     await page.click(".filters .chip:has-text('Results')");
