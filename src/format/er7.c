@@ -397,13 +397,21 @@ void er7_place_write(struct buf *buf, const struct er7_message *message, struct 
     buf_add(buf, message->segments[place.segment].name);
   if (!place.field)
     return;
-  buf_printf(buf, "-%u", place.field);
-  if (place.repetition > 1)
-    buf_printf(buf, "(%u)", place.repetition);
-  if (place.component || place.subcomponent)
-    buf_printf(buf, ".%u", place.component ? place.component : 1);
-  if (place.subcomponent)
-    buf_printf(buf, ".%u", place.subcomponent);
+  buf_add_char(buf, '-');
+  buf_add_u64(buf, place.field);
+  if (place.repetition > 1) {
+    buf_add_char(buf, '(');
+    buf_add_u64(buf, place.repetition);
+    buf_add_char(buf, ')');
+  }
+  if (place.component || place.subcomponent) {
+    buf_add_char(buf, '.');
+    buf_add_u64(buf, place.component ? place.component : 1);
+  }
+  if (place.subcomponent) {
+    buf_add_char(buf, '.');
+    buf_add_u64(buf, place.subcomponent);
+  }
 }
 
 /* The header */

@@ -119,22 +119,44 @@ static bool parse_moment(struct str s, struct moment *ret_moment) {
   return true;
 }
 
+/* A number with zeros in front. */
+static void write_digits(struct buf *buf, int value, int digits) {
+  int power = 1;
+  while (--digits > 0)
+    power *= 10;
+  for (; power; power /= 10)
+    buf_add_char(buf, (char)('0' + value / power % 10));
+}
+
 static void write_offset(struct buf *buf, const struct moment *m, int time_zone_minutes) {
   int offset = m->has_offset ? m->offset_minutes : time_zone_minutes;
   int minutes = offset < 0 ? -offset : offset;
   if (offset == 0 && !m->has_offset)
     buf_add_z(buf, "Z");
-  else
-    buf_printf(buf, "%c%02d:%02d", offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
+  else {
+    buf_add_char(buf, offset < 0 ? '-' : '+');
+    write_digits(buf, minutes / 60, 2);
+    buf_add_char(buf, ':');
+    write_digits(buf, minutes % 60, 2);
+  }
 }
 
 static void write_clock(struct buf *buf, const struct moment *m) {
-  buf_printf(buf, "%02d:%02d:%02d", m->hour < 0 ? 0 : m->hour, m->minute < 0 ? 0 : m->minute,
-             m->second < 0 ? 0 : m->second);
+  write_digits(buf, m->hour < 0 ? 0 : m->hour, 2);
+  buf_add_char(buf, ':');
+  write_digits(buf, m->minute < 0 ? 0 : m->minute, 2);
+  buf_add_char(buf, ':');
+  write_digits(buf, m->second < 0 ? 0 : m->second, 2);
   if (m->fraction.n) {
     buf_add_char(buf, '.');
     buf_add(buf, m->fraction);
   }
+}
+
+/* The month or the day; the first where none was said. */
+static void write_date_part(struct buf *buf, int part) {
+  buf_add_char(buf, '-');
+  write_digits(buf, part < 0 ? 1 : part, 2);
 }
 
 enum { MOMENT_BYTES_MAX = 64 };
@@ -146,12 +168,12 @@ static const char *convert_moment(struct arena *arena, enum primitive primitive,
     return primitive == PRIMITIVE_DATE ? "is not a date" : "is not a date and time";
   struct buf buf;
   buf_init_arena(&buf, arena, MOMENT_BYTES_MAX);
-  buf_printf(&buf, "%04d", m.year);
+  write_digits(&buf, m.year, 4);
   bool whole = primitive == PRIMITIVE_INSTANT;
   if (m.month >= 0 || whole)
-    buf_printf(&buf, "-%02d", m.month < 0 ? 1 : m.month);
+    write_date_part(&buf, m.month);
   if (m.day >= 0 || whole)
-    buf_printf(&buf, "-%02d", m.day < 0 ? 1 : m.day);
+    write_date_part(&buf, m.day);
   if (primitive != PRIMITIVE_DATE && (m.hour >= 0 || whole)) {
     buf_add_char(&buf, 'T');
     write_clock(&buf, &m);

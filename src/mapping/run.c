@@ -174,8 +174,9 @@ static void note_fields(struct run *run, uint32_t segment) {
   for (uint32_t field = 1; field <= s->fields_n; field++) {
     if (field < 256 && run->taken[segment].bits[field / 64] >> field % 64 & 1)
       continue;
-    struct located l = located_field(run, segment, field);
-    if (l.raw.n && located_is_valued(run, l))
+    struct located l;
+    located_field(run, segment, field, &l);
+    if (l.raw.n && located_is_valued(run, &l))
       run_note(run, ERR_NOT_SUPPORTED, l.place, "has a value and no mapping");
   }
 }

@@ -162,24 +162,26 @@ struct resource *names_find(const struct group *group, uint32_t name,
 int signs_read(struct run *run, struct err *reterr) MUST_CHECK;
 
 /* The field (all repetitions). */
-struct located located_field(const struct run *run, uint32_t segment, unsigned field);
-/* The part `n` (from 1) below: a component of a repetition, a subcomponent of a component. */
-struct located located_part(const struct run *run, struct located whole, unsigned n);
+void located_field(const struct run *run, uint32_t segment, unsigned field,
+                   struct located *ret_located);
+/* Down to the part `n` (from 1): a component of a repetition, a subcomponent of a component. */
+void located_part(const struct run *run, struct located *l, unsigned n);
 /* Takes the next repetition off `*rest`; false at the end. `ret->place.repetition` counts from 1.
  */
 bool located_next(const struct run *run, struct located *rest, struct located *ret_repetition);
 /* What a source of a row or condition leads to; a field with its repetitions still together unless
  * one is named. */
-struct located located_source(const struct frame *frame, const struct source *source);
+void located_source(const struct frame *frame, const struct source *source,
+                    struct located *ret_located);
 /* Is there nothing at all? A quick answer before conditions are looked at; false when in doubt. */
 bool source_is_absent(const struct frame *frame, const struct source *source);
-void located_cut(const struct run *run, struct located whole, struct parts *ret_parts);
+void located_cut(const struct run *run, const struct located *whole, struct parts *ret_parts);
 /* Down to one text: the first repetition, component, subcomponent. */
-struct located located_leaf(const struct run *run, struct located l);
-struct str located_text(const struct run *run, struct located l);
+void located_leaf(const struct run *run, struct located *l);
+struct str located_text(const struct run *run, const struct located *l);
 /* Not empty and not made of delimiters alone? */
-bool located_is_valued(const struct run *run, struct located l);
-void take_field(const struct frame *frame, const struct source *source, struct located l);
+bool located_is_valued(const struct run *run, const struct located *l);
+void take_field(const struct frame *frame, const struct source *source, const struct located *l);
 
 /* ---- run_expression.c ---- */
 

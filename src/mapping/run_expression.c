@@ -15,21 +15,25 @@ struct resource *frame_resource(const struct frame *frame, uint32_t name) {
 }
 
 /* A source in an expression means one text: the part of the first repetition. */
-static struct located one_source(const struct frame *frame, const struct source *source) {
-  struct located l = located_source(frame, source);
-  if (!source->segment || l.place.segment == UINT32_MAX)
-    return l;
-  struct located rest = l, first;
-  if (!l.place.repetition && (source->component || !l.raw.n)) {
-    if (!located_next(frame->run, &rest, &first))
-      return l;
-    l = first;
+static void one_source(const struct frame *frame, const struct source *source, struct located *l) {
+  located_source(frame, source, l);
+  if (!source->segment || l->place.segment == UINT32_MAX)
+    return;
+  if (!l->place.repetition && (source->component || !l->raw.n)) {
+    struct located rest = *l;
+    if (!located_next(frame->run, &rest, l))
+      return;
   }
   if (source->component)
-    l = located_part(frame->run, l, source->component);
+    located_part(frame->run, l, source->component);
   if (source->subcomponent)
-    l = located_part(frame->run, l, source->subcomponent);
-  return l;
+    located_part(frame->run, l, source->subcomponent);
+}
+
+static struct str source_text(const struct frame *frame, const struct source *source) {
+  struct located l;
+  one_source(frame, source, &l);
+  return located_text(frame->run, &l);
 }
 
 static struct str now_text(struct run *run) {
@@ -68,15 +72,16 @@ static void join_part(struct joining *joining, struct text_value part) {
 /* In join() a field stands for all its repetitions. */
 static void join_repetitions(const struct frame *frame, struct joining *joining,
                              const struct source *source) {
-  struct located rest = located_source(frame, source), one;
+  struct located rest, one;
+  located_source(frame, source, &rest);
   joining->all.has_sources = true;
-  take_field(frame, source, rest);
+  take_field(frame, source, &rest);
   while (located_next(frame->run, &rest, &one)) {
     if (source->component)
-      one = located_part(frame->run, one, source->component);
+      located_part(frame->run, &one, source->component);
     if (source->subcomponent)
-      one = located_part(frame->run, one, source->subcomponent);
-    join_part(joining, text_of(&one, located_text(frame->run, one)));
+      located_part(frame->run, &one, source->subcomponent);
+    join_part(joining, text_of(&one, located_text(frame->run, &one)));
   }
 }
 
@@ -120,12 +125,13 @@ struct text_value expression_text(const struct frame *frame, uint32_t expression
   case EXPRESSION_STRING:
     return (struct text_value){.text = e->text, .place = PLACE_NONE};
   case EXPRESSION_SOURCE:
-    l = located_leaf(frame->run, one_source(frame, &e->source));
-    take_field(frame, &e->source, l);
-    return text_of(&l, located_text(frame->run, l));
+    one_source(frame, &e->source, &l);
+    located_leaf(frame->run, &l);
+    take_field(frame, &e->source, &l);
+    return text_of(&l, located_text(frame->run, &l));
   case EXPRESSION_WHOLE:
-    l = one_source(frame, &e->source);
-    take_field(frame, &e->source, l);
+    one_source(frame, &e->source, &l);
+    take_field(frame, &e->source, &l);
     return text_of(&l, er7_unescape(frame->run->arena, frame->run->message, l.raw));
   case EXPRESSION_CONCAT:
     return joined(frame, e, STR_NULL);
@@ -146,7 +152,7 @@ struct text_value expression_text(const struct frame *frame, uint32_t expression
 static struct str peek(const struct frame *frame, uint32_t expression) {
   const struct expression *e = at(frame, expression);
   if (e->op == EXPRESSION_SOURCE)
-    return located_text(frame->run, one_source(frame, &e->source));
+    return source_text(frame, &e->source);
   return expression_text(frame, expression).text;
 }
 
@@ -191,26 +197,28 @@ static bool holds_in(const struct frame *frame, const struct expression *e) {
 static bool holds_valued(const struct frame *frame, const struct source *source) {
   if (source->segment && !source->field)
     return groups_nearest(frame->run, frame->group, frame->dot.place.segment, source->segment) >= 0;
-  struct located l = located_source(frame, source);
+  struct located l;
+  located_source(frame, source, &l);
   if (!source->segment || !source->component)
-    return located_is_valued(frame->run, l);
+    return located_is_valued(frame->run, &l);
   struct located rest = l, one;
   while (located_next(frame->run, &rest, &one)) {
-    one = located_part(frame->run, one, source->component);
+    located_part(frame->run, &one, source->component);
     if (source->subcomponent)
-      one = located_part(frame->run, one, source->subcomponent);
-    if (located_is_valued(frame->run, one))
+      located_part(frame->run, &one, source->subcomponent);
+    if (located_is_valued(frame->run, &one))
       return true;
   }
   return false;
 }
 
 static int64_t count_of(const struct frame *frame, const struct source *source) {
-  struct located rest = located_source(frame, source), one;
+  struct located rest, one;
+  located_source(frame, source, &rest);
   int64_t n = 0, last_valued = 0;
   while (located_next(frame->run, &rest, &one)) {
     n++;
-    if (located_is_valued(frame->run, one))
+    if (located_is_valued(frame->run, &one))
       last_valued = n;
   }
   return last_valued;
@@ -245,9 +253,7 @@ bool expression_holds(const struct frame *frame, uint32_t condition) {
   case EXPRESSION_STARTS:
     return str_starts_with(peek(frame, e->child), e->text);
   case EXPRESSION_LENGTH:
-    return compares(
-        e->compare,
-        order_of((int64_t)located_text(frame->run, one_source(frame, &e->source)).n, e->number));
+    return compares(e->compare, order_of((int64_t)source_text(frame, &e->source).n, e->number));
   case EXPRESSION_COUNT:
     return compares(e->compare, order_of(count_of(frame, &e->source), e->number));
   case EXPRESSION_MADE_NAME:

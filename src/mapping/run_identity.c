@@ -174,15 +174,20 @@ static struct str identity_of_further(struct run *run, const struct map *known,
                       first->namesakes_n + 1);
 }
 
+/* By which it is known: its identity is that of its first identifier, where it has one. */
+static struct str known_by(struct run *run, struct resource *resource, size_t identifier) {
+  return identifier ? identifier_identity(run, resource, &resource->identifiers[identifier])
+                    : resource->identity;
+}
+
 static struct resource *same_known(struct run *run, const struct map *known,
                                    struct resource *resource) {
   for (size_t i = 0; i < resource->identifiers_n; i++) {
-    struct resource *same =
-        map_get(known, identifier_identity(run, resource, &resource->identifiers[i]));
+    struct resource *same = map_get(known, known_by(run, resource, i));
     if (same)
       return same;
   }
-  return map_get(known, resource->identity);
+  return resource->identifiers_n ? NULL : map_get(known, resource->identity);
 }
 
 static void become_one(struct run *run, struct resource *into, struct resource *from) {
@@ -200,14 +205,23 @@ static void become_one(struct run *run, struct resource *into, struct resource *
 
 static int remember(struct run *run, struct map *known, struct resource *resource,
                     struct resource *as, struct err *reterr) {
-  if (!map_get(known, resource->identity) && map_set(known, resource->identity, as) < 0)
+  if (!resource->identifiers_n && !map_get(known, resource->identity) &&
+      map_set(known, resource->identity, as) < 0)
     return err_no_memory(reterr);
   for (size_t i = 0; i < resource->identifiers_n; i++) {
-    struct str key = identifier_identity(run, resource, &resource->identifiers[i]);
+    struct str key = known_by(run, resource, i);
     if (!map_get(known, key) && map_set(known, key, as) < 0)
       return err_no_memory(reterr);
   }
   return 0;
+}
+
+static struct str urn_of(struct run *run, const char *uuid) {
+  struct buf buf;
+  buf_init_arena(&buf, run->arena, sizeof "urn:uuid:" + ID_UUID_BYTES);
+  buf_add_z(&buf, "urn:uuid:");
+  buf_add_z(&buf, uuid);
+  return buf_str(&buf);
 }
 
 int run_resolve_identity(struct run *run, struct err *reterr) {
@@ -237,7 +251,7 @@ int run_resolve_identity(struct run *run, struct err *reterr) {
     }
     char uuid[ID_UUID_BYTES];
     id_uuid_of(&resource->identity, 1, uuid);
-    resource->full_url = arena_printf(run->arena, "urn:uuid:%s", uuid);
+    resource->full_url = urn_of(run, uuid);
   }
   return result;
 }

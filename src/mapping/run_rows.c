@@ -56,33 +56,39 @@ static void give_up(struct target *target) {
 /* ---- notes ---- */
 
 /* Components of a source with a value that neither the map nor the rows below take. */
-static void note_components(const struct frame *frame, const struct row *row, struct located l) {
+static void note_components(const struct frame *frame, const struct row *row,
+                            const struct located *l) {
   struct run *run = frame->run;
   bool is_dot = !row->source.segment && !row->source.component;
-  if (!row->components || is_dot || l.place.subcomponent) /* "." is noted where it was taken */
+  if (!row->components || is_dot || l->place.subcomponent) /* "." is noted where it was taken */
     return;
-  char delimiter = l.place.component ? run->message->delimiters.subcomponent
-                                     : run->message->delimiters.component;
+  if (!(l->signs & (l->place.component ? SIGN_SUBCOMPONENT : SIGN_COMPONENT)) &&
+      row->components & UINT64_C(1) << 1)
+    return; /* the one part is taken */
+  char delimiter = l->place.component ? run->message->delimiters.subcomponent
+                                      : run->message->delimiters.component;
   if (!delimiter)
     return;
-  struct str rest = l.raw, part;
+  struct str rest = l->raw, part;
   for (unsigned n = 1; n < 64 && str_split(&rest, delimiter, &part); n++) {
     if (str_is_empty(part) || row->components & UINT64_C(1) << n)
       continue;
-    struct located one = located_part(run, l, n);
-    if (located_is_valued(run, one))
+    struct located one = *l;
+    located_part(run, &one, n);
+    if (located_is_valued(run, &one))
       run_note(run, ERR_NOT_SUPPORTED, one.place, "has a value and no mapping");
   }
 }
 
 /* A primitive took the first part; are there others? */
-static void note_rest(const struct frame *frame, struct located whole, struct located leaf) {
-  if (whole.raw.n == leaf.raw.n)
+static void note_rest(const struct frame *frame, const struct located *whole,
+                      const struct located *leaf) {
+  if (whole->raw.n == leaf->raw.n)
     return;
-  struct located rest = whole;
-  rest.raw = str_slice(whole.raw, leaf.raw.n, SIZE_MAX);
-  if (located_is_valued(frame->run, rest))
-    run_note(frame->run, ERR_NOT_SUPPORTED, whole.place,
+  struct located rest = *whole;
+  rest.raw = str_slice(whole->raw, leaf->raw.n, SIZE_MAX);
+  if (located_is_valued(frame->run, &rest))
+    run_note(frame->run, ERR_NOT_SUPPORTED, whole->place,
              "only the first part is mapped, but others have a value");
 }
 
@@ -211,18 +217,19 @@ static bool may_be_told(struct str code) {
   return code.n <= CODE_BYTES_MAX;
 }
 
-static enum lookup look_up(const struct frame *frame, const struct row *row, struct located leaf,
-                           struct str text, struct table_entry *ret_entry) {
+static enum lookup look_up(const struct frame *frame, const struct row *row,
+                           const struct located *leaf, struct str text,
+                           struct table_entry *ret_entry) {
   const struct program_table *table = &frame->run->maps->tables.p[row->table];
   text = str_trim(text);
   if (str_is_empty(text))
     return LOOKUP_NONE;
   enum lookup answer = table_lookup(frame->run->arena, table, frame->run->maps, text, ret_entry);
   if (answer == LOOKUP_UNKNOWN && may_be_told(text))
-    run_note(frame->run, ERR_CODE_INVALID, leaf.place, "the code '%.*s' is not in table %.*s",
+    run_note(frame->run, ERR_CODE_INVALID, leaf->place, "the code '%.*s' is not in table %.*s",
              STR_ARG(text), STR_ARG(table->name));
   else if (answer == LOOKUP_UNKNOWN)
-    run_note(frame->run, ERR_CODE_INVALID, leaf.place, "the text here is no code of table %.*s",
+    run_note(frame->run, ERR_CODE_INVALID, leaf->place, "the text here is no code of table %.*s",
              STR_ARG(table->name));
   return answer;
 }
@@ -235,11 +242,12 @@ static bool table_keeps(const struct frame *frame, const struct row *row,
 
 /* `via TABLE` onto a Coding or CodeableConcept, after its map ran. */
 static bool set_coded(const struct frame *frame, const struct row *row, uint32_t index,
-                      struct node *node, struct located l) {
-  struct located leaf = located_leaf(frame->run, l);
-  struct str text = located_text(frame->run, leaf);
+                      struct node *node, const struct located *l) {
+  struct located leaf = *l;
+  located_leaf(frame->run, &leaf);
+  struct str text = located_text(frame->run, &leaf);
   struct table_entry entry = {0};
-  if (look_up(frame, row, leaf, text, &entry) != LOOKUP_FOUND ||
+  if (look_up(frame, row, &leaf, text, &entry) != LOOKUP_FOUND ||
       (row->map && table_keeps(frame, row, &entry, text)))
     return false;
   struct node *coding = first_coding(frame, node);
@@ -254,18 +262,19 @@ static bool set_coded(const struct frame *frame, const struct row *row, uint32_t
 }
 
 static bool set_primitive(const struct frame *frame, const struct row *row, uint32_t index,
-                          struct node *node, struct located l) {
-  struct located leaf = located_leaf(frame->run, l);
-  struct str text = located_text(frame->run, leaf);
+                          struct node *node, const struct located *l) {
+  struct located leaf = *l;
+  located_leaf(frame->run, &leaf);
+  struct str text = located_text(frame->run, &leaf);
   if (row->table) {
     struct table_entry entry = {0};
-    if (look_up(frame, row, leaf, text, &entry) != LOOKUP_FOUND)
+    if (look_up(frame, row, &leaf, text, &entry) != LOOKUP_FOUND)
       return false;
     text = entry.code;
   }
   bool is_set = set_text(frame, node, row->path.primitive, text, leaf.place, index);
   if (is_set)
-    note_rest(frame, l, leaf);
+    note_rest(frame, l, &leaf);
   return is_set;
 }
 
@@ -293,7 +302,7 @@ static void drop_resources(struct run *run, size_t since) {
 
 /* A resource of its own for `l`; NULL when nothing came of it. */
 static struct resource *make_resource(const struct frame *frame, const struct row *row,
-                                      uint32_t index, struct located l) {
+                                      uint32_t index, const struct located *l) {
   struct run *run = frame->run;
   size_t since = run->resources.n;
   const struct program_map *map = &run->maps->maps.p[row->map];
@@ -301,7 +310,7 @@ static struct resource *make_resource(const struct frame *frame, const struct ro
   if (!resource)
     return NULL;
   struct frame below = {.run = run,
-                        .dot = l,
+                        .dot = *l,
                         .node = resource->root,
                         .resource = resource,
                         .parent = frame->resource,
@@ -337,14 +346,14 @@ static bool is_reference_to_resource(const struct frame *frame, const struct row
 
 /* Fills the element that a row made for one repetition. */
 static void fill(const struct frame *frame, const struct row *row, uint32_t index,
-                 struct node *node, struct located l) {
+                 struct node *node, const struct located *l) {
   if (is_reference_to_resource(frame, row)) {
     struct resource *made = node->target ? NULL : make_resource(frame, row, index, l);
     if (made)
-      point_at(frame->run, node, made, l.place, index);
+      point_at(frame->run, node, made, l->place, index);
   } else if (row->map) {
     struct frame below = *frame;
-    below.dot = l;
+    below.dot = *l;
     below.parts = NULL;
     below.node = node;
     below.depth++;
@@ -358,7 +367,7 @@ static void fill(const struct frame *frame, const struct row *row, uint32_t inde
   }
   if (row->end > index + 1) {
     struct frame below = *frame;
-    below.dot = l;
+    below.dot = *l;
     below.parts = NULL;
     below.node = node;
     below.depth++;
@@ -372,13 +381,13 @@ static bool is_set_by(const struct node *node, uint32_t row) {
 
 /* One repetition of the source of a `->` row. True when something was made. */
 static bool copy_one(const struct frame *frame, const struct row *row, uint32_t index,
-                     struct located l, bool again) {
+                     const struct located *l, bool again) {
   struct target target = reach(frame, frame->node, &row->path, again);
   /* By an earlier segment of this kind? Maps of data types may well be tried one after the other.
    */
   if (target.node && row->source.segment && is_set_by(target.node, index)) {
     if (!row->path.has_list) {
-      run_note(frame->run, ERR_NOT_SUPPORTED, l.place, "only the first is mapped");
+      run_note(frame->run, ERR_NOT_SUPPORTED, l->place, "only the first is mapped");
       return false;
     }
     target = reach(frame, frame->node, &row->path, true);
@@ -396,40 +405,39 @@ static bool copy_one(const struct frame *frame, const struct row *row, uint32_t 
 }
 
 /* The parts of a field source below its repetitions. */
-static struct located row_part(const struct frame *frame, const struct row *row, struct located l) {
+static void take_row_part(const struct frame *frame, const struct row *row, struct located *l) {
   if (!row->source.segment)
-    return l;
+    return;
   if (row->source.component)
-    l = located_part(frame->run, l, row->source.component);
+    located_part(frame->run, l, row->source.component);
   if (row->source.subcomponent)
-    l = located_part(frame->run, l, row->source.subcomponent);
-  return l;
+    located_part(frame->run, l, row->source.subcomponent);
 }
 
 static void copy_row(const struct frame *frame, const struct row *row, uint32_t index) {
-  struct located field = located_source(frame, &row->source), rest, one;
-  if (field.place.segment == UINT32_MAX || !field.raw.n)
+  struct located rest, one;
+  located_source(frame, &row->source, &rest);
+  if (rest.place.segment == UINT32_MAX || !rest.raw.n)
     return;
-  take_field(frame, &row->source, field);
+  take_field(frame, &row->source, &rest);
   bool many = row->path.has_list, made = false;
-  rest = field;
   while (located_next(frame->run, &rest, &one)) {
     if (one.place.repetition > REPETITIONS_MAX) {
       run_note(frame->run, ERR_TOO_LONG, one.place, "further repetitions are left out");
       return;
     }
-    one = row_part(frame, row, one);
+    take_row_part(frame, row, &one);
     if (er7_is_null(one.raw)) {
       add_nulled(frame, row);
       continue;
     }
-    if (!located_is_valued(frame->run, one))
+    if (!located_is_valued(frame->run, &one))
       continue;
     if (made && !many) {
       run_note(frame->run, ERR_NOT_SUPPORTED, one.place, "only the first repetition is mapped");
       return;
     }
-    made |= copy_one(frame, row, index, one, made);
+    made |= copy_one(frame, row, index, &one, made);
   }
 }
 
@@ -472,14 +480,15 @@ void run_set(struct frame *frame, uint32_t row) {
 }
 
 static void make_row(const struct frame *frame, const struct row *row, uint32_t index) {
-  struct located field = located_source(frame, &row->source), rest = field, one;
-  if (field.place.segment == UINT32_MAX || !field.raw.n)
+  struct located rest, one;
+  located_source(frame, &row->source, &rest);
+  if (rest.place.segment == UINT32_MAX || !rest.raw.n)
     return;
-  take_field(frame, &row->source, field);
+  take_field(frame, &row->source, &rest);
   while (located_next(frame->run, &rest, &one) && one.place.repetition <= REPETITIONS_MAX) {
-    one = row_part(frame, row, one);
-    if (located_is_valued(frame->run, one) && make_resource(frame, row, index, one))
-      note_components(frame, row, one);
+    take_row_part(frame, row, &one);
+    if (located_is_valued(frame->run, &one) && make_resource(frame, row, index, &one))
+      note_components(frame, row, &one);
   }
 }
 
@@ -572,7 +581,7 @@ void run_map(struct frame *frame, uint32_t index) {
   struct parts parts;
   const struct parts *outer = frame->parts;
   if (!outer && frame->dot.place.field) {
-    located_cut(frame->run, frame->dot, &parts);
+    located_cut(frame->run, &frame->dot, &parts);
     frame->parts = &parts;
   }
   const struct program_map *map = chosen(frame, index);

@@ -36,20 +36,22 @@ int signs_read(struct run *run, struct err *reterr) {
   return 0;
 }
 
-struct located located_field(const struct run *run, uint32_t segment, unsigned field) {
-  struct located l = {.place = {.segment = segment, .field = (uint16_t)field}, .signs = SIGNS_ALL};
+void located_field(const struct run *run, uint32_t segment, unsigned field,
+                   struct located *ret_located) {
+  struct located *l = ret_located;
+  *l =
+      (struct located){.place = {.segment = segment, .field = (uint16_t)field}, .signs = SIGNS_ALL};
   if (field && segment < run->message->segments_n) {
     const struct er7_segment *s = &run->message->segments[segment];
     if (field <= s->fields_n) {
-      l.raw = run->message->fields_[s->first_field + field];
-      l.signs = run->signs[s->first_field + field];
+      l->raw = run->message->fields_[s->first_field + field];
+      l->signs = run->signs[s->first_field + field];
     }
   } else {
-    l.raw = er7_raw(run->message, l.place);
+    l->raw = er7_raw(run->message, l->place);
   }
-  if (is_delimiters(run, l.place))
-    l.place.repetition = l.place.component = l.place.subcomponent = 1;
-  return l;
+  if (is_delimiters(run, l->place))
+    l->place.repetition = l->place.component = l->place.subcomponent = 1;
 }
 
 /* The n-th (from 1) part of `s`; empty when there is none. A delimiter that isn't defined cuts
@@ -68,25 +70,20 @@ static struct str part_of(struct str s, char delimiter, unsigned n) {
   }
 }
 
-struct located located_part(const struct run *run, struct located whole, unsigned n) {
+void located_part(const struct run *run, struct located *l, unsigned n) {
   const struct er7_delimiters *d = &run->message->delimiters;
-  struct located part = whole;
-  if (!part.place.component) {
-    part.place.component = (uint16_t)n;
-    if (whole.signs & SIGN_COMPONENT)
-      part.raw = part_of(whole.raw, d->component, n);
-    else if (n != 1)
-      part.raw = STR_NULL;
-  } else if (!part.place.subcomponent) {
-    part.place.subcomponent = (uint16_t)n;
-    if (whole.signs & SIGN_SUBCOMPONENT)
-      part.raw = part_of(whole.raw, d->subcomponent, n);
-    else if (n != 1)
-      part.raw = STR_NULL;
-  } else if (n != 1) {
-    part.raw = STR_NULL;
+  uint8_t sign = 0;
+  if (!l->place.component) {
+    l->place.component = (uint16_t)n;
+    sign = SIGN_COMPONENT;
+  } else if (!l->place.subcomponent) {
+    l->place.subcomponent = (uint16_t)n;
+    sign = SIGN_SUBCOMPONENT;
   }
-  return part;
+  if (l->signs & sign)
+    l->raw = part_of(l->raw, sign == SIGN_COMPONENT ? d->component : d->subcomponent, n);
+  else if (n != 1)
+    l->raw = STR_NULL;
 }
 
 bool located_next(const struct run *run, struct located *rest, struct located *ret_repetition) {
@@ -108,15 +105,15 @@ bool located_next(const struct run *run, struct located *rest, struct located *r
   return true;
 }
 
-static struct located repetition(const struct run *run, struct located field, unsigned n) {
-  struct located rest = field, one;
+static void take_repetition(const struct run *run, struct located *field, unsigned n) {
+  struct located rest = *field, one;
   for (unsigned i = 1; located_next(run, &rest, &one); i++)
-    if (i == n)
-      return one;
-  one = field;
-  one.place.repetition = (uint16_t)n;
-  one.raw = STR_NULL;
-  return one;
+    if (i == n) {
+      *field = one;
+      return;
+    }
+  field->place.repetition = (uint16_t)n;
+  field->raw = STR_NULL;
 }
 
 /* 0 when the text is not cut by anything any more. */
@@ -127,28 +124,28 @@ static uint8_t sign_below(const struct run *run, struct er7_place place) {
   return !place.subcomponent && d->subcomponent ? SIGN_SUBCOMPONENT : 0;
 }
 
-void located_cut(const struct run *run, struct located whole, struct parts *ret_parts) {
-  uint8_t delimiter = sign_below(run, whole.place), signs = 0;
+void located_cut(const struct run *run, const struct located *whole, struct parts *ret_parts) {
+  uint8_t delimiter = sign_below(run, whole->place), signs = 0;
   ret_parts->n = 0;
-  if (!(whole.signs & delimiter)) {
-    ret_parts->signs[0] = whole.signs;
-    ret_parts->part[ret_parts->n++] = whole.raw;
+  if (!(whole->signs & delimiter)) {
+    ret_parts->signs[0] = whole->signs;
+    ret_parts->part[ret_parts->n++] = whole->raw;
     return;
   }
   size_t from = 0;
-  for (size_t i = 0; i < whole.raw.n && ret_parts->n < PARTS_MAX; i++) {
-    uint8_t sign = run->sign_of[(unsigned char)whole.raw.p[i]];
+  for (size_t i = 0; i < whole->raw.n && ret_parts->n < PARTS_MAX; i++) {
+    uint8_t sign = run->sign_of[(unsigned char)whole->raw.p[i]];
     signs |= sign;
     if (!(sign & delimiter))
       continue;
     ret_parts->signs[ret_parts->n] = signs;
-    ret_parts->part[ret_parts->n++] = str_n(whole.raw.p + from, i - from);
+    ret_parts->part[ret_parts->n++] = str_n(whole->raw.p + from, i - from);
     from = i + 1;
     signs = 0;
   }
   if (ret_parts->n < PARTS_MAX) {
     ret_parts->signs[ret_parts->n] = signs;
-    ret_parts->part[ret_parts->n++] = str_n(whole.raw.p + from, whole.raw.n - from);
+    ret_parts->part[ret_parts->n++] = str_n(whole->raw.p + from, whole->raw.n - from);
   }
 }
 
@@ -165,79 +162,91 @@ bool source_is_absent(const struct frame *frame, const struct source *source) {
 }
 
 /* A component of "." that was cut already. */
-static struct located cut_part(const struct frame *frame, unsigned n) {
-  struct located l = frame->dot;
-  if (!l.place.component)
-    l.place.component = (uint16_t)n;
-  else if (!l.place.subcomponent)
-    l.place.subcomponent = (uint16_t)n;
+static void cut_part(const struct frame *frame, unsigned n, struct located *l) {
+  if (!l->place.component)
+    l->place.component = (uint16_t)n;
+  else if (!l->place.subcomponent)
+    l->place.subcomponent = (uint16_t)n;
   bool is_there = n <= frame->parts->n;
-  l.raw = is_there ? frame->parts->part[n - 1] : STR_NULL;
-  l.signs = is_there ? frame->parts->signs[n - 1] : 0;
-  return l;
+  l->raw = is_there ? frame->parts->part[n - 1] : STR_NULL;
+  l->signs = is_there ? frame->parts->signs[n - 1] : 0;
 }
 
-struct located located_source(const struct frame *frame, const struct source *source) {
+void located_source(const struct frame *frame, const struct source *source,
+                    struct located *ret_located) {
   struct run *run = frame->run;
-  struct located l = frame->dot;
   if (source->segment) {
     ssize_t segment = groups_nearest(run, frame->group, frame->dot.place.segment, source->segment);
-    if (segment < 0)
-      return (struct located){.place = PLACE_NONE, .signs = SIGNS_ALL};
-    l = located_field(run, (uint32_t)segment, source->field);
-    if (source->repetition && !l.place.repetition)
-      l = repetition(run, l, source->repetition);
-    return l; /* components are taken of each repetition: see row_part */
+    if (segment < 0) {
+      *ret_located = (struct located){.place = PLACE_NONE, .signs = SIGNS_ALL};
+      return;
+    }
+    located_field(run, (uint32_t)segment, source->field, ret_located);
+    if (source->repetition && !ret_located->place.repetition)
+      take_repetition(run, ret_located, source->repetition);
+    return; /* components are taken of each repetition: see row_part */
   }
-  if (source->component)
-    l = frame->parts && source->component <= PARTS_MAX ? cut_part(frame, source->component)
-                                                       : located_part(run, l, source->component);
+  *ret_located = frame->dot;
+  if (source->component && frame->parts && source->component <= PARTS_MAX)
+    cut_part(frame, source->component, ret_located);
+  else if (source->component)
+    located_part(run, ret_located, source->component);
   if (source->subcomponent)
-    l = located_part(run, l, source->subcomponent);
-  return l;
+    located_part(run, ret_located, source->subcomponent);
 }
 
-struct located located_leaf(const struct run *run, struct located l) {
-  if (!(l.signs & SIGNS_THAT_CUT) && l.raw.p) { /* the text itself is the leaf */
-    l.place.repetition = l.place.repetition ? l.place.repetition : (uint16_t)(l.taken_n + 1);
-    l.place.component = l.place.component ? l.place.component : 1;
-    l.place.subcomponent = l.place.subcomponent ? l.place.subcomponent : 1;
-    return l;
+void located_leaf(const struct run *run, struct located *l) {
+  if (!(l->signs & SIGNS_THAT_CUT) && l->raw.p) { /* the text itself is the leaf */
+    if (!l->place.repetition)
+      l->place.repetition = (uint16_t)(l->taken_n + 1);
+    l->place.component = l->place.component ? l->place.component : 1;
+    l->place.subcomponent = l->place.subcomponent ? l->place.subcomponent : 1;
+    return;
   }
-  struct located rest = l;
-  if (!l.place.repetition && !located_next(run, &rest, &l))
-    return l;
-  if (!l.place.component)
-    l = located_part(run, l, 1);
-  if (!l.place.subcomponent)
-    l = located_part(run, l, 1);
-  return l;
+  if (!l->place.repetition) {
+    struct located rest = *l;
+    if (!located_next(run, &rest, l))
+      return;
+  }
+  if (!l->place.component)
+    located_part(run, l, 1);
+  if (!l->place.subcomponent)
+    located_part(run, l, 1);
 }
 
-struct str located_text(const struct run *run, struct located l) {
-  l = located_leaf(run, l);
-  if (er7_is_null(l.raw))
+static struct str text_of_leaf(const struct run *run, const struct located *l) {
+  if (er7_is_null(l->raw))
     return STR_NULL;
-  return l.signs & SIGN_ESCAPE ? er7_unescape(run->arena, run->message, l.raw) : l.raw;
+  return l->signs & SIGN_ESCAPE ? er7_unescape(run->arena, run->message, l->raw) : l->raw;
 }
 
-bool located_is_valued(const struct run *run, struct located l) {
+struct str located_text(const struct run *run, const struct located *l) {
+  bool is_leaf = !(l->signs & SIGNS_THAT_CUT) ||
+                 (l->place.repetition && l->place.component && l->place.subcomponent);
+  if (is_leaf)
+    return text_of_leaf(run, l);
+  struct located leaf = *l;
+  located_leaf(run, &leaf);
+  return text_of_leaf(run, &leaf);
+}
+
+bool located_is_valued(const struct run *run, const struct located *l) {
   const struct er7_delimiters *d = &run->message->delimiters;
-  if (er7_is_null(l.raw))
+  if (er7_is_null(l->raw))
     return false;
-  if (!(l.signs & SIGNS_THAT_CUT))
-    return l.raw.n > 0;
-  for (size_t i = 0; i < l.raw.n; i++) {
-    char c = l.raw.p[i];
+  if (!(l->signs & SIGNS_THAT_CUT))
+    return l->raw.n > 0;
+  for (size_t i = 0; i < l->raw.n; i++) {
+    char c = l->raw.p[i];
     if ((c != d->component && c != d->repetition && c != d->subcomponent) ||
-        is_delimiters(run, l.place))
+        is_delimiters(run, l->place))
       return true;
   }
   return false;
 }
 
-void take_field(const struct frame *frame, const struct source *source, struct located l) {
-  if (!source->segment || l.place.segment == UINT32_MAX || source->field > 255)
+void take_field(const struct frame *frame, const struct source *source, const struct located *l) {
+  if (!source->segment || l->place.segment == UINT32_MAX || source->field > 255)
     return;
-  frame->run->taken[l.place.segment].bits[source->field / 64] |= UINT64_C(1) << source->field % 64;
+  frame->run->taken[l->place.segment].bits[source->field / 64] |= UINT64_C(1) << source->field % 64;
 }
