@@ -157,6 +157,13 @@ function Made({ resource, index, selection, hover, pick }: {
   );
 }
 
+/** Each note once, with how often it came: a field that every OBX has is one thing to tell. */
+function grouped(notes: string[]): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const note of notes) counts.set(note, (counts.get(note) ?? 0) + 1);
+  return [...counts];
+}
+
 function Facts({ message }: { message: MessageData }) {
   return (
     <header class="banner">
@@ -229,7 +236,9 @@ export function Message({ number }: { number: number }) {
       {message.notes && message.notes.length > 0 && (
         <section class="card">
           <h2>Not carried over</h2>
-          <ul class="notes">{message.notes.map((note) => <li key={note}>{note}</li>)}</ul>
+          <ul class="notes">
+            {grouped(message.notes).map(([note, n]) => <li key={note}>{note}{n > 1 && <span> ({n} times)</span>}</li>)}
+          </ul>
         </section>
       )}
       {message.reply && (
