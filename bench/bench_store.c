@@ -54,17 +54,13 @@ static struct str lookup(void *what, struct str reference) {
 static int load_resource(struct loaded *loaded, const struct yyjson_val *resource, struct map *ids,
                          struct store_write *write, struct err *reterr) {
   struct arena *arena = loaded->arena;
-  struct str type = json_get_text(resource, STR("resourceType")), body;
-  const struct yyjson_val *json;
+  struct str type = json_get_text(resource, STR("resourceType"));
   write->type = defs_type_by_name(type);
   write->id = json_get_text(resource, STR("id"));
-  int code = resource_rewrite_references(arena, resource, lookup, ids, &body, reterr);
+  resource_replace_references(resource, lookup, ids);
+  int code = resource_canonical(arena, resource, write->id, &write->body, reterr);
   if (code == 0)
-    code = json_parse(arena, body, NULL, &json, reterr);
-  if (code == 0)
-    code = resource_canonical(arena, json, write->id, &write->body, reterr);
-  if (code == 0)
-    code = search_values_extract(arena, json, &write->values, reterr);
+    code = search_values_extract(arena, resource, &write->values, reterr);
   loaded->values_n += write->values.n;
   return code;
 }

@@ -246,15 +246,10 @@ static int lay_over(struct preparation *p, size_t index, struct err *reterr) {
   const struct mapping_resource *mapped = &p->mapped.resources[index];
   struct draft *draft = &p->drafts.p[p->draft_of[index]];
   struct str text;
-  int code =
-      resource_rewrite_references(p->arena, mapped->json, lookup_reference, p, &text, reterr);
+  const struct yyjson_val *said = mapped->json, *whole = said, *known = draft->json;
+  resource_replace_references(whole, lookup_reference, p);
+  int code = drop_foreign(p, index, &said, reterr);
   if (code < 0)
-    return code;
-  const struct yyjson_val *said, *whole, *known = draft->json;
-  if ((code = parse_into(p->arena, text, &whole, reterr)) < 0)
-    return code;
-  said = whole;
-  if ((code = drop_foreign(p, index, &said, reterr)) < 0)
     return code;
   if (!known && draft->answer.exists && mapped->merge == MAPPING_MERGE)
     if ((code = parse_into(p->arena, draft->answer.body, &known, reterr)) < 0)

@@ -77,7 +77,7 @@ void json_write_string(struct buf *buf, struct str s);
 
 /*
  * Puts another text (borrowed) in place of a string's. The one exception to "immutable": only for
- * whoever parsed the tree, before anybody else sees it. Saves writing and parsing again where only
+ * whoever made the tree, before anybody else sees it. Saves writing and parsing again where only
  * references change.
  */
 void json_replace_text(const struct yyjson_val *string, struct str text);

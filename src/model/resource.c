@@ -128,49 +128,22 @@ void resource_write(struct buf *buf, struct str body, uint32_t version, int64_t 
 
 /* ---- References ------------------------------------------------------------------------------ */
 
-struct rewriter {
-  struct buf *buf;
-  struct str (*lookup)(void *what, struct str reference);
-  void *what;
-};
-
 /* In R4 a member `reference` that is a string is a Reference.reference or one of three uris
  * (Expression, Immunization.education, DetectedIssue), which a transaction rewrites as well;
- * elsewhere the name stands for an object. So no types are needed. Depth was checked when the value
- * was parsed. */
-static void rewrite_value(const struct rewriter *rewriter, const struct yyjson_val *v) {
-  struct buf *buf = rewriter->buf;
-  enum json_kind kind = json_kind(v);
-  if (kind != JSON_OBJECT && kind != JSON_ARRAY) {
-    json_write(buf, v);
-    return;
-  }
-  buf_add_char(buf, kind == JSON_OBJECT ? '{' : '[');
-  struct json_each each = json_each(v);
+ * elsewhere the name stands for an object. So no types are needed. The depth of a tree is limited
+ * when it is made. */
+void resource_replace_references(const struct yyjson_val *resource,
+                                 struct str (*lookup)(void *what, struct str reference),
+                                 void *what) {
+  struct json_each each = json_each(resource);
   while (json_next(&each)) {
-    if (each.index > 0)
-      buf_add_char(buf, ',');
-    if (kind == JSON_OBJECT) {
-      json_write_string(buf, each.name);
-      buf_add_char(buf, ':');
-    }
-    if (str_equal(each.name, STR("reference")) && json_kind(each.value) == JSON_STRING) {
-      struct str old = json_text(each.value);
-      struct str found = rewriter->lookup(rewriter->what, old);
-      json_write_string(buf, str_is_empty(found) ? old : found);
-    } else {
-      rewrite_value(rewriter, each.value);
+    enum json_kind kind = json_kind(each.value);
+    if (kind == JSON_OBJECT || kind == JSON_ARRAY) {
+      resource_replace_references(each.value, lookup, what);
+    } else if (kind == JSON_STRING && str_equal(each.name, STR("reference"))) {
+      struct str found = lookup(what, json_text(each.value));
+      if (!str_is_empty(found))
+        json_replace_text(each.value, found);
     }
   }
-  buf_add_char(buf, kind == JSON_OBJECT ? '}' : ']');
-}
-
-int resource_rewrite_references(struct arena *arena, const struct yyjson_val *resource,
-                                struct str (*lookup)(void *what, struct str reference), void *what,
-                                struct str *ret_body, struct err *reterr) {
-  struct buf buf;
-  buf_init_arena(&buf, arena, BODY_MAX_BYTES);
-  struct rewriter rewriter = {.buf = &buf, .lookup = lookup, .what = what};
-  rewrite_value(&rewriter, resource);
-  return finish(&buf, ret_body, reterr);
 }

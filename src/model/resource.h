@@ -20,10 +20,10 @@ int resource_canonical(struct arena *arena, const struct yyjson_val *resource, s
 /* Appends the canonical `body` with meta.versionId and meta.lastUpdated put in. */
 void resource_write(struct buf *buf, struct str body, uint32_t version, int64_t updated_us);
 
-/* Rewrites every Reference.reference (and Bundle-internal uri in `_only_references`) for which
- * `lookup` knows a new value. The result is canonical if the input was. */
-int resource_rewrite_references(struct arena *arena, const struct yyjson_val *resource,
-                                struct str (*lookup)(void *what, struct str reference), void *what,
-                                struct str *ret_body, struct err *reterr) MUST_CHECK;
+/* Puts what `lookup` knows (empty: nothing) in place of every Reference.reference. In place: only
+ * for whoever made the tree, before anybody else sees it; what `lookup` gives is borrowed. */
+void resource_replace_references(const struct yyjson_val *resource,
+                                 struct str (*lookup)(void *what, struct str reference),
+                                 void *what);
 
 #endif
