@@ -35,7 +35,7 @@ static void what_is_said_replaces_and_the_rest_stays_in_its_place(void **state) 
             "{" P ",\"gender\":\"male\",\"name\":[{\"family\":\"A\"}],\"birthDate\":\"1980\"}",
             "{" S ",\"active\":true,\"name\":[{\"family\":\"B\"},{\"family\":\"C\"}]}", NULL),
       "{" P ",\"gender\":\"male\",\"name\":[{\"family\":\"B\"},{\"family\":\"C\"}],\"birthDate\":"
-            "\"1980\",\"active\":true}");
+      "\"1980\",\"active\":true}");
 }
 
 static void a_choice_replaces_its_other_type_and_takes_its_siblings(void **state) {
@@ -65,12 +65,12 @@ static void identifiers_unite_by_system_and_value(void **state) {
   (void)state;
   assert_str(merge("Patient",
                    "{" P ",\"identifier\":[{\"system\":\"a\",\"value\":\"1\"},{\"system\":\"b\","
-                         "\"value\":\"1\"}]}",
+                   "\"value\":\"1\"}]}",
                    "{" S ",\"identifier\":[{\"system\":\"b\",\"value\":\"1\",\"use\":\"old\"},{"
-                         "\"system\":\"c\",\"value\":\"1\"}]}",
+                   "\"system\":\"c\",\"value\":\"1\"}]}",
                    NULL),
              "{" P ",\"identifier\":[{\"system\":\"a\",\"value\":\"1\"},{\"system\":\"b\","
-                   "\"value\":\"1\",\"use\":\"old\"},"
+             "\"value\":\"1\",\"use\":\"old\"},"
              "{\"system\":\"c\",\"value\":\"1\"}]}");
 }
 
@@ -78,9 +78,9 @@ static void identifiers_unite_by_system_and_value(void **state) {
 static void extensions_of_one_url_are_replaced_together(void **state) {
   (void)state;
   const char *known = "{" P ",\"extension\":[{\"url\":\"r\",\"valueString\":\"1\"},{\"url\":\"q\","
-                            "\"valueString\":\"k\"},{\"url\":\"r\",\"valueString\":\"2\"}]}";
+                      "\"valueString\":\"k\"},{\"url\":\"r\",\"valueString\":\"2\"}]}";
   const char *said = "{" S ",\"extension\":[{\"url\":\"r\",\"valueString\":\"3\"},{\"url\":\"r\","
-                           "\"valueString\":\"4\"}]}";
+                     "\"valueString\":\"4\"}]}";
   assert_str(
       merge("Patient", known, said, NULL),
       "{" P
@@ -108,15 +108,15 @@ static void a_merged_patient_hands_its_identifiers_over(void **state) {
       parse(STR("{" P ",\"identifier\":[{\"system\":\"a\",\"value\":\"1\"}]}"));
   const struct yyjson_val *from =
       parse(STR("{" P ",\"active\":true,\"identifier\":[{\"system\":\"a\",\"value\":\"1\"},{"
-                      "\"system\":\"a\",\"value\":\"2\",\"use\":\"usual\"}]}"));
+                "\"system\":\"a\",\"value\":\"2\",\"use\":\"usual\"}]}"));
   assert_int_equal(merge_move_identifiers(test_arena, into, from, &result, &err), 0);
   assert_str(result, "{" P ",\"identifier\":[{\"system\":\"a\",\"value\":\"1\"},{\"use\":\"old\","
-                           "\"system\":\"a\",\"value\":\"2\"}]}");
+                     "\"system\":\"a\",\"value\":\"2\"}]}");
   assert_int_equal(merge_patient_link(test_arena, from, STR("Patient/9"), STR("replaced-by"), true,
                                       &result, &err),
                    0);
   assert_str(result, "{" P ",\"active\":false,\"link\":[{\"other\":{\"reference\":\"Patient/"
-                           "9\"},\"type\":\"replaced-by\"}]}");
+                     "9\"},\"type\":\"replaced-by\"}]}");
   struct str again;
   assert_int_equal(merge_patient_link(test_arena, parse(result), STR("Patient/9"),
                                       STR("replaced-by"), true, &again, &err),

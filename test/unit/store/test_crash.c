@@ -110,7 +110,8 @@ static void store_keeps_what_it_acknowledged(void **state) {
       _exit(3);
     }
     close(ends[1]);
-    /* On a slow machine the store takes long to open: most rounds wait until it has acknowledged. */
+    /* On a slow machine the store takes long to open: most rounds wait until it has acknowledged.
+     */
     struct pollfd pollfd = {.fd = ends[0], .events = POLLIN};
     if (round % 4 != 0)
       (void)poll(&pollfd, 1, 20000);
