@@ -6,7 +6,8 @@ import { link, replaceParameters } from "./router";
 import { Empty, Failure, LinkList, Skeleton, useLoad, useSettled } from "./ui";
 
 function Row({ person }: { person: PersonRow }) {
-  const shown = (person.identifiers ?? []).slice(0, 3);
+  const current = (person.identifiers ?? []).filter((i) => i.use !== "old");
+  const shown = current.slice(0, 3);
   return (
     <li>
       <a class="row person-row" href={link.person(person.id)}>
@@ -23,7 +24,7 @@ function Row({ person }: { person: PersonRow }) {
           {shown.map((i) => (
             <span class="id" key={(i.system ?? "") + i.value} title={i.system}><span class="quiet">{shortSystem(i.system) || i.type}</span> {i.value}</span>
           ))}
-          {(person.identifiers?.length ?? 0) > shown.length && <span class="quiet">+{person.identifiers!.length - shown.length}</span>}
+          {current.length > shown.length && <span class="quiet">+{current.length - shown.length}</span>}
         </span>
         <span class="when quiet">{ago(person.lastUpdated)}</span>
       </a>
