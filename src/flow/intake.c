@@ -17,7 +17,7 @@
 #define ATTEMPTS_MAX 50
 #define REPLY_MAX_BYTES ((size_t)16 << 20)
 #define WORKERS_MAX 64
-#define SCRATCH_MAX_BYTES ((size_t)512 << 20)
+#define ATTEMPT_MAX_BYTES ((size_t)512 << 20)
 
 /*
  * One frame on its way. It holds one message or a batch of several; these are committed one after
@@ -31,11 +31,10 @@ struct job {
   const struct str *texts; /* of the single messages, UTF-8 */
   size_t texts_n, at;
   unsigned attempts;
-  struct arena *scratch; /* of the message at hand: its tree, and what the maps made of it */
-  struct arena *attempt; /* of this attempt to store it: the commit's */
+  struct arena *attempt; /* of this attempt at the message at hand: its tree, what the maps made of
+                            it, the commit */
   struct er7_message tree;
   struct mapping_result mapped;
-  bool is_mapped;
   struct buf reply; /* on the frame's arena */
   struct store_commit commit;
   struct store_message row;
@@ -108,7 +107,7 @@ static void learn_lane(struct job *job) {
 
 /* Where there is no memory for an attempt, its refusal is on the message's own arena. */
 static struct arena *arena_of(struct job *job) {
-  return job->scratch ? job->scratch : job->message->arena;
+  return job->attempt ? job->attempt : job->message->arena;
 }
 
 static struct str make_ack(struct job *job, const struct er7_message *message, enum ack_code code,
@@ -156,17 +155,10 @@ static void end_attempt(struct job *job) {
   job->attempt = NULL;
 }
 
-static void end_message(struct job *job) {
-  end_attempt(job);
-  arena_free(job->scratch);
-  job->scratch = NULL;
-  job->is_mapped = false;
-}
-
 /* The reply to one message is known: on to the next of the batch, or all are answered. */
 static void answered(struct job *job, struct str ack) {
   buf_add(&job->reply, ack);
-  end_message(job);
+  end_attempt(job);
   leave_lane(job);
   job->attempts = 0;
   if (++job->at < job->texts_n)
@@ -227,7 +219,7 @@ static int check_header(const struct er7_header *header, struct err *reterr) {
 
 static void fill_row(struct job *job, const struct er7_message *message,
                      const struct er7_header *header) {
-  struct arena *arena = job->scratch;
+  struct arena *arena = job->attempt;
   struct store_message *row = &job->row;
   row->sender = arena_printf(arena, "%.*s|%.*s", STR_ARG(header->sending_application),
                              STR_ARG(header->sending_facility));
@@ -245,7 +237,7 @@ static void fill_row(struct job *job, const struct er7_message *message,
 
 static void commit_refusal(struct job *job, const struct er7_message *message,
                            const struct err *err) {
-  struct arena *arena = job->scratch;
+  struct arena *arena = job->attempt;
   enum ack_code code = ack_code_of(err->code);
   job->row.status = code == ACK_REJECT ? STORE_MESSAGE_REJECTED : STORE_MESSAGE_ERROR;
   job->row.reason = arena_printf(arena, "%s%s%s", err->where, err->where[0] ? ": " : "", err->text);
@@ -280,23 +272,22 @@ static void begin_commit(struct job *job) {
   job->audit = (struct store_audit){.action = STR("message"), .outcome = STR("0")};
 }
 
-/* Bytes -> tree -> resources, once per message: a second attempt to store it begins with these. */
+/* Bytes -> tree -> resources. A second attempt to store the message begins here: preparing puts
+ * references into the resources. */
 static int map_message(struct job *job, struct err *reterr) {
   struct er7_header header;
   er7_header(&job->tree, &header);
   fill_row(job, &job->tree, &header);
   int code = check_header(&header, reterr);
-  if (code < 0 || job->is_mapped)
+  if (code < 0)
     return code;
   struct mapping_options options = {
       .now_us = job->message->received_us,
       .time_zone_minutes = job->intake->options.time_zone_minutes,
       .source = job->row.sender,
   };
-  code = mapping_run(job->scratch, job->intake->options.maps, &job->tree, &options, &job->mapped,
+  return mapping_run(job->attempt, job->intake->options.maps, &job->tree, &options, &job->mapped,
                      reterr);
-  job->is_mapped = code == 0;
-  return code;
 }
 
 static int prepare(struct job *job, struct err *reterr) {
@@ -317,7 +308,7 @@ static int prepare(struct job *job, struct err *reterr) {
 static void run_message(struct job *job) {
   struct err err = {0};
   begin_commit(job);
-  if (!job->is_mapped && er7_parse(job->scratch, job->texts[job->at], NULL, &job->tree, &err) < 0) {
+  if (er7_parse(job->attempt, job->texts[job->at], NULL, &job->tree, &err) < 0) {
     commit_refusal(job, NULL, &err);
     return;
   }
@@ -371,7 +362,7 @@ static bool open_frame(struct job *job) {
   struct er7_message readable;
   struct er7_header header;
   struct err ignored;
-  bool is_readable = er7_parse(job->scratch, message->bytes, NULL, &readable, &ignored) == 0;
+  bool is_readable = er7_parse(job->attempt, message->bytes, NULL, &readable, &ignored) == 0;
   if (is_readable) {
     er7_header(&readable, &header);
     fill_row(job, &readable, &header);
@@ -381,10 +372,8 @@ static bool open_frame(struct job *job) {
 }
 
 static void run_job(struct job *job) {
-  if (!job->scratch)
-    job->scratch = arena_new(SCRATCH_MAX_BYTES);
-  job->attempt = arena_new(SCRATCH_MAX_BYTES);
-  if (!job->scratch || !job->attempt) {
+  job->attempt = arena_new(ATTEMPT_MAX_BYTES);
+  if (!job->attempt) {
     struct err err;
     err_no_memory(&err);
     answer_not_stored(job, &err);

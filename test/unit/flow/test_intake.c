@@ -272,8 +272,9 @@ static void many_feeds_that_announce_one_patient_make_one(void **state) {
   uint64_t before = count("Patient");
   for (int i = 0; i < N; i++) {
     snprintf(texts[i], sizeof texts[i],
-             MSH("A28", "R%d") "PID|1||2001^^^HIS^MR~N%d^^^FEED%d^PI||Same^Person||19900102|F\r", i,
-             i, i);
+             MSH("A01", "R%d") "PID|1||2001^^^HIS^MR~N%d^^^FEED%d^PI||Same^Person||19900102|F\r"
+                               "PV1|1|I|W2^%d^1||||||||||||||||V%d^^^HIS^VN\r",
+             i, i, i, i, i);
     list[i] = texts[i];
   }
   send_all(&waiting, list, N);
@@ -282,6 +283,15 @@ static void many_feeds_that_announce_one_patient_make_one(void **state) {
   assert_int_equal(count("Patient"), before + 1);
   struct store_resource resource;
   assert_int_equal(json_count(json_get(patient("2001", &resource), STR("identifier"))), N + 1);
+  /* However often a message was prepared, what it made refers to that patient. */
+  struct str subject = arena_printf(test_arena, "Patient/%.*s", STR_ARG(resource.id));
+  for (int i = 0; i < N; i++) {
+    char visit[8];
+    snprintf(visit, sizeof visit, "V%d", i);
+    const struct yyjson_val *json = find("Encounter", "HIS", visit, &resource);
+    assert_true(
+        str_equal(json_get_text(json_get(json, STR("subject")), STR("reference")), subject));
+  }
 }
 
 static const struct yyjson_val *read_reference(struct str reference) {
