@@ -262,6 +262,21 @@ class Bench:
             finally:
                 server.stop()
 
+    def measure_feed(self):
+        """The simulated hospital: messages of the usual size, of many patients."""
+        server = Server(self.program, os.path.join(self.folder, "feed.db"))
+        try:
+            text = output_of(self.program, "simulate", "--mllp", f"127.0.0.1:{server.mllp_port}", "--connections", "60", "--count", "12000",
+                             "--patients", "1200", "--quiet")
+            summary = text.strip().splitlines()[-1]
+            figures = get_json(server.http_port, "/api/figures")
+            rate = float(re.search(r"([\d.]+) messages/s", summary).group(1))
+            self.table.add("MLLP to durable ACK, mapped, simulated hospital of 1,200, 60 conns", rate, "messages/s", "fsync", self.limits["fsync"])
+            self.table.add("  resource versions made by it", figures["versions"] / figures["messages"] * rate, "versions/s")
+            print(f"  {summary}")
+        finally:
+            server.stop()
+
     def run(self):
         bundles = self.bundles()
         resources_file = os.path.join(self.folder, "resources.ndjson")
@@ -276,6 +291,7 @@ class Bench:
         self.measure_import()
         self.measure_reads(store)
         self.measure_mllp()
+        self.measure_feed()
 
 
 def machine():
