@@ -203,7 +203,7 @@ static bool says_identifier(const struct said *said, const struct yyjson_val *wa
   if (index < 0)
     return false;
   char element[40];
-  snprintf(element, sizeof element, "identifier[%zd]", index);
+  snprintf(element, sizeof element, "identifier[%zu]", (size_t)index);
   for (size_t i = 0; i < said->lineage.n; i++)
     if (str_starts_with(said->lineage.p[i].element, str_of(element)))
       return true;
