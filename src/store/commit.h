@@ -92,7 +92,7 @@ struct staged_lineage {
   struct str bytes;
 };
 struct staged_event {
-  int64_t seq, kind, rid, version, message;
+  int64_t seq, kind, rid, version, message, type;
 };
 struct staged_audit {
   int64_t seq;
@@ -136,6 +136,7 @@ struct group {
   VEC(struct staged_commit) commits;
   VEC(struct keys_word) words;
   int64_t *live_change;      /* by number of type */
+  int64_t *version_change;   /* by number of type */
   uint64_t versions_written; /* of sequence.versions, what the counter has */
   size_t rows_n;
 };

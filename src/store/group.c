@@ -25,8 +25,9 @@ int group_begin(struct group *group, struct sequence sequence, struct err *reter
   map_init(&fresh.identifiers, fresh.arena);
   map_init(&fresh.seen, fresh.arena);
   fresh.live_change = ARENA_ARRAY(fresh.arena, int64_t, fresh.schema->types_n);
+  fresh.version_change = ARENA_ARRAY(fresh.arena, int64_t, fresh.schema->types_n);
   *group = fresh;
-  return group->live_change ? 0 : err_no_memory(reterr);
+  return group->live_change && group->version_change ? 0 : err_no_memory(reterr);
 }
 
 static int keep_bytes(struct group *group, struct str bytes, struct str *ret_kept,
@@ -483,6 +484,7 @@ static int stage_change(struct group *group, const struct store_prepared *prepar
     return code;
   group->live_change[schema_type_number(group->schema, slot->type)] +=
       !write->is_delete - (slot->state == SCHEMA_LIVE);
+  group->version_change[schema_type_number(group->schema, slot->type)]++;
   slot->version++;
   slot->updated_us = group->sequence.time_us;
   slot->seq = group->sequence.seq;
@@ -521,8 +523,12 @@ static int note_change(struct group *group, const struct store_write *write,
   struct staged_event *event = VEC_PUSH(group->arena, &group->events);
   if (!event)
     return err_no_memory(reterr);
-  *event = (struct staged_event){(int64_t)group->sequence.seq, (int64_t)write->effect,
-                                 (int64_t)slot->rid, slot->version, message};
+  *event = (struct staged_event){(int64_t)group->sequence.seq,
+                                 (int64_t)write->effect,
+                                 (int64_t)slot->rid,
+                                 slot->version,
+                                 message,
+                                 schema_type_number(group->schema, slot->type)};
   return 0;
 }
 

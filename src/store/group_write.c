@@ -364,12 +364,12 @@ static int write_columns(struct group *group, struct err *reterr) {
                            lineage_columns, 4, group->lineages.n, reterr);
   const struct staged_event *events = group->events.p;
   const struct db_column event_columns[] = {
-      DB_COLUMN(DB_I64, events, seq), DB_COLUMN(DB_I64, events, kind),
-      DB_COLUMN(DB_I64, events, rid), DB_COLUMN(DB_I64, events, version),
-      DB_COLUMN(DB_I64, events, message)};
+      DB_COLUMN(DB_I64, events, seq),     DB_COLUMN(DB_I64, events, kind),
+      DB_COLUMN(DB_I64, events, rid),     DB_COLUMN(DB_I64, events, version),
+      DB_COLUMN(DB_I64, events, message), DB_COLUMN(DB_I64, events, type)};
   if (code == 0)
-    code = db_execute_rows(group->db, STR("INSERT INTO event VALUES(NULL,?,?,?,?,?)"),
-                           event_columns, 5, group->events.n, reterr);
+    code = db_execute_rows(group->db, STR("INSERT INTO event VALUES(NULL,?,?,?,?,?,?)"),
+                           event_columns, 6, group->events.n, reterr);
   return code;
 }
 
@@ -392,9 +392,13 @@ static int add_to_counter(struct group *group, enum schema_counter kind, size_t 
 
 static int write_counters(struct group *group, struct err *reterr) {
   int code = 0;
-  for (size_t i = 0; code == 0 && i < group->schema->types_n; i++)
+  for (size_t i = 0; code == 0 && i < group->schema->types_n; i++) {
     if (group->live_change[i] != 0)
       code = add_to_counter(group, SCHEMA_COUNTER_TYPE, i, group->live_change[i], reterr);
+    if (code == 0 && group->version_change[i] != 0)
+      code =
+          add_to_counter(group, SCHEMA_COUNTER_TYPE_VERSIONS, i, group->version_change[i], reterr);
+  }
   if (code == 0 && group->versions_written != group->sequence.versions)
     code = add_to_counter(group, SCHEMA_COUNTER_VERSIONS, 0,
                           (int64_t)(group->sequence.versions - group->versions_written), reterr);
@@ -411,6 +415,7 @@ static void forget_staged(struct group *group) {
   group->dirty.n = group->versions.n = group->messages.n = group->lineages.n = 0;
   group->events.n = group->audits.n = group->deliveries.n = group->commits.n = group->words.n = 0;
   memset(group->live_change, 0, group->schema->types_n * sizeof *group->live_change);
+  memset(group->version_change, 0, group->schema->types_n * sizeof *group->version_change);
   group->versions_written = group->sequence.versions;
 }
 

@@ -3,8 +3,10 @@
 #include "base/id.h"
 
 /*
- * The tables. What the columns mean for a search is in schema.h, the packed ones are in
- * docs/internals/storage.md. Columns that are read for every row stand before the long ones.
+ * The tables of version 1. What the columns mean for a search is in schema.h, the packed ones are
+ * in docs/internals/storage.md. Columns that are read for every row stand before the long ones.
+ * These statements don't change any more: a new file is made of them and of all upgrades, so that
+ * it has the same tables as an old one.
  */
 static const char TABLES[] =
     /* Facts of this file: "key" (16 bytes, of all hashes), "created" (microseconds, decimal). */
@@ -79,6 +81,43 @@ static const char TABLES[] =
     " content_type TEXT NOT NULL, body BLOB);"
     "CREATE INDEX delivery_waiting ON delivery(not_before) WHERE state=0;";
 
+/* What version 2 has more; each of these also fills what an old file can tell. */
+static const char *const FROM_1[] = {
+    /* The history of a type: the events of its resources. */
+    "ALTER TABLE event ADD COLUMN type INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE event SET type=coalesce((SELECT r.type FROM resource r WHERE r.rid=event.rid),0)"
+    " WHERE kind<>0;"
+    "CREATE INDEX event_type ON event(type) WHERE type>0;"
+    "INSERT INTO counter SELECT 3,type,count(*) FROM event WHERE type>0 GROUP BY type;",
+
+    NULL,
+};
+
+/* By the version that they lead on from, less 1. */
+static const char *const *const UPGRADES[SCHEMA_VERSION - 1] = {FROM_1};
+
+static int run_upgrades(struct db *db, uint32_t from_version, struct err *reterr) {
+  int code = 0;
+  for (uint32_t version = from_version; code == 0 && version < SCHEMA_VERSION; version++)
+    for (const char *const *sql = UPGRADES[version - 1]; code == 0 && *sql; sql++)
+      code = db_run(db, *sql, reterr);
+  if (code == 0)
+    code = db_set_identity(db, (struct db_identity){SCHEMA_APPLICATION, SCHEMA_VERSION}, reterr);
+  return code;
+}
+
+/* An old file becomes one of this version in one transaction: all of it or nothing. */
+static int upgrade_tables(struct db *db, uint32_t from_version, struct err *reterr) {
+  int code = db_begin_write(db, reterr);
+  if (code == 0)
+    code = run_upgrades(db, from_version, reterr);
+  if (code == 0)
+    code = db_commit(db, reterr);
+  if (code != 0)
+    db_rollback(db);
+  return code;
+}
+
 static int make_tables(struct db *db, struct err *reterr) {
   struct hash_key key = hash_key_random();
   struct db_statement *statement = NULL;
@@ -86,14 +125,14 @@ static int make_tables(struct db *db, struct err *reterr) {
   if (code == 0)
     code = db_run(db, TABLES, reterr);
   if (code == 0)
+    code = run_upgrades(db, 1, reterr);
+  if (code == 0)
     code = db_prepare(db, STR("INSERT INTO store VALUES('key',?)"), &statement, reterr);
   if (code == 0) {
     db_bind_bytes(statement, 1, str_n((const char *)&key, sizeof key));
     code = db_execute(statement, reterr);
     db_release(statement);
   }
-  if (code == 0)
-    code = db_set_identity(db, (struct db_identity){SCHEMA_APPLICATION, SCHEMA_VERSION}, reterr);
   if (code == 0)
     code = db_commit(db, reterr);
   if (code != 0)
@@ -263,6 +302,8 @@ int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema, s
   int code = db_identity(db, &identity, reterr);
   if (code == 0 && identity.version == 0)
     code = make_tables(db, reterr);
+  else if (code == 0 && identity.version < SCHEMA_VERSION)
+    code = upgrade_tables(db, identity.version, reterr);
   if (code == 0)
     code = read_key(db, &ret_schema->key, reterr);
   return code ? code : read_numbers(db, arena, true, ret_schema, reterr);
@@ -273,6 +314,10 @@ int schema_read(struct db *db, struct arena *arena, struct schema *ret_schema, s
   int code = db_identity(db, &identity, reterr);
   if (code == 0 && identity.version == 0)
     return err_set(reterr, ERR_STORE, "", "The file holds no store yet.");
+  if (code == 0 && identity.version < SCHEMA_VERSION)
+    return err_set(reterr, ERR_STORE, "",
+                   "The store was made by an older version of Callosum; `callosum serve` or"
+                   " `callosum import` upgrades it when it opens it for writing.");
   if (code == 0)
     code = read_key(db, &ret_schema->key, reterr);
   return code ? code : read_numbers(db, arena, false, ret_schema, reterr);

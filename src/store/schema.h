@@ -64,8 +64,12 @@
  * it. A composite with three components has a row per second component; the third is checked on the
  * body.
  *
- * counter(kind, number, n)    kind 1: live resources of type `number`; 2: all versions. Kinds from
- *     100 on are the search's.
+ * counter(kind, number, n)    kind 1: live resources of type `number`; 2: all versions; 3: versions
+ *     of type `number`. Kinds from 100 on are the search's.
+ * event(number PRIMARY KEY, seq, kind, rid, version, message, type)
+ *     One row per changed resource, in the order of the commits: the history of the system. `type`
+ *     is 0 where a message is meant (kind 0); index event_type(type) where type>0: the history of
+ *     one type, in the same order.
  * commit_log(seq PRIMARY KEY, time, principal); message(number PRIMARY KEY, ...); message_seen;
  * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see schema.c.
  *
@@ -83,10 +87,14 @@
 #include "store/db.h"
 
 #define SCHEMA_APPLICATION 0x436c7361u /* "Clsa" */
-#define SCHEMA_VERSION 1u
+#define SCHEMA_VERSION 2u
 
 enum schema_state { SCHEMA_ABSENT = 0, SCHEMA_LIVE = 1, SCHEMA_DELETED = 2 };
-enum schema_counter { SCHEMA_COUNTER_TYPE = 1, SCHEMA_COUNTER_VERSIONS = 2 };
+enum schema_counter {
+  SCHEMA_COUNTER_TYPE = 1,
+  SCHEMA_COUNTER_VERSIONS = 2,
+  SCHEMA_COUNTER_TYPE_VERSIONS = 3,
+};
 
 struct schema {
   struct hash_key key;
@@ -98,12 +106,13 @@ struct schema {
   size_t params_n;
 };
 
-/* Makes the tables of a new file, or checks those of an old one (ERR_STORE: foreign, newer), and
- * reads or completes the numbers. On the writer. */
+/* Makes the tables of a new file, or brings those of an old one up to this version (ERR_STORE:
+ * foreign, newer), and reads or completes the numbers. On the writer. */
 int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema,
                 struct err *reterr) MUST_CHECK;
 
-/* The same on a connection that may not write: what the file does not know has number 0. */
+/* The same on a connection that may not write: what the file does not know has number 0. ERR_STORE
+ * where the file is of an older version. */
 int schema_read(struct db *db, struct arena *arena, struct schema *ret_schema,
                 struct err *reterr) MUST_CHECK;
 
