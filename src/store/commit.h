@@ -139,6 +139,7 @@ struct group {
   int64_t *version_change;   /* by number of type */
   uint64_t versions_written; /* of sequence.versions, what the counter has */
   size_t rows_n;
+  bool has_written; /* something that has no place in the commit log */
 };
 
 #define WORDS_KNOWN 16384u

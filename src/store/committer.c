@@ -184,7 +184,7 @@ static int run_transaction(struct committer *committer, struct store_commit *com
     code = add_all(committer, commits, reterr);
   if (code == 0)
     code = group_write(group, reterr);
-  bool is_empty = code == 0 && group->sequence.seq == committer->durable.seq;
+  bool is_empty = code == 0 && group->sequence.seq == committer->durable.seq && !group->has_written;
   if (code == 0 && !is_empty)
     code = db_commit(committer->db, reterr);
   if (code == 0 && !is_empty) {

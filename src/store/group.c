@@ -2,6 +2,7 @@
 #include "store/commit.h"
 
 #include "base/clock.h"
+#include "store/job_write.h"
 #include "store/search.h"
 #include "store/store_internal.h"
 
@@ -410,6 +411,11 @@ static int check(struct group *group, struct store_commit *commit, bool *ret_is_
     if (code != 0)
       return code;
   }
+  for (size_t i = 0; i < commit->jobs_n; i++) {
+    int code = job_check(group->db, &commit->jobs[i], ret_is_refusal, reterr);
+    if (code != 0)
+      return code;
+  }
   for (size_t i = 0; i < commit->writes_n; i++) {
     int code = check_write(group, &commit->writes[i], &commit->prepared_->writes[i], ret_is_refusal,
                            reterr);
@@ -617,6 +623,12 @@ static int stage(struct group *group, struct store_commit *commit, int64_t now_u
       code = stage_message(group, commit, reterr);
     if (code != 0)
       return code;
+  }
+  for (size_t i = 0; i < commit->jobs_n; i++) {
+    int code = job_apply(group->db, group->codec, group->arena, &commit->jobs[i], reterr);
+    if (code != 0)
+      return code;
+    group->has_written = true;
   }
   commit->seq = group->sequence.seq;
   commit->time_us = group->sequence.time_us;

@@ -90,6 +90,14 @@ static const char *const FROM_1[] = {
     "CREATE INDEX event_type ON event(type) WHERE type>0;"
     "INSERT INTO counter SELECT 3,type,count(*) FROM event WHERE type>0 GROUP BY type;",
 
+    /* Background jobs (job.h): state is enum job_state; request and result are packed. A number is
+       never given again. */
+    "CREATE TABLE job(number INTEGER PRIMARY KEY AUTOINCREMENT, state INTEGER NOT NULL,"
+    " kind TEXT NOT NULL, owner TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL,"
+    " progress TEXT NOT NULL, request BLOB, result BLOB);"
+    "CREATE INDEX job_unfinished ON job(number) WHERE state<3;",
+
     NULL,
 };
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "store/committer.h"
+#include "store/job_write.h"
 #include "store/store_internal.h"
 
 #define READERS_DEFAULT 4
@@ -97,6 +98,8 @@ static int open_parts(struct store *store, struct err *reterr) {
   int code = db_open(&options, &store->writer, reterr);
   if (code == 0)
     code = schema_open(store->writer, store->arena, &store->schema, reterr);
+  if (code == 0)
+    code = job_requeue(store->writer, reterr);
   if (code == 0)
     code = body_codec_open(store->writer, false, &store->codec, reterr);
   if (code == 0)

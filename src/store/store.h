@@ -18,6 +18,7 @@
 #include "store/access.h"
 
 struct store;
+struct job_change; /* store/job.h */
 
 struct store_options {
   const char *path;  /* SQLite file; ":memory:" is refused (no durability) */
@@ -128,6 +129,9 @@ struct store_commit {
   size_t audits_n;
   const struct store_delivery *deliveries;
   size_t deliveries_n;
+  struct job_change
+      *jobs; /* changes of background jobs; alone they make no row in the commit log */
+  size_t jobs_n;
   /* Called once on the committer's thread (must be quick, must not call the store) when it is
    * durable, or has failed; the callee then owns the commit and its arena again. */
   void (*done)(struct store_commit *commit, void *what);

@@ -1,0 +1,272 @@
+#include "store/job_write.h"
+
+#include "base/clock.h"
+#include "store/store_internal.h"
+
+#define JOB_ARENA_MAX_BYTES ((size_t)1 << 30)
+
+static const struct str states[] = {
+    [JOB_WAITING] = STR("waiting"), [JOB_RUNNING] = STR("running"),     [JOB_DONE] = STR("done"),
+    [JOB_FAILED] = STR("failed"),   [JOB_CANCELLED] = STR("cancelled"),
+};
+
+struct str job_state_name(enum job_state state) {
+  return states[state];
+}
+
+#define IN(state) (1u << (state))
+#define UNFINISHED (IN(JOB_WAITING) | IN(JOB_RUNNING))
+
+static const struct {
+  unsigned from; /* states that it fits */
+  enum job_state to;
+} moves[] = {
+    [JOB_CLAIM] = {IN(JOB_WAITING), JOB_RUNNING}, [JOB_PROGRESS] = {IN(JOB_RUNNING), JOB_RUNNING},
+    [JOB_FINISH] = {IN(JOB_RUNNING), JOB_DONE},   [JOB_FAIL] = {UNFINISHED, JOB_FAILED},
+    [JOB_CANCEL] = {UNFINISHED, JOB_CANCELLED},   [JOB_DELETE] = {~0u, JOB_CANCELLED},
+};
+
+/* ---- Changes ---- */
+
+static bool has_number(const struct job_change *change) {
+  return change->verb != JOB_CREATE && change->verb != JOB_EXPIRE;
+}
+
+static int not_found(struct err *reterr) {
+  return err_set(reterr, ERR_NOT_FOUND, "", "There is no such job.");
+}
+
+int job_check(struct db *db, const struct job_change *change, bool *ret_is_refusal,
+              struct err *reterr) {
+  if (!has_number(change))
+    return 0;
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  int code = db_prepare(db, STR("SELECT state,owner FROM job WHERE number=?"), &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, (int64_t)change->number);
+  code = db_step(row, &has_row, reterr);
+  if (code == 0) {
+    bool is_theirs =
+        has_row && (str_is_empty(change->owner) || str_equal(change->owner, db_column_str(row, 1)));
+    int64_t state = has_row ? db_column_i64(row, 0) : 0;
+    if (!is_theirs)
+      code = not_found(reterr);
+    else if (state < JOB_WAITING || state > JOB_CANCELLED ||
+             !(moves[change->verb].from >> state & 1))
+      code = err_set(reterr, ERR_CONFLICT, "", "The job is %.*s.",
+                     STR_ARG(job_state_name(state < JOB_WAITING || state > JOB_CANCELLED
+                                                ? JOB_FAILED
+                                                : (enum job_state)state)));
+    *ret_is_refusal = code != 0;
+  }
+  db_release(row);
+  return code;
+}
+
+static struct str text_of(struct str text) {
+  return text.p ? text : STR("");
+}
+
+static int create(struct db *db, const struct body_codec *codec, struct arena *arena,
+                  struct job_change *change, struct err *reterr) {
+  struct str request;
+  struct db_statement *row = NULL;
+  int code = body_pack(codec, arena, BODY_OTHER, text_of(change->request), &request, reterr);
+  if (code == 0)
+    code =
+        db_prepare(db, STR("INSERT INTO job VALUES(NULL,?,?,?,?,?,0,0,?,?,?,NULL)"), &row, reterr);
+  if (code != 0)
+    return code;
+  int64_t now = clock_now_us();
+  db_bind_i64(row, 1, JOB_WAITING);
+  db_bind_text(row, 2, text_of(change->kind));
+  db_bind_text(row, 3, text_of(change->owner));
+  db_bind_i64(row, 4, now);
+  db_bind_i64(row, 5, now);
+  db_bind_i64(row, 6, (int64_t)change->total);
+  db_bind_text(row, 7, text_of(change->progress));
+  db_bind_bytes(row, 8, request);
+  code = db_execute(row, reterr);
+  db_release(row);
+  if (code != 0)
+    return code;
+  struct db_query query;
+  int64_t number = 0;
+  db_query_init(&query, arena);
+  db_query_add(&query, "SELECT max(number) FROM job");
+  code = db_query_number(db, &query, 0, &number, reterr);
+  change->number = (uint64_t)number;
+  return code;
+}
+
+static int progress(struct db *db, const struct job_change *change, struct err *reterr) {
+  struct db_statement *row = NULL;
+  int code = db_prepare(
+      db, STR("UPDATE job SET updated=?,done=?,total=?,progress=? WHERE number=?"), &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, clock_now_us());
+  db_bind_i64(row, 2, (int64_t)change->done);
+  db_bind_i64(row, 3, (int64_t)change->total);
+  db_bind_text(row, 4, text_of(change->progress));
+  db_bind_i64(row, 5, (int64_t)change->number);
+  code = db_execute(row, reterr);
+  db_release(row);
+  return code;
+}
+
+static int move(struct db *db, const struct body_codec *codec, struct arena *arena,
+                const struct job_change *change, struct err *reterr) {
+  bool has_result = change->verb == JOB_FINISH || change->verb == JOB_FAIL;
+  struct str result = STR_NULL;
+  struct db_statement *row = NULL;
+  int code = has_result
+                 ? body_pack(codec, arena, BODY_OTHER, text_of(change->result), &result, reterr)
+                 : 0;
+  if (code == 0)
+    code = db_prepare(db, STR("UPDATE job SET state=?,updated=?,expires=?,result=? WHERE number=?"),
+                      &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, moves[change->verb].to);
+  db_bind_i64(row, 2, clock_now_us());
+  db_bind_i64(row, 3, change->verb == JOB_CLAIM ? 0 : change->expires_us);
+  if (result.p)
+    db_bind_bytes(row, 4, result);
+  else
+    db_bind_null(row, 4);
+  db_bind_i64(row, 5, (int64_t)change->number);
+  code = db_execute(row, reterr);
+  db_release(row);
+  return code;
+}
+
+static int take_out(struct db *db, struct str sql, int64_t value, struct err *reterr) {
+  struct db_statement *row = NULL;
+  int code = db_prepare(db, sql, &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, value);
+  code = db_execute(row, reterr);
+  db_release(row);
+  return code;
+}
+
+int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena,
+              struct job_change *change, struct err *reterr) {
+  switch (change->verb) {
+  case JOB_CREATE:
+    return create(db, codec, arena, change, reterr);
+  case JOB_PROGRESS:
+    return progress(db, change, reterr);
+  case JOB_CLAIM:
+  case JOB_FINISH:
+  case JOB_FAIL:
+  case JOB_CANCEL:
+    return move(db, codec, arena, change, reterr);
+  case JOB_DELETE:
+    return take_out(db, STR("DELETE FROM job WHERE number=?"), (int64_t)change->number, reterr);
+  case JOB_EXPIRE:
+    return take_out(db, STR("DELETE FROM job WHERE expires>0 AND expires<?"), change->expires_us,
+                    reterr);
+  }
+  return err_set(reterr, ERR_INTERNAL, "", "There is no such change of a job.");
+}
+
+int job_requeue(struct db *db, struct err *reterr) {
+  int code = db_begin_write(db, reterr);
+  if (code == 0)
+    code = db_run(db, "UPDATE job SET state=1 WHERE state=2", reterr);
+  if (code == 0)
+    code = db_commit(db, reterr);
+  if (code != 0)
+    db_rollback(db);
+  return code;
+}
+
+int job_change(struct store *store, struct job_change *change, struct err *reterr) {
+  struct arena *arena = arena_new(JOB_ARENA_MAX_BYTES);
+  if (!arena)
+    return err_no_memory(reterr);
+  struct store_commit commit = {
+      .arena = arena, .principal = text_of(change->owner), .jobs = change, .jobs_n = 1};
+  int code = store_commit_wait(store, &commit, reterr);
+  arena_free(arena);
+  return code;
+}
+
+/* ---- Reading ---- */
+
+#define JOB_COLUMNS "number,state,kind,owner,created,updated,expires,done,total,progress,request"
+
+static int read_job(struct store_view *view, struct db_statement *row, struct arena *arena,
+                    struct job *job, struct err *reterr) {
+  *job = (struct job){.number = (uint64_t)db_column_i64(row, 0),
+                      .state = (enum job_state)db_column_i64(row, 1),
+                      .kind = arena_str(arena, db_column_str(row, 2)),
+                      .owner = arena_str(arena, db_column_str(row, 3)),
+                      .created_us = db_column_i64(row, 4),
+                      .updated_us = db_column_i64(row, 5),
+                      .expires_us = db_column_i64(row, 6),
+                      .done = (uint64_t)db_column_i64(row, 7),
+                      .total = (uint64_t)db_column_i64(row, 8),
+                      .progress = arena_str(arena, db_column_str(row, 9))};
+  if (!job->kind.p || !job->owner.p || !job->progress.p)
+    return err_no_memory(reterr);
+  if (job->state < JOB_WAITING || job->state > JOB_CANCELLED)
+    return err_set(reterr, ERR_STORE, "", "The store holds a job in a state that is unknown.");
+  return body_unpack(store_view_codec(view), arena, db_column_str(row, 10), &job->request, reterr);
+}
+
+int job_read(struct store_view *view, struct arena *arena, uint64_t number, struct str owner,
+             struct job *ret_job, struct err *reterr) {
+  struct db_statement *row = NULL;
+  struct job job;
+  bool has_row = false;
+  int code = db_prepare(store_view_db(view),
+                        STR("SELECT " JOB_COLUMNS ",result FROM job WHERE number=?"), &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, number <= INT64_MAX ? (int64_t)number : -1);
+  code = db_step(row, &has_row, reterr);
+  if (code == 0 && !has_row)
+    code = not_found(reterr);
+  if (code == 0)
+    code = read_job(view, row, arena, &job, reterr);
+  if (code == 0 && !db_column_is_null(row, 11))
+    code = body_unpack(store_view_codec(view), arena, db_column_str(row, 11), &job.result, reterr);
+  db_release(row);
+  if (code != 0)
+    return code;
+  bool has_expired = job.expires_us > 0 && job.expires_us < clock_now_us();
+  if (has_expired || (!str_is_empty(owner) && !str_equal(owner, job.owner)))
+    return not_found(reterr);
+  *ret_job = job;
+  return 0;
+}
+
+int job_unfinished(struct store_view *view, struct arena *arena, struct str kind,
+                   struct jobs *ret_jobs, struct err *reterr) {
+  struct db_statement *row = NULL;
+  VEC(struct job) jobs = {0};
+  bool has_row;
+  int code = db_prepare(store_view_db(view),
+                        STR("SELECT " JOB_COLUMNS " FROM job WHERE state<3 ORDER BY number"), &row,
+                        reterr);
+  if (code != 0)
+    return code;
+  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    if (!str_is_empty(kind) && !str_equal(kind, db_column_str(row, 2)))
+      continue;
+    struct job *job = VEC_PUSH(arena, &jobs);
+    code = job ? read_job(view, row, arena, job, reterr) : err_no_memory(reterr);
+    if (code != 0)
+      break;
+  }
+  db_release(row);
+  if (code == 0)
+    *ret_jobs = (struct jobs){jobs.p, jobs.n};
+  return code;
+}

@@ -1,0 +1,91 @@
+/*
+ * Background jobs that survive the process: what was asked, how far it is, what came of it.
+ *
+ *   WAITING -> RUNNING -> DONE | FAILED
+ *   WAITING, RUNNING -> CANCELLED
+ *
+ * Every change of a job is part of a commit (store_commit.jobs), alone or together with what the
+ * job did, so that its progress can't be ahead of its work. A change that does not fit the job's
+ * state refuses the commit: a runner whose job was cancelled learns it from its next progress. What
+ * was running when the process ended is WAITING again when the store is opened.
+ *
+ * Who runs jobs of a kind: asks for the unfinished ones at start, claims one, notes its progress,
+ * finishes it. A finished job is kept until it expires.
+ *
+ * Threads: any; the functions that take a store wait for their commit. Memory: results on the
+ * caller's arena.
+ */
+#ifndef STORE_JOB_H
+#define STORE_JOB_H
+
+#include "store/store.h"
+
+/* Kept in the files: never change a number. */
+enum job_state {
+  JOB_WAITING = 1,
+  JOB_RUNNING = 2,
+  JOB_DONE = 3,
+  JOB_FAILED = 4,
+  JOB_CANCELLED = 5
+};
+
+struct job {
+  uint64_t number;
+  struct str kind;  /* "reindex" */
+  struct str owner; /* principal that asked for it */
+  enum job_state state;
+  int64_t created_us, updated_us;
+  int64_t expires_us;   /* 0: not while it is unfinished */
+  uint64_t done, total; /* in units of the kind; total 0: not known */
+  struct str progress;  /* of the kind: where to go on */
+  struct str request;   /* of the kind: what is asked */
+  struct str result;    /* of the kind; of a failed one too */
+};
+struct jobs {
+  const struct job *p;
+  size_t n;
+};
+
+/* ---- Changes, as part of a commit ---- */
+
+enum job_verb {
+  JOB_CREATE,   /* kind, owner, request, total, progress; fills `number` */
+  JOB_CLAIM,    /* WAITING -> RUNNING */
+  JOB_PROGRESS, /* of a RUNNING one: done, total, progress */
+  JOB_FINISH,   /* RUNNING -> DONE: result, expires_us */
+  JOB_FAIL,     /* WAITING, RUNNING -> FAILED: result, expires_us */
+  JOB_CANCEL,   /* WAITING, RUNNING -> CANCELLED: expires_us */
+  JOB_DELETE,   /* in any state */
+  JOB_EXPIRE,   /* all that expired before expires_us; no number */
+};
+
+/* Refused: ERR_NOT_FOUND (not there, or another's), ERR_CONFLICT (in a state that does not fit). */
+struct job_change {
+  enum job_verb verb;
+  uint64_t number;
+  struct str kind, request;
+  struct str owner; /* JOB_CANCEL, JOB_DELETE: whose it must be; empty: anybody's */
+  uint64_t done, total;
+  struct str progress, result;
+  int64_t expires_us;
+};
+
+/* One change, durable when it returns. */
+int job_change(struct store *store, struct job_change *change, struct err *reterr) MUST_CHECK;
+
+/* ---- Reading ---- */
+
+/* ERR_NOT_FOUND where there is none, it has expired, or it is another's (`owner` empty: anybody's).
+ */
+int job_read(struct store_view *view, struct arena *arena, uint64_t number, struct str owner,
+             struct job *ret_job, struct err *reterr) MUST_CHECK;
+
+/* WAITING and RUNNING ones, oldest first; `kind` empty: of all kinds. Request and progress are
+ * filled, results are not. */
+int job_unfinished(struct store_view *view, struct arena *arena, struct str kind,
+                   struct jobs *ret_jobs, struct err *reterr) MUST_CHECK;
+
+/* "waiting", "running", "done", "failed", "cancelled" */
+struct str job_state_name(enum job_state state);
+
+#endif

@@ -1,0 +1,19 @@
+/* Changes of jobs inside a commit. Private to src/store. Threads: the committer's. */
+#ifndef STORE_JOB_WRITE_H
+#define STORE_JOB_WRITE_H
+
+#include "store/body.h"
+#include "store/job.h"
+
+/* Does the change fit? Reads only. A refusal (`*ret_is_refusal`) concerns this commit alone. */
+int job_check(struct db *db, const struct job_change *change, bool *ret_is_refusal,
+              struct err *reterr) MUST_CHECK;
+
+/* Makes a change that was checked. */
+int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena,
+              struct job_change *change, struct err *reterr) MUST_CHECK;
+
+/* What was running when the last process ended waits again. In a transaction of its own. */
+int job_requeue(struct db *db, struct err *reterr) MUST_CHECK;
+
+#endif
