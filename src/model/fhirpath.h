@@ -52,14 +52,52 @@ struct fhirpath_values {
   size_t n;
 };
 
-/* What resolve() may look at. May be NULL: resolve() then gives a typed stub for the reference's
- * type. */
+/*
+ * Who answers what the definitions alone can't. Each function returns 0 or an error, which ends the
+ * evaluation; `what` is handed back to it. Any may be NULL.
+ */
+struct fhirpath_terminology {
+  void *what;
+  /* Is the code in the value set ("url" or "url|version")? An empty system: in any of its systems.
+   * ERR_NOT_FOUND for a value set that isn't known. */
+  int (*member_of)(void *what, struct str value_set, struct str system, struct str code,
+                   bool *ret_is_member, struct err *reterr);
+  /* Is `b` the same as `a` or below it? ERR_NOT_FOUND for a system that isn't known. */
+  int (*subsumes)(void *what, struct str system, struct str a, struct str b, bool *ret_subsumes,
+                  struct err *reterr);
+};
+
+struct fhirpath_profiles {
+  void *what;
+  /* ERR_NOT_FOUND for a profile that isn't known. */
+  int (*conforms_to)(void *what, const struct yyjson_val *node, defs_type_id type,
+                     struct str profile, bool *ret_conforms, struct err *reterr);
+  /* Is the element in the slice of the profile? False also where there is no such slice. */
+  int (*is_in_slice)(void *what, const struct yyjson_val *node, defs_type_id type,
+                     struct str profile, struct str slice, bool *ret_is_in, struct err *reterr);
+};
+
+/* A variable of the caller: %name. */
+struct fhirpath_variable {
+  struct str name;
+  struct fhirpath_values values;
+};
+
+/* What an evaluation may know beside its input. */
 struct fhirpath_context {
   const struct yyjson_val *resource;      /* %resource */
   const struct yyjson_val *root_resource; /* %rootResource */
+  /* NULL: resolve() gives contained resources, and a typed stub for any other reference. */
   const struct yyjson_val *(*resolve)(void *what, struct str reference);
   void *what;
-  int64_t now_us;
+  const struct fhirpath_terminology *terminology; /* NULL: only enumerable required value sets */
+  const struct fhirpath_profiles *profiles;       /* NULL: only the types themselves */
+  const struct fhirpath_variable *variables;
+  size_t variables_n;
+  /* trace(): NULL: nothing is said. */
+  void (*trace)(void *trace_what, struct str name, struct fhirpath_values values);
+  void *trace_what;
+  int64_t now_us;     /* now(), today(); 0: the clock, read once */
   unsigned max_steps; /* 0: a default; over it ERR_TOO_COSTLY */
 };
 
