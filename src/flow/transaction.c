@@ -513,8 +513,10 @@ static int fill_body(struct preparation *p, struct transaction_entry *entry,
 static int write_entry(struct preparation *p, struct transaction_entry *entry, struct err *reterr) {
   entry->write = p->commit->writes_n++;
   struct store_write *write = &p->commit->writes[entry->write];
-  *write = (struct store_write){
-      .type = entry->type, .id = entry->id, .is_delete = entry->verb == TRANSACTION_DELETE};
+  *write = (struct store_write){.type = entry->type,
+                                .id = entry->id,
+                                .is_delete = entry->verb == TRANSACTION_DELETE,
+                                .is_put = entry->verb == TRANSACTION_UPDATE};
   int code = expect_of(p, entry, write, reterr);
   if (code == 0 && !write->is_delete)
     code = fill_body(p, entry, write, reterr);

@@ -126,26 +126,6 @@ static int read_prefer(struct rest_call *call, struct err *reterr) {
   return 0;
 }
 
-/* Splits the query; takes out what is about the form of the answer only. */
-static int read_query(struct rest_call *call, struct str *ret_format, struct err *reterr) {
-  struct search_pair *pairs = NULL;
-  size_t n = 0, kept = 0;
-  int code = transaction_search_pairs(call->arena, call->query, &pairs, &n, reterr);
-  if (code)
-    return code;
-  for (size_t i = 0; i < n; i++) {
-    if (str_is(pairs[i].name, "_format"))
-      *ret_format = pairs[i].value;
-    else if (str_is(pairs[i].name, "_pretty"))
-      call->is_pretty = !str_is(pairs[i].value, "false");
-    else
-      pairs[kept++] = pairs[i];
-  }
-  call->pairs = pairs;
-  call->pairs_n = kept;
-  return 0;
-}
-
 /* ---- Running -------------------------------------------------------------------------------- */
 
 static void run_operation(void *what) {
@@ -250,10 +230,11 @@ void rest_handle(struct service *service, struct http_request *request, struct s
                              .done = respond,
                              .what = http};
   read_headers(call, request);
-  struct str format = STR_NULL;
-  int code = read_query(call, &format, &err);
+  struct search_pair *pairs = NULL;
+  int code = rest_read_pairs(call, request->query, &pairs, &call->pairs_n, &err);
+  call->pairs = pairs;
   if (code == 0)
-    code = rest_negotiate(call->headers.accept, format, &http->content_type, &err);
+    code = rest_negotiate(call->headers.accept, call->format, &http->content_type, &err);
   if (code)
     rest_fail(call, &err);
   else

@@ -57,6 +57,7 @@ struct rest_call {
   uint32_t version;
   const struct search_pair *pairs; /* the query without _format and _pretty */
   size_t pairs_n;
+  struct str format; /* _format as asked for in the query; empty: it was not */
   enum rest_return wanted;
   bool is_lenient, is_pretty;
 
@@ -85,6 +86,30 @@ void rest_run(struct rest_call *call);
 
 /* From HTTP: makes the call, runs it, responds. `path` is below /fhir. */
 void rest_handle(struct service *service, struct http_request *request, struct str path);
+
+/* ---- The query (rest_query.c) --------------------------------------------------------------- */
+
+/* "a=1&b=2" taken apart; `_format` and `_pretty` go to the call. */
+int rest_read_pairs(struct rest_call *call, struct str query, struct search_pair **ret_pairs,
+                    size_t *ret_n, struct err *reterr) MUST_CHECK;
+/* ERR_NOT_SUPPORTED for a parameter that is not one of `known` (NULL-terminated), unless the client
+ * asks for lenient handling. `what`: "A read", "History". */
+int rest_check_parameters(const struct rest_call *call, const char *what, const char *const *known,
+                          struct err *reterr) MUST_CHECK;
+/* The error for one; names the nearest known. */
+int rest_unknown_parameter(struct str name, const char *what, const char *const *known,
+                           struct err *reterr) MUST_CHECK;
+/* The URL of the same request, without the parameters `left_out`; `path` is below the base. */
+struct str rest_self_url(const struct rest_call *call, struct str path,
+                         const char *const *left_out);
+/* Appends _format and _pretty where they were asked for. */
+void rest_add_form(const struct rest_call *call, struct buf *url);
+/* `self` and one parameter more. */
+struct str rest_next_url(const struct rest_call *call, struct str self, const char *name,
+                         struct str value);
+/* What search_subset cuts by, where the query has _summary or _elements; else NULL. */
+int rest_subset_of(const struct rest_call *call, const struct search **ret_subset,
+                   struct err *reterr) MUST_CHECK;
 
 /* ---- Answers (rest_answer.c) --------------------------------------------------------------- */
 

@@ -99,31 +99,15 @@ void rest_fail_issues(struct rest_call *call, const struct issues *issues) {
 
 /* ---- Resources ------------------------------------------------------------------------------ */
 
-static bool asks_for_subset(const struct rest_call *call) {
-  for (size_t i = 0; i < call->pairs_n; i++)
-    if (str_is(call->pairs[i].name, "_summary") || str_is(call->pairs[i].name, "_elements"))
-      return true;
-  return false;
-}
-
 int rest_subset(struct rest_call *call, struct str body, struct str *ret_body, struct err *reterr) {
+  const struct search *subset = NULL;
+  int code = rest_subset_of(call, &subset, reterr);
   *ret_body = body;
-  if (!asks_for_subset(call))
-    return 0;
-  VEC(struct search_pair) pairs = {0};
-  for (size_t i = 0; i < call->pairs_n; i++)
-    if (str_is(call->pairs[i].name, "_summary") || str_is(call->pairs[i].name, "_elements")) {
-      struct search_pair *pair = VEC_PUSH(call->arena, &pairs);
-      if (!pair)
-        return err_no_memory(reterr);
-      *pair = call->pairs[i];
-    }
-  const struct search *search;
-  struct search_options options = {.base_url = call->base_url};
-  struct issues issues = {0};
-  int code =
-      search_parse(call->arena, call->type, pairs.p, pairs.n, &options, &search, &issues, reterr);
-  return code ? code : search_subset(call->arena, search, body, ret_body, reterr);
+  if (code || !subset)
+    return code;
+  if (search_summary_of(subset) == SEARCH_SUMMARY_COUNT)
+    return err_set(reterr, ERR_VALUE, "_summary", "count is for searches and history only");
+  return search_subset(call->arena, subset, body, ret_body, reterr);
 }
 
 int rest_answer_resource(struct rest_call *call, int status, const struct store_resource *resource,

@@ -529,8 +529,9 @@ static int note_change(struct group *group, const struct store_write *write,
   struct staged_event *event = VEC_PUSH(group->arena, &group->events);
   if (!event)
     return err_no_memory(reterr);
+  bool is_put = write->effect == STORE_CREATED && write->is_put;
   *event = (struct staged_event){(int64_t)group->sequence.seq,
-                                 (int64_t)write->effect,
+                                 is_put ? SCHEMA_EVENT_CREATED_BY_PUT : (int64_t)write->effect,
                                  (int64_t)slot->rid,
                                  slot->version,
                                  message,

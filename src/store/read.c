@@ -120,9 +120,6 @@ int store_read(struct store_view *view, const struct access *access, struct aren
   return code;
 }
 
-/* Rows of `version v` in the shape of STORE_ROW_COLUMNS. */
-#define OLD_ROW_COLUMNS "r.rid,r.type,r.id,v.version,v.updated,v.state,v.body"
-
 int store_vread(struct store_view *view, const struct access *access, struct arena *arena,
                 defs_type_id type, struct str id, uint32_t version,
                 struct store_resource *ret_resource, struct err *reterr) {
@@ -137,7 +134,7 @@ int store_vread(struct store_view *view, const struct access *access, struct are
   }
   struct db_query query;
   db_query_init(&query, arena);
-  db_query_add(&query, "SELECT " OLD_ROW_COLUMNS
+  db_query_add(&query, "SELECT " STORE_OLD_ROW_COLUMNS
                        " FROM resource r CROSS JOIN version v ON v.rid=r.rid WHERE r.rid=");
   db_query_i64(&query, (int64_t)current.rid);
   db_query_add(&query, " AND v.version=");
@@ -149,58 +146,6 @@ int store_vread(struct store_view *view, const struct access *access, struct are
   if (code == 0 && ret_resource->is_deleted)
     code = deleted(type, id, reterr);
   return code;
-}
-
-static int read_old_versions(struct store_view *view, struct arena *arena, uint64_t rid,
-                             size_t count, uint32_t before_version, struct store_resource *versions,
-                             size_t *versions_n, struct err *reterr) {
-  struct db_statement *row = NULL;
-  int code = db_prepare(store_view_db(view),
-                        STR("SELECT " OLD_ROW_COLUMNS
-                            " FROM version v CROSS JOIN resource r ON r.rid=v.rid"
-                            " WHERE v.rid=? AND v.version<? ORDER BY v.version DESC LIMIT ?"),
-                        &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, (int64_t)rid);
-  db_bind_i64(row, 2, before_version);
-  db_bind_i64(row, 3, (int64_t)(count - *versions_n));
-  bool has_row = false;
-  while (*versions_n < count && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    code = store_row_read(view, row, 0, arena, &versions[*versions_n], reterr);
-    if (code != 0)
-      break;
-    ++*versions_n;
-  }
-  db_release(row);
-  return code;
-}
-
-int store_history(struct store_view *view, const struct access *access, struct arena *arena,
-                  defs_type_id type, struct str id, size_t count, uint32_t before_version,
-                  struct store_resources *ret_versions, uint64_t *ret_total, struct err *reterr) {
-  struct store_resource current = {0};
-  int code = store_read(view, access, arena, type, id, &current, reterr);
-  if (code != 0 && code != ERR_DELETED)
-    return code;
-  if (count > current.version)
-    count = current.version; /* versions are numbered from 1 without a gap */
-  struct store_resource *versions = ARENA_ARRAY(arena, struct store_resource, count + 1);
-  size_t n = 0;
-  if (!versions)
-    return err_no_memory(reterr);
-  if (count > 0 && (before_version == 0 || before_version > current.version))
-    versions[n++] = current;
-  uint32_t before =
-      before_version && before_version < current.version ? before_version : current.version;
-  code = n < count
-             ? read_old_versions(view, arena, current.rid, count, before, versions, &n, reterr)
-             : 0;
-  if (code != 0)
-    return code;
-  *ret_versions = (struct store_resources){versions, n};
-  *ret_total = current.version;
-  return 0;
 }
 
 bool store_body_has_code(struct arena *arena, struct str body, struct str code) {

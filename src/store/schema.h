@@ -95,6 +95,8 @@ enum schema_counter {
   SCHEMA_COUNTER_VERSIONS = 2,
   SCHEMA_COUNTER_TYPE_VERSIONS = 3,
 };
+/* Kinds of events: enum store_effect; and this for a creation by PUT. */
+#define SCHEMA_EVENT_CREATED_BY_PUT 6
 
 struct schema {
   struct hash_key key;

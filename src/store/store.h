@@ -59,6 +59,7 @@ struct store_write {
   defs_type_id type;
   struct str id;
   bool is_delete;
+  bool is_put; /* history tells a creation by PUT from one by POST */
   /* Nothing changes: `lineage` (alone, besides type and id) is kept for `expected_version`, be it
    * still the current one or not. What is said again needs no precondition, so confirmations never
    * go stale. */
@@ -193,13 +194,6 @@ struct store_resources {
   size_t n;
 };
 
-/* Newest first, at most `count`, versions below `before_version` (0: from the newest). `ret_total`:
- * all versions. */
-int store_history(struct store_view *view, const struct access *access, struct arena *arena,
-                  defs_type_id type, struct str id, size_t count, uint32_t before_version,
-                  struct store_resources *ret_versions, uint64_t *ret_total,
-                  struct err *reterr) MUST_CHECK;
-
 /* The ids of the resources of `type` with this identifier, oldest first, at most `max`. Follows no
  * links. */
 int store_find_identifiers(struct store_view *view, const struct access *access,
@@ -210,6 +204,44 @@ int store_find_identifiers(struct store_view *view, const struct access *access,
 int store_find_identifier(struct store_view *view, const struct access *access, struct arena *arena,
                           defs_type_id type, struct str system, struct str value,
                           struct str *ret_id, struct err *reterr) MUST_CHECK;
+
+/* ---- History --------------------------------------------------------------------------------- */
+
+/* What is asked; the zero value of a member asks for nothing. */
+struct store_history_query {
+  defs_type_id type; /* 0: the whole system */
+  struct str id;     /* empty: the whole type */
+  int64_t since_us;  /* only versions made then or later; 0: all */
+  bool has_period;   /* only versions that were current at some time in [from, until) */
+  int64_t from_us, until_us;
+  size_t count;    /* rows of the page at most; 0: only the total */
+  uint64_t before; /* `next_before` of the page before; 0: from the newest */
+};
+
+struct store_history_row {
+  struct store_resource resource; /* of a deletion, without body */
+  bool is_created;                /* the first version, or the first after a deletion */
+  bool is_posted;                 /* created, and not by PUT */
+};
+
+/*
+ * Newest first. A page begins where the one before ended, whatever is written meanwhile: the
+ * position is a version (of one resource) or the number of an event, never a count of rows. A page
+ * may be short, even empty, where `next_before` says that there is more: it stops after a bounded
+ * number of versions that were looked at.
+ */
+struct store_history {
+  const struct store_history_row *rows;
+  size_t n;
+  uint64_t next_before; /* 0: this was the last page */
+  bool has_total;       /* false where counting would have cost too much */
+  uint64_t total;
+};
+
+/* ERR_NOT_FOUND where one resource is asked for that never was, or that access hides. */
+int store_history(struct store_view *view, const struct access *access, struct arena *arena,
+                  const struct store_history_query *query, struct store_history *ret_history,
+                  struct err *reterr) MUST_CHECK;
 
 /* ---- The message log and lineage
  * --------------------------------------------------------------------------- */

@@ -58,6 +58,8 @@ bool store_body_has_code(struct arena *arena, struct str body, struct str code);
 /* The columns that `store_row_read` wants, in its order, of a `resource` row called r. */
 #define STORE_ROW_COLUMNS "r.rid,r.type,r.id,r.version,r.updated,r.state,r.body"
 #define STORE_ROW_COLUMNS_N 7
+/* The same of a superseded version: a row of `version` called v, joined to `resource r`. */
+#define STORE_OLD_ROW_COLUMNS "r.rid,r.type,r.id,v.version,v.updated,v.state,v.body"
 
 /* The current row of `statement`, whose columns from `column` on are STORE_ROW_COLUMNS, with the
  * body unpacked, on the arena. */

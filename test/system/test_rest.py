@@ -221,8 +221,8 @@ def test_metadata_is_made_from_what_there_is(server):
     types = {r["type"]: r for r in statement["rest"][0]["resource"]}
     assert len(types) == 146 and "DomainResource" not in types
     assert {i["code"] for i in types["Patient"]["interaction"]} == {
-        "read", "vread", "history-instance", "create", "update", "delete", "search-type"}
-    assert {i["code"] for i in statement["rest"][0]["interaction"]} == {"transaction", "batch"}
+        "read", "vread", "history-instance", "history-type", "create", "update", "delete", "search-type"}
+    assert {i["code"] for i in statement["rest"][0]["interaction"]} == {"transaction", "batch", "history-system"}
     assert {"name", "birthdate", "_id", "_lastUpdated"} <= {p["name"] for p in types["Patient"]["searchParam"]}
     assert [o["name"] for o in types["Patient"]["operation"]] == ["everything"]
 

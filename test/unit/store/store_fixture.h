@@ -47,6 +47,8 @@ __attribute__((unused)) static int fixture_teardown(void **state) {
   return test_arena_close(state);
 }
 
+#define text_of(...) (arena_printf(test_arena, __VA_ARGS__).p)
+
 #define STORE_TEST(function)                                                                       \
   cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 

@@ -50,7 +50,6 @@ static struct tally submit_all(struct store_commit **commits, size_t n) {
   return tally;
 }
 
-#define text_of(...) (arena_printf(test_arena, __VA_ARGS__).p)
 
 static void store_makes_one_patient_of_two_announcements(void **state) {
   (void)state;
@@ -147,20 +146,19 @@ static void store_keeps_order_and_versions_in_a_group(void **state) {
 
   struct store_view *view;
   struct access access = everything();
-  struct store_resources versions;
-  uint64_t total;
+  struct store_history versions;
   struct err err;
   struct str id;
   assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
-  assert_int_equal(store_history(view, &access, test_arena, type_of("Patient"), STR("p1"), MANY, 0,
-                                 &versions, &total, &err),
-                   0);
+  struct store_history_query query = {.type = type_of("Patient"), .id = STR("p1"), .count = MANY};
+  assert_int_equal(store_history(view, &access, test_arena, &query, &versions, &err), 0);
   assert_int_equal(versions.n, MANY);
   for (size_t i = 0; i < MANY; i++) {
-    assert_int_equal(versions.p[i].version, MANY - i);
-    assert_true(str_find(versions.p[i].body, str_of(text_of("version %zu\"", MANY - i))) > 0);
+    assert_int_equal(versions.rows[i].resource.version, MANY - i);
+    assert_true(
+        str_find(versions.rows[i].resource.body, str_of(text_of("version %zu\"", MANY - i))) > 0);
     if (i > 0)
-      assert_true(versions.p[i].updated_us < versions.p[i - 1].updated_us);
+      assert_true(versions.rows[i].resource.updated_us < versions.rows[i - 1].resource.updated_us);
   }
   /* Only the last version's identifier is left in the index. */
   assert_int_equal(store_find_identifier(view, &access, test_arena, type_of("Patient"),

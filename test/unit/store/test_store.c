@@ -38,8 +38,7 @@ static void store_keeps_versions_and_times_rising(void **state) {
   struct store_view *view;
   struct access access = everything();
   struct store_resource found;
-  struct store_resources versions;
-  uint64_t total;
+  struct store_history versions;
   struct err err;
   assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
   assert_int_equal(
@@ -48,19 +47,17 @@ static void store_keeps_versions_and_times_rising(void **state) {
   assert_int_equal(
       store_vread(view, &access, test_arena, type_of("Patient"), STR("p1"), 9, &found, &err),
       ERR_NOT_FOUND);
-  assert_int_equal(store_history(view, &access, test_arena, type_of("Patient"), STR("p1"), 2, 0,
-                                 &versions, &total, &err),
-                   0);
-  assert_int_equal(total, 4);
+  struct store_history_query query = {.type = type_of("Patient"), .id = STR("p1"), .count = 2};
+  assert_int_equal(store_history(view, &access, test_arena, &query, &versions, &err), 0);
+  assert_int_equal(versions.total, 4);
   assert_int_equal(versions.n, 2);
-  assert_int_equal(versions.p[0].version, 4);
-  assert_int_equal(versions.p[1].version, 3);
-  assert_int_equal(store_history(view, &access, test_arena, type_of("Patient"), STR("p1"), 10, 3,
-                                 &versions, &total, &err),
-                   0);
+  assert_int_equal(versions.rows[0].resource.version, 4);
+  assert_int_equal(versions.rows[1].resource.version, 3);
+  query.before = versions.next_before;
+  assert_int_equal(store_history(view, &access, test_arena, &query, &versions, &err), 0);
   assert_int_equal(versions.n, 2);
-  assert_int_equal(versions.p[0].version, 2);
-  assert_int_equal(versions.p[1].version, 1);
+  assert_int_equal(versions.rows[0].resource.version, 2);
+  assert_int_equal(versions.rows[1].resource.version, 1);
   store_view_close(view);
 }
 

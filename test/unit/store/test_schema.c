@@ -1,0 +1,152 @@
+/* A file of an older version becomes one of this version when it is opened. */
+#include "store_fixture.h"
+
+#include <sqlite3.h>
+
+#include "store/schema.h"
+
+/* Version 1 as it was released. */
+static const char TABLES_V1[] =
+    "CREATE TABLE store(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE type(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE param(number INTEGER PRIMARY KEY, type TEXT NOT NULL, code TEXT NOT NULL,"
+    " UNIQUE(type, code));"
+    "CREATE TABLE dictionary(number INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
+    " trained_at INTEGER NOT NULL, bytes BLOB NOT NULL);"
+    "CREATE TABLE counter(kind INTEGER, number INTEGER, n INTEGER NOT NULL,"
+    " PRIMARY KEY(kind, number)) WITHOUT ROWID;"
+    "CREATE TABLE commit_log(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL,"
+    " principal TEXT NOT NULL);"
+    "CREATE TABLE resource(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, id BLOB NOT NULL,"
+    " version INTEGER NOT NULL, updated INTEGER NOT NULL, state INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL, keys BLOB, body BLOB);"
+    "CREATE INDEX resource_live ON resource(type, updated) WHERE state=1;"
+    "CREATE TABLE identity(key INTEGER, rid INTEGER, PRIMARY KEY(key, rid)) WITHOUT ROWID;"
+    "CREATE TABLE version(rid INTEGER, version INTEGER, updated INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB, PRIMARY KEY(rid, version))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE token(param INTEGER, first INTEGER, hash INTEGER, rid INTEGER,"
+    " PRIMARY KEY(param, first, hash, rid)) WITHOUT ROWID;"
+    "CREATE TABLE string(param INTEGER, first INTEGER, folded TEXT, exact INTEGER, rid INTEGER,"
+    " PRIMARY KEY(param, first, folded, exact, rid)) WITHOUT ROWID;"
+    "CREATE TABLE date(param INTEGER, first INTEGER, class INTEGER, lo INTEGER, hi INTEGER,"
+    " rid INTEGER, PRIMARY KEY(param, first, class, lo, hi, rid)) WITHOUT ROWID;"
+    "CREATE TABLE number(param INTEGER, first INTEGER, lo REAL, hi REAL, rid INTEGER,"
+    " PRIMARY KEY(param, first, lo, hi, rid)) WITHOUT ROWID;"
+    "CREATE TABLE quantity(param INTEGER, first INTEGER, unit INTEGER, lo REAL, hi REAL,"
+    " rid INTEGER, PRIMARY KEY(param, first, unit, lo, hi, rid)) WITHOUT ROWID;"
+    "CREATE TABLE uri(param INTEGER, hash INTEGER, rid INTEGER, PRIMARY KEY(param, hash, rid))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE reference(param INTEGER, target INTEGER, rid INTEGER,"
+    " PRIMARY KEY(param, target, rid)) WITHOUT ROWID;"
+    "CREATE TABLE vocabulary(param INTEGER, text TEXT, hash INTEGER,"
+    " PRIMARY KEY(param, text, hash)) WITHOUT ROWID;"
+    "CREATE TABLE message(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL,"
+    " status INTEGER NOT NULL, received INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " channel TEXT NOT NULL, sender TEXT NOT NULL, control_id TEXT NOT NULL, type TEXT NOT NULL,"
+    " event TEXT NOT NULL, version_id TEXT NOT NULL, patient TEXT NOT NULL, reason TEXT NOT NULL,"
+    " reply BLOB, raw BLOB);"
+    "CREATE INDEX message_status ON message(status) WHERE status<>1;"
+    "CREATE TABLE message_seen(key INTEGER, number INTEGER, PRIMARY KEY(key, number))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE message_word(word TEXT, number INTEGER, PRIMARY KEY(word, number))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE lineage(message INTEGER, rid INTEGER, version INTEGER, bytes BLOB,"
+    " PRIMARY KEY(message, rid, version)) WITHOUT ROWID;"
+    "CREATE INDEX lineage_resource ON lineage(rid, version);"
+    "CREATE TABLE audit(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, action TEXT NOT NULL,"
+    " what TEXT NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL);"
+    "CREATE TABLE event(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, kind INTEGER NOT NULL,"
+    " rid INTEGER NOT NULL, version INTEGER NOT NULL, message INTEGER NOT NULL);"
+    "CREATE TABLE delivery(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, not_before INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " destination TEXT NOT NULL, content_type TEXT NOT NULL, body BLOB);"
+    "CREATE INDEX delivery_waiting ON delivery(not_before) WHERE state=0;";
+
+static const char *const TABLE_NAMES_V1[] = {
+    "store",   "type",       "param",    "dictionary",   "commit_log",   "resource",
+    "version", "token",      "string",   "date",         "number",       "quantity",
+    "uri",     "reference",  "message",  "message_seen", "message_word", "lineage",
+    "audit",   "vocabulary", "identity", "delivery",
+};
+
+static void run_sql(sqlite3 *db, const char *sql) {
+  char *message = NULL;
+  if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+    fail_msg("%s: %s", sql, message);
+}
+
+/* Writes the content of the store's file into one of version 1, which takes its place. */
+static void become_version_1(void) {
+  char old_path[160];
+  sqlite3 *db;
+  store_close(fixture_store);
+  fixture_store = NULL;
+  snprintf(old_path, sizeof old_path, "%s-v1", fixture_path);
+  assert_int_equal(sqlite3_open(old_path, &db), SQLITE_OK);
+  run_sql(db, TABLES_V1);
+  run_sql(db, text_of("ATTACH '%s' AS new", fixture_path));
+  for (size_t i = 0; i < sizeof TABLE_NAMES_V1 / sizeof TABLE_NAMES_V1[0]; i++)
+    run_sql(db,
+            text_of("INSERT INTO %s SELECT * FROM new.%s", TABLE_NAMES_V1[i], TABLE_NAMES_V1[i]));
+  run_sql(db, "INSERT INTO counter SELECT * FROM new.counter WHERE kind<3");
+  run_sql(db, "INSERT INTO event SELECT number,seq,kind,rid,version,message FROM new.event");
+  run_sql(db, text_of("PRAGMA application_id=%u; PRAGMA user_version=1", SCHEMA_APPLICATION));
+  sqlite3_close(db);
+  assert_int_equal(rename(old_path, fixture_path), 0);
+}
+
+static size_t history_of_type(const char *type, uint64_t *ret_total) {
+  struct store_view *view;
+  struct store_history history;
+  struct access access = everything();
+  struct err err;
+  struct store_history_query query = {.type = type_of(type), .count = 100};
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  assert_int_equal(store_history(view, &access, test_arena, &query, &history, &err), 0);
+  store_view_close(view);
+  *ret_total = history.total;
+  return history.n;
+}
+
+static void old_file_is_upgraded_with_what_it_holds(void **state) {
+  (void)state;
+  uint64_t total;
+  fixture_open();
+  for (unsigned i = 0; i < 3; i++) {
+    struct store_write writes[] = {write_of("Patient", "p1", text_of("%u", i)),
+                                   write_of("Observation", text_of("o%u", i), "x")};
+    assert_int_equal(commit(writes, 2), 0);
+  }
+  become_version_1();
+  fixture_open();
+  assert_int_equal(history_of_type("Patient", &total), 3);
+  assert_int_equal(total, 3);
+  struct store_write write = write_of("Patient", "p2", "new");
+  assert_int_equal(commit(&write, 1), 0);
+  fixture_reopen();
+  assert_int_equal(history_of_type("Patient", &total), 4);
+  assert_int_equal(total, 4);
+  assert_int_equal(history_of_type("Observation", &total), 3);
+  struct store_resource found;
+  assert_int_equal(read_one("Patient", "p1", &found), 0);
+  assert_int_equal(found.version, 3);
+}
+
+static void old_file_is_not_read_without_being_upgraded(void **state) {
+  (void)state;
+  struct err err;
+  fixture_open();
+  become_version_1();
+  struct store_options options = {.path = fixture_path, .is_read_only = true};
+  assert_int_equal(store_open(&options, &fixture_store, &err), ERR_STORE);
+  assert_non_null(strstr(err.text, "older version"));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      STORE_TEST(old_file_is_upgraded_with_what_it_holds),
+      STORE_TEST(old_file_is_not_read_without_being_upgraded),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
