@@ -10,6 +10,7 @@
 
 #define FILE_MAX_BYTES ((size_t)1 << 20)
 #define FILES_MAX 256
+#define LIMITS_MAX 64 /* more than there are */
 
 enum kind { KIND_PATH, KIND_TEXT, KIND_NUMBER, KIND_ZONE };
 
@@ -60,6 +61,7 @@ void config_default(struct config *ret_config) {
       .http = {.address = "127.0.0.1", .port = 8080},
       .mllp = {{.address = "127.0.0.1", .port = 2575}},
       .mllp_n = 1,
+      .limits = limits_default,
   };
 }
 
@@ -70,6 +72,7 @@ struct reader {
   yaml_document_t *document;
   bool has_http, has_mllp;
   bool is_set[TOP_N];
+  bool has_limit[LIMITS_MAX];
 };
 
 static int fault(const struct reader *r, const yaml_node_t *node, struct err *reterr,
@@ -204,12 +207,72 @@ static int read_mllp(struct reader *r, const yaml_node_t *node, struct err *rete
   return 0;
 }
 
+/* ---- Limits --------------------------------------------------------------------------------- */
+
+static int unknown_limit(const struct reader *r, const yaml_node_t *key, struct err *reterr) {
+  size_t n;
+  const struct limits_row *rows = limits_rows(&n);
+  struct nearest nearest = nearest_to(scalar(key));
+  for (size_t i = 0; i < n; i++)
+    nearest_consider(&nearest, str_of(rows[i].name));
+  return fault(r, key, reterr,
+               arena_printf(r->arena, "There is no limit '%.*s'%s%.*s%s", STR_ARG(scalar(key)),
+                            nearest.name.n ? "; did you mean '" : "", STR_ARG(nearest.name),
+                            nearest.name.n ? "'?" : "."));
+}
+
+static int read_limit(struct reader *r, const yaml_node_t *key, const yaml_node_t *node,
+                      struct err *reterr) {
+  size_t n, i = 0;
+  const struct limits_row *rows = limits_rows(&n);
+  uint64_t value;
+  while (i < n && !str_is(scalar(key), rows[i].name))
+    i++;
+  if (i == n || i >= LIMITS_MAX)
+    return unknown_limit(r, key, reterr);
+  if (r->has_limit[i])
+    return fault(r, key, reterr, arena_printf(r->arena, "'%s' is set twice.", rows[i].name));
+  r->has_limit[i] = true;
+  if (!str_to_u64(scalar(node), &value) || value < rows[i].least || value > rows[i].most)
+    return fault(r, node, reterr,
+                 arena_printf(r->arena, "'%s' (%s) wants a whole number from %llu to %llu.",
+                              rows[i].name, rows[i].text, (unsigned long long)rows[i].least,
+                              (unsigned long long)rows[i].most));
+  *(uint64_t *)(void *)((char *)&r->config->limits + rows[i].offset) = value;
+  return 0;
+}
+
+static int read_limits(struct reader *r, const yaml_node_t *node, struct err *reterr) {
+  if (node->type != YAML_MAPPING_NODE)
+    return fault(r, node, reterr, STR("'limits' is a mapping of names to numbers."));
+  for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
+       pair++) {
+    int code = read_limit(r, yaml_document_get_node(r->document, pair->key),
+                          yaml_document_get_node(r->document, pair->value), reterr);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+/* A default that is over its own maximum, where only the maximum was set, follows it. */
+static void settle_pages(struct limits *limits) {
+  if (limits->page_default > limits->page_max)
+    limits->page_default = limits->page_max;
+  if (limits->history_page_default > limits->history_page_max)
+    limits->history_page_default = limits->history_page_max;
+  if (limits->everything_page_default > limits->everything_page_max)
+    limits->everything_page_default = limits->everything_page_max;
+}
+
 static int read_top(struct reader *r, const yaml_node_t *key, const yaml_node_t *value,
                     struct err *reterr) {
-  static const char *const sections[] = {"http", "mllp", NULL};
+  static const char *const sections[] = {"http", "mllp", "limits", NULL};
   struct str name = scalar(key);
   if (str_is(name, "mllp"))
     return read_mllp(r, value, reterr);
+  if (str_is(name, "limits"))
+    return read_limits(r, value, reterr);
   if (str_is(name, "http")) {
     if (r->has_http)
       return fault(r, key, reterr, STR("'http' is set twice."));
@@ -288,6 +351,7 @@ int config_read(struct arena *arena, const char *folder, struct config *ret_conf
     free(entries[i]);
   }
   free(entries);
+  settle_pages(&config.limits);
   if (code == 0)
     *ret_config = config;
   return code;
@@ -299,8 +363,9 @@ static struct config_setting describe(const struct setting *setting, const char 
 }
 
 struct config_setting *config_settings(struct arena *arena, size_t *ret_n) {
-  struct config_setting *all = arena_calloc(arena, TOP_N + 2 * LISTENER_N, sizeof *all);
-  size_t n = 0;
+  size_t n = 0, limits_n;
+  const struct limits_row *limits = limits_rows(&limits_n);
+  struct config_setting *all = arena_calloc(arena, TOP_N + 2 * LISTENER_N + limits_n, sizeof *all);
   for (size_t i = 0; all && i < TOP_N; i++)
     all[n++] = describe(&top_settings[i], "");
   for (size_t i = 0; all && i < LISTENER_N; i++)
@@ -308,6 +373,10 @@ struct config_setting *config_settings(struct arena *arena, size_t *ret_n) {
       all[n++] = describe(&listener_settings[i], "http.");
   for (size_t i = 0; all && i < LISTENER_N; i++)
     all[n++] = describe(&listener_settings[i], "mllp.");
+  for (size_t i = 0; all && i < limits_n; i++)
+    all[n++] = (struct config_setting){
+        "limits.", limits[i].name, "number",
+        arena_printf(arena, "%s (%llu)", limits[i].text, (unsigned long long)limits[i].standard).p};
   *ret_n = n;
   return all;
 }

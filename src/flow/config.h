@@ -11,7 +11,7 @@
 #ifndef FLOW_CONFIG_H
 #define FLOW_CONFIG_H
 
-#include "base/base.h"
+#include "flow/limits.h"
 
 #define CONFIG_MLLP_MAX 32
 
@@ -31,6 +31,7 @@ struct config {
   struct config_listener http;
   struct config_listener mllp[CONFIG_MLLP_MAX];
   size_t mllp_n;
+  struct limits limits;
 };
 
 /* What holds without any file: HTTP on 127.0.0.1:8080, MLLP on 127.0.0.1:2575. */
@@ -46,8 +47,8 @@ int config_read(struct arena *arena, const char *folder, struct config *ret_conf
 /* "+01:30" -> 90. */
 bool config_time_zone(struct str text, int64_t *ret_minutes);
 
-/* The settings, for people: those of a listener have the section "http." or "mllp.". NULL: out of
- * memory. */
+/* The settings, for people: those of a listener have the section "http." or "mllp.", a limit has
+ * "limits.". NULL: out of memory. */
 struct config_setting {
   const char *section, *name, *kind, *text;
 };

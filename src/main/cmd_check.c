@@ -162,7 +162,7 @@ static int print_settings(struct arena *arena) {
   size_t n;
   const struct config_setting *settings = config_settings(arena, &n);
   for (size_t i = 0; i < n; i++)
-    printf("%s%-*s %-7s %s\n", settings[i].section, 25 - (int)strlen(settings[i].section),
+    printf("%s%-*s %-7s %s\n", settings[i].section, 32 - (int)strlen(settings[i].section),
            settings[i].name, settings[i].kind, settings[i].text);
   return EXIT_OK;
 }

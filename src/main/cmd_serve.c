@@ -250,7 +250,8 @@ static int open_server(struct server *server, const struct serve_options *option
                                     .base_url = options->base_url,
                                     .allow_origins = options->allow_origins,
                                     .public_host = options->public_host,
-                                    .threads = (unsigned)config->threads};
+                                    .threads = (unsigned)config->threads,
+                                    .limits = &config->limits};
   int code = store_open(&store, &server->store, reterr);
   if (code == 0)
     code = maps_open(config->maps, &server->maps, reterr);

@@ -242,6 +242,11 @@ void rest_bundle(struct rest_call *call) {
   struct str type = code ? STR_NULL : json_get_text(bundle, STR("type"));
   if (code == 0 && !str_is(json_get_text(bundle, STR("resourceType")), "Bundle"))
     code = err_set(&err, ERR_STRUCTURE, "", "What is sent to the base must be a Bundle.");
+  uint64_t most = call->service->limits.bundle_entries;
+  if (code == 0 && json_count(json_get(bundle, STR("entry"))) > most)
+    code = err_set(&err, ERR_TOO_LONG, "Bundle.entry",
+                   "A bundle has at most %llu entries (limits.bundleEntries).",
+                   (unsigned long long)most);
   if (code == 0 && str_is(type, "batch")) {
     run_batch(call, bundle);
     return;

@@ -9,20 +9,19 @@
 
 #include "model/search_values.h"
 
-#define HISTORY_COUNT_DEFAULT 100
-#define HISTORY_COUNT_MAX 1000
-
 /* ---- The query ------------------------------------------------------------------------------ */
 
 static int refuse(struct err *reterr, const char *name, const char *wants) {
   return err_set(reterr, ERR_VALUE, name, "wants %s", wants);
 }
 
-static int read_count(struct str value, struct store_history_query *query, struct err *reterr) {
+static int read_count(const struct rest_call *call, struct str value,
+                      struct store_history_query *query, struct err *reterr) {
   uint64_t count;
   if (!str_to_u64(value, &count))
     return refuse(reterr, "_count", "a whole number: the versions of one page");
-  query->count = count < HISTORY_COUNT_MAX ? (size_t)count : HISTORY_COUNT_MAX;
+  uint64_t most = call->service->limits.history_page_max;
+  query->count = (size_t)(count < most ? count : most);
   return 0;
 }
 
@@ -45,7 +44,7 @@ static int read_time(struct str value, struct store_history_query *query, bool i
 static int read_pair(const struct rest_call *call, const struct search_pair *pair,
                      struct store_history_query *query, struct err *reterr) {
   if (str_is(pair->name, "_count"))
-    return read_count(pair->value, query, reterr);
+    return read_count(call, pair->value, query, reterr);
   if (str_is(pair->name, "_since"))
     return read_time(pair->value, query, false, reterr);
   if (str_is(pair->name, "_at"))
@@ -67,8 +66,10 @@ static int read_pair(const struct rest_call *call, const struct search_pair *pai
 
 static int read_history_query(const struct rest_call *call, struct store_history_query *ret_query,
                               struct err *reterr) {
-  *ret_query = (struct store_history_query){
-      .type = call->type, .id = call->id, .count = HISTORY_COUNT_DEFAULT};
+  *ret_query =
+      (struct store_history_query){.type = call->type,
+                                   .id = call->id,
+                                   .count = (size_t)call->service->limits.history_page_default};
   for (size_t i = 0; i < call->pairs_n; i++) {
     for (size_t k = 0; k < i; k++)
       if (str_equal(call->pairs[i].name, call->pairs[k].name))

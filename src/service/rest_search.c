@@ -5,8 +5,6 @@
 #include "model/search_values.h"
 
 #define URL_MAX_BYTES ((size_t)1 << 20)
-#define EVERYTHING_COUNT_DEFAULT 1000
-#define EVERYTHING_COUNT_MAX 10000
 
 /* ---- The answer ----------------------------------------------------------------------------- */
 
@@ -85,7 +83,10 @@ static struct str self_url(const struct rest_call *call, const struct search *se
 }
 
 static void search_pairs(struct rest_call *call, const struct search_pair *pairs, size_t n) {
-  struct search_options options = {.base_url = call->base_url, .is_lenient = call->is_lenient};
+  struct search_options options = {.base_url = call->base_url,
+                                   .is_lenient = call->is_lenient,
+                                   .default_count = call->service->limits.page_default,
+                                   .max_count = call->service->limits.page_max};
   struct issues issues = {0};
   const struct search *search;
   struct search_result result = {0};
@@ -157,7 +158,9 @@ struct everything_query {
 
 static int read_everything_query(const struct rest_call *call, struct everything_query *ret_query,
                                  struct err *reterr) {
-  *ret_query = (struct everything_query){.since_us = INT64_MIN, .count = EVERYTHING_COUNT_DEFAULT};
+  const struct limits *limits = &call->service->limits;
+  *ret_query =
+      (struct everything_query){.since_us = INT64_MIN, .count = limits->everything_page_default};
   for (size_t i = 0; i < call->pairs_n; i++) {
     struct str name = call->pairs[i].name, value = call->pairs[i].value;
     uint64_t number;
@@ -165,7 +168,8 @@ static int read_everything_query(const struct rest_call *call, struct everything
     if (str_is(name, "_since") && search_normal_date(value, &ret_query->since_us, &end_us))
       continue;
     if (str_is(name, "_count") && str_to_u64(value, &number) && number > 0)
-      ret_query->count = number < EVERYTHING_COUNT_MAX ? (size_t)number : EVERYTHING_COUNT_MAX;
+      ret_query->count =
+          number < limits->everything_page_max ? number : limits->everything_page_max;
     else if (str_is(name, "_cursor"))
       ret_query->cursor = value;
     else if (!call->is_lenient)

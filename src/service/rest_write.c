@@ -106,6 +106,7 @@ int rest_read_body(struct rest_call *call, const struct yyjson_val **ret_resourc
     return err_set(reterr, ERR_STRUCTURE, "", "The body is empty; it must be a resource.");
   struct json_limits limits = JSON_LIMITS_DEFAULT;
   limits.max_bytes = BODY_MAX_BYTES;
+  limits.max_depth = (unsigned)call->service->limits.json_depth;
   return json_parse(call->arena, call->body, &limits, ret_resource, reterr);
 }
 

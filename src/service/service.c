@@ -102,6 +102,7 @@ int service_open(const struct service_options *options, struct service **ret_ser
   if (!service)
     return err_no_memory(reterr);
   service->options = *options;
+  service->limits = options->limits ? *options->limits : limits_default;
   service->started_us = clock_monotonic_us();
   service->started_at_us = clock_now_us();
   int code = open_parts(service, reterr);

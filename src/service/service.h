@@ -8,6 +8,7 @@
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 
+#include "flow/limits.h"
 #include "link/http_server.h"
 #include "mapping/mapping.h"
 #include "store/store.h"
@@ -24,6 +25,7 @@ struct service_options {
   unsigned threads;                        /* of the HTTP server and of the pool; 0: one per core */
   size_t max_body_bytes;                   /* 0: see link/http_server.h; so the next */
   unsigned max_connections, idle_timeout_s;
+  const struct limits *limits; /* NULL: limits_default */
 };
 
 /* Also compiles the search parameters and the invariants. ERR_CONFLICT when the port is taken. */

@@ -9,6 +9,7 @@ struct files;
 
 struct service {
   struct service_options options;
+  struct limits limits;
   struct http_server *http;
   struct workers *workers;
   struct files *files;

@@ -374,6 +374,10 @@ def test_check_writes_and_compares_fixtures(folder):
     ("timeZone: CET\n", 1, "+01:00"),
     ("- store\n", 1, "mapping"),
     ("http:\n  port: {\n", 3, "YAML"),
+    ("limits:\n  searchPgae: 5\n", 2, "did you mean 'searchPage'"),
+    ("limits:\n  searchPage: 0\n", 2, "from 1 to 10000"),
+    ("limits:\n  searchPage: 1\n  searchPage: 2\n", 3, "set twice"),
+    ("limits: 5\n", 1, "mapping"),
 ], ids=lambda value: repr(value) if isinstance(value, str) and "\n" in value else "")
 @pytest.mark.parametrize("command", [["check"], ["serve", "--config"]], ids=["check", "serve"])
 def test_a_wrong_configuration_is_told_with_its_line(command, text, line, hint, folder):
@@ -381,6 +385,12 @@ def test_a_wrong_configuration_is_told_with_its_line(command, text, line, hint, 
     done = callosum(*command, folder, folder=folder.parent)
     assert done.returncode == (1 if command == ["check"] else 3)
     assert f"callosum.yaml line {line}: " in done.stderr and hint in done.stderr
+
+
+def test_every_limit_is_documented():
+    printed = dict(re.findall(r"^limits\.(\w+) +number +(.*) \(\d+\)$", callosum("check", "--settings").stdout, re.M))
+    rows = dict(re.findall(r"^\| `(\w+)` \| \d+ to \d+ \| \d+ \| (.*) \|$", (ROOT / "docs/configuration.md").read_text(), re.M))
+    assert len(printed) > 20 and printed == rows
 
 
 def test_a_wrong_map_is_told_with_its_line(folder):
