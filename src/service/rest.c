@@ -171,7 +171,6 @@ void rest_run(struct rest_call *call) {
 struct http_call {
   struct rest_call call;
   struct http_request *request;
-  struct str content_type;
 };
 
 static void add_header(struct http_response *response, const char *name, struct str value) {
@@ -184,7 +183,7 @@ static void respond(struct rest_call *call) {
   const struct rest_answer *answer = &call->answer;
   struct http_response response = {.status = answer->status, .body = answer->body};
   if (answer->body.n > 0)
-    response.content_type = http->content_type;
+    response.content_type = call->media.content_type;
   if (answer->location.n > 0)
     add_header(
         &response, "Location",
@@ -218,7 +217,6 @@ void rest_handle(struct service *service, struct http_request *request, struct s
   }
   struct rest_call *call = &http->call;
   http->request = request;
-  http->content_type = STR("application/fhir+json; charset=utf-8");
   *call = (struct rest_call){.service = service,
                              .arena = request->arena,
                              .access = ACCESS_EVERYTHING(STR("anonymous")),
@@ -227,6 +225,7 @@ void rest_handle(struct service *service, struct http_request *request, struct s
                              .path = path,
                              .query = request->query,
                              .body = request->body,
+                             .media = {STR("application/fhir+json; charset=utf-8"), false},
                              .done = respond,
                              .what = http};
   read_headers(call, request);
@@ -234,9 +233,24 @@ void rest_handle(struct service *service, struct http_request *request, struct s
   int code = rest_read_pairs(call, request->query, &pairs, &call->pairs_n, &err);
   call->pairs = pairs;
   if (code == 0)
-    code = rest_negotiate(call->headers.accept, call->format, &http->content_type, &err);
+    code = rest_negotiate(call->headers.accept, call->format,
+                          rest_is_xml(call->headers.content_type), &call->media, &err);
   if (code)
     rest_fail(call, &err);
   else
     rest_run(call);
+}
+
+void rest_refuse(const struct http_request *request, const struct err *err,
+                 struct http_response *ret_response) {
+  struct rest_call call = {.arena = request->arena,
+                           .media = {STR("application/fhir+json; charset=utf-8"), false},
+                           .answer.body = rest_outcome(request->arena, err, 1)};
+  struct err ignored;
+  if (rest_negotiate(http_request_header(request, "Accept"), STR_NULL,
+                     rest_is_xml(http_request_header(request, "Content-Type")), &call.media,
+                     &ignored) == 0)
+    rest_write_form(&call);
+  ret_response->content_type = call.media.content_type;
+  ret_response->body = call.answer.body;
 }

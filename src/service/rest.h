@@ -37,6 +37,15 @@ struct rest_answer {
   bool is_outcome;           /* body is an OperationOutcome */
 };
 
+/* The media type of an answer's body. */
+struct rest_media {
+  struct str content_type;
+  bool is_xml;
+};
+
+/* Of a request's body, unpacked. */
+#define REST_BODY_MAX_BYTES ((size_t)128 << 20)
+
 struct rest_call {
   struct service *service;
   struct arena *arena;
@@ -60,6 +69,7 @@ struct rest_call {
   struct str format; /* _format as asked for in the query; empty: it was not */
   enum rest_return wanted;
   bool is_lenient, is_pretty;
+  struct rest_media media; /* of the answer; entries of bundles: JSON, whatever this says */
 
   struct rest_answer answer;
   void (*done)(struct rest_call *call); /* the answer is there; called once, from any thread */
@@ -86,6 +96,10 @@ void rest_run(struct rest_call *call);
 
 /* From HTTP: makes the call, runs it, responds. `path` is below /fhir. */
 void rest_handle(struct service *service, struct http_request *request, struct str path);
+/* The body for what the HTTP server itself refuses: an OperationOutcome as the client accepts it.
+ */
+void rest_refuse(const struct http_request *request, const struct err *err,
+                 struct http_response *ret_response);
 
 /* ---- The query (rest_query.c) --------------------------------------------------------------- */
 
@@ -132,11 +146,22 @@ struct str rest_etag(struct arena *arena, uint32_t version);
 /* "Tue, 15 Nov 1994 08:12:31 GMT". */
 struct str rest_http_date(struct arena *arena, int64_t at_us);
 bool rest_parse_http_date(struct str text, int64_t *ret_at_us);
-/* Can what the client accepts be served, and as which media type? ERR_NOT_ACCEPTABLE. */
-int rest_negotiate(struct str accept, struct str format, struct str *ret_content_type,
-                   struct err *reterr) MUST_CHECK;
-/* Is it a media type that a body with a resource may have? */
-bool rest_is_json(struct str media_type);
+
+/* ---- Forms: JSON and XML (rest_format.c) --------------------------------------------------- */
+
+/* Which media type does the client want: of `_format` where it is there, else of Accept, by its
+ * quality values. Where it leaves the choice: XML if it sent XML, else JSON. ERR_NOT_ACCEPTABLE. */
+int rest_negotiate(struct str accept, struct str format, bool sent_xml,
+                   struct rest_media *ret_media, struct err *reterr) MUST_CHECK;
+/* Is this Content-Type one of XML? */
+bool rest_is_xml(struct str content_type);
+/* JSON or XML? Without Content-Type the body tells. ERR_MEDIA_TYPE for another type, charset or
+ * fhirVersion. */
+int rest_media_of_body(struct str content_type, struct str body, bool *ret_is_xml,
+                       struct err *reterr) MUST_CHECK;
+/* Puts the answer's body, which is JSON, into the form that `call->media` and `_pretty` ask for.
+ * What XML can't hold (a result that is no resource) stays JSON, and `call->media` says so. */
+void rest_write_form(struct rest_call *call);
 
 /* ---- Handlers ------------------------------------------------------------------------------ */
 

@@ -8,24 +8,9 @@
 
 /* ---- Ending a call -------------------------------------------------------------------------- */
 
-/* Indents the body; leaves it as it is where that is not possible. */
-static void make_pretty(struct rest_call *call) {
-  const struct yyjson_val *root;
-  struct json_limits limits = {.max_bytes = ANSWER_MAX_BYTES, .max_depth = 200};
-  struct buf buf;
-  struct err err;
-  buf_init_arena(&buf, call->arena, ANSWER_MAX_BYTES);
-  if (json_parse(call->arena, call->answer.body, &limits, &root, &err) != 0)
-    return;
-  json_write_pretty(&buf, root);
-  buf_add_char(&buf, '\n');
-  if (!buf_is_overflown(&buf))
-    call->answer.body = buf_str(&buf);
-}
-
 void rest_finish(struct rest_call *call) {
-  if (call->is_pretty && call->answer.body.n > 0)
-    make_pretty(call);
+  if (call->answer.body.n > 0)
+    rest_write_form(call);
   call->done(call);
 }
 
@@ -199,65 +184,4 @@ bool rest_parse_http_date(struct str text, int64_t *ret_at_us) {
     return false;
   *ret_at_us = clock_from_civil(civil);
   return true;
-}
-
-/* ---- Media types ---------------------------------------------------------------------------- */
-
-static struct str without_parameters(struct str media_type) {
-  struct str rest = media_type, name;
-  str_split(&rest, ';', &name);
-  return str_trim(name);
-}
-
-bool rest_is_json(struct str media_type) {
-  static const char *const names[] = {"application/fhir+json", "application/json", "text/json",
-                                      "application/json+fhir", "json"};
-  struct str name = without_parameters(media_type);
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (str_equal_ignore_case(name, str_of(names[i])))
-      return true;
-  return false;
-}
-
-/* fhirVersion=4.0, or none. */
-static bool is_our_version(struct str media_type) {
-  ssize_t at = str_find(media_type, STR("fhirVersion="));
-  return at < 0 || str_starts_with(str_slice(media_type, (size_t)at + 12, media_type.n), STR("4."));
-}
-
-static bool has_zero_weight(struct str media_type) {
-  ssize_t at = str_find(media_type, STR("q="));
-  double q;
-  if (at < 0)
-    return false;
-  struct str rest = str_slice(media_type, (size_t)at + 2, media_type.n);
-  return str_to_double(without_parameters(rest), &q) && q <= 0;
-}
-
-int rest_negotiate(struct str accept, struct str format, struct str *ret_content_type,
-                   struct err *reterr) {
-  /* A '+' that was not escaped in _format came out as a space. */
-  if (str_is(format, "application/fhir json"))
-    format = STR("application/fhir+json");
-  struct str rest = format.n > 0 ? format : accept, one;
-  bool accepts_anything = rest.n == 0;
-  while (rest.n > 0 && str_split(&rest, ',', &one)) {
-    struct str name = without_parameters(one);
-    if (has_zero_weight(one) || !is_our_version(one))
-      continue;
-    if (rest_is_json(one)) {
-      if (str_equal_ignore_case(name, STR("application/json")) ||
-          str_equal_ignore_case(name, STR("text/json")))
-        *ret_content_type = str_equal_ignore_case(name, STR("text/json"))
-                                ? STR("text/json; charset=utf-8")
-                                : STR("application/json; charset=utf-8");
-      return 0;
-    }
-    accepts_anything = accepts_anything || str_is(name, "*/*") || str_is(name, "application/*") ||
-                       str_is(name, "*");
-  }
-  if (accepts_anything)
-    return 0;
-  return err_set(reterr, ERR_NOT_ACCEPTABLE, "",
-                 "Only JSON (application/fhir+json; fhirVersion=4.0) can be given; XML can't yet.");
 }

@@ -178,7 +178,9 @@ static void write_statement(struct json_writer *w, const struct rest_call *call)
   json_key(w, STR("format"));
   json_begin_array(w);
   json_string(w, STR("application/fhir+json"));
+  json_string(w, STR("application/fhir+xml"));
   json_string(w, STR("json"));
+  json_string(w, STR("xml"));
   json_end_array(w);
   write_rest(w, call->arena);
   json_end_object(w);

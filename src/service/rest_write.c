@@ -93,23 +93,6 @@ void rest_write_run(struct rest_call *call) {
 
 /* ---- The request ---------------------------------------------------------------------------- */
 
-int rest_read_body(struct rest_call *call, const struct yyjson_val **ret_resource,
-                   struct err *reterr) {
-  if (call->is_entry) {
-    *ret_resource = call->resource;
-    return 0;
-  }
-  if (call->headers.content_type.n > 0 && !rest_is_json(call->headers.content_type))
-    return err_set(reterr, ERR_MEDIA_TYPE, "",
-                   "Only JSON (application/fhir+json) is understood; XML isn't yet.");
-  if (call->body.n == 0)
-    return err_set(reterr, ERR_STRUCTURE, "", "The body is empty; it must be a resource.");
-  struct json_limits limits = JSON_LIMITS_DEFAULT;
-  limits.max_bytes = BODY_MAX_BYTES;
-  limits.max_depth = (unsigned)call->service->limits.json_depth;
-  return json_parse(call->arena, call->body, &limits, ret_resource, reterr);
-}
-
 /* The query of a conditional interaction, without what is about the form of the answer. */
 static struct str write_condition(const struct rest_call *call) {
   struct buf buf;

@@ -63,8 +63,7 @@ static void refuse(struct http_request *request, const struct err *err,
                    struct http_response *ret_response) {
   struct str rest;
   if (take_prefix(request->path, STR("/fhir"), &rest)) {
-    ret_response->content_type = STR("application/fhir+json; charset=utf-8");
-    ret_response->body = rest_outcome(request->arena, err, 1);
+    rest_refuse(request, err, ret_response);
   } else {
     ret_response->content_type = STR("application/json; charset=utf-8");
     ret_response->body = admin_error(request->arena, err);

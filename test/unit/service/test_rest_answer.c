@@ -3,36 +3,93 @@
 #include "service/rest.h"
 
 static bool is_served(const char *accept, const char *format, const char *want) {
-  struct str type = STR("default");
+  struct rest_media media = {.is_xml = false};
   struct err err;
-  int code = rest_negotiate(str_of(accept), str_of(format), &type, &err);
-  return code == 0 && str_starts_with(type, str_of(want));
+  int code = rest_negotiate(str_of(accept), str_of(format), false, &media, &err);
+  return code == 0 && str_starts_with(media.content_type, str_of(want)) &&
+         str_ends_with(media.content_type, STR("; charset=utf-8")) &&
+         media.is_xml == (str_find(str_of(want), STR("xml")) >= 0);
 }
 
 static bool is_refused(const char *accept, const char *format) {
-  struct str type;
+  struct rest_media media;
   struct err err;
-  return rest_negotiate(str_of(accept), str_of(format), &type, &err) == ERR_NOT_ACCEPTABLE;
+  return rest_negotiate(str_of(accept), str_of(format), false, &media, &err) == ERR_NOT_ACCEPTABLE;
 }
 
-static void rest_negotiates_json(void **state) {
+static void rest_negotiates_json_and_xml(void **state) {
   (void)state;
-  assert_true(is_served("", "", "default"));
-  assert_true(is_served("*/*", "", "default"));
-  assert_true(is_served("text/html,application/xhtml+xml,*/*;q=0.8", "", "default"));
-  assert_true(is_served("application/fhir+json;fhirVersion=4.0", "", "default"));
+  assert_true(is_served("", "", "application/fhir+json"));
+  assert_true(is_served("*/*", "", "application/fhir+json"));
+  assert_true(is_served("text/html,application/xhtml+xml,*/*;q=0.8", "", "application/fhir+json"));
+  assert_true(is_served("application/fhir+json;fhirVersion=4.0", "", "application/fhir+json"));
+  assert_true(is_served("application/fhir+xml", "json", "application/fhir+json"));
+  assert_true(
+      is_served("", "application/fhir json", "application/fhir+json")); /* '+' not escaped */
+  assert_true(is_served("", "application/fhir xml", "application/fhir+xml"));
+  assert_true(is_served("application/fhir+json", "xml", "application/fhir+xml"));
+  assert_true(is_served("APPLICATION/FHIR+XML; charset=utf-8", "", "application/fhir+xml"));
+  assert_true(is_served("application/xml", "", "application/xml"));
+  assert_true(is_served("text/xml", "", "text/xml"));
+  assert_true(is_served("", "text/xml", "text/xml"));
+}
+
+static void rest_gives_what_has_the_highest_quality(void **state) {
+  (void)state;
   assert_true(is_served("application/fhir+xml;q=0.5, application/json", "", "application/json"));
-  assert_true(is_served("application/fhir+xml", "json", "default"));
-  assert_true(is_served("", "application/fhir json", "default")); /* '+' not escaped */
+  assert_true(is_served("application/json;q=0.5, application/fhir+xml ;Q=0.7, */*;q=0.1", "",
+                        "application/fhir+xml"));
+  assert_true(is_served("application/fhir+xml, application/fhir+json", "", "application/fhir+xml"));
+  assert_true(is_served("application/fhir+xml, */*", "", "application/fhir+xml"));
+  assert_true(is_served("application/fhir+json;q=0, */*", "", "application/fhir+xml"));
+  assert_true(is_served("application/fhir+xml;fhirVersion=3.0, application/fhir+json;q=0.1", "",
+                        "application/fhir+json"));
+}
+
+static void rest_answers_xml_with_xml_unless_the_client_says_what_it_wants(void **state) {
+  (void)state;
+  static const struct {
+    const char *accept;
+    bool is_xml;
+  } cases[] = {
+      {"", true}, {"*/*", true}, {"application/json, */*", false}, {"application/xml", true}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct rest_media media = {.is_xml = !cases[i].is_xml};
+    struct err err;
+    assert_int_equal(rest_negotiate(str_of(cases[i].accept), STR_NULL, true, &media, &err), 0);
+    assert_int_equal(media.is_xml, cases[i].is_xml);
+  }
+  assert_true(rest_is_xml(STR("text/xml; charset=utf-8")));
+  assert_false(rest_is_xml(STR_NULL));
 }
 
 static void rest_refuses_what_it_cannot_write(void **state) {
   (void)state;
-  assert_true(is_refused("application/fhir+xml", ""));
+  assert_true(is_refused("text/turtle", ""));
   assert_true(is_refused("application/fhir+json;fhirVersion=3.0", ""));
   assert_true(is_refused("application/json;q=0", ""));
-  assert_true(is_refused("*/*", "xml"));
+  assert_true(is_refused("application/fhir+json;q=0, application/fhir+xml;q=0, */*", ""));
   assert_true(is_refused("*/*", "html"));
+  assert_true(is_refused("*/*", "ttl"));
+}
+
+static int media_of(const char *content_type, const char *body) {
+  bool is_xml = false;
+  struct err err;
+  int code = rest_media_of_body(str_of(content_type), str_of(body), &is_xml, &err);
+  return code ? code : is_xml;
+}
+
+static void rest_knows_the_form_of_a_body(void **state) {
+  (void)state;
+  assert_int_equal(media_of("application/fhir+xml; charset=UTF-8; fhirVersion=4.0", "{"), true);
+  assert_int_equal(media_of("application/json; charset=\"utf-8\"", "<"), false);
+  assert_int_equal(media_of("text/xml", ""), true);
+  assert_int_equal(media_of("", " \n<a/>"), true);
+  assert_int_equal(media_of("", "{}"), false);
+  assert_int_equal(media_of("text/plain", "{}"), ERR_MEDIA_TYPE);
+  assert_int_equal(media_of("application/fhir+xml; charset=iso-8859-1", ""), ERR_MEDIA_TYPE);
+  assert_int_equal(media_of("application/fhir+json; fhirVersion=1.0", ""), ERR_MEDIA_TYPE);
 }
 
 static void rest_dates_are_those_of_http(void **state) {
@@ -97,7 +154,10 @@ static void rest_operations_have_forms_that_differ(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(rest_negotiates_json),
+      TEST(rest_negotiates_json_and_xml),
+      TEST(rest_gives_what_has_the_highest_quality),
+      TEST(rest_answers_xml_with_xml_unless_the_client_says_what_it_wants),
+      TEST(rest_knows_the_form_of_a_body),
       TEST(rest_refuses_what_it_cannot_write),
       TEST(rest_dates_are_those_of_http),
       TEST(rest_dates_are_read_as_they_are_written),
