@@ -7,6 +7,8 @@
  */
 #include "store/db.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -33,7 +35,8 @@ struct db_statement {
 struct db {
   sqlite3 *handle;
   char *path;
-  int owner_fd; /* -1: a reader */
+  int owner_fd;        /* -1: a reader */
+  int64_t deadline_us; /* 0: none */
   struct db_identity newest;
   uint64_t clock, log_pages;
   size_t statements_n;
@@ -79,7 +82,7 @@ static enum err_code code_of(sqlite3 *handle, int result) {
   case SQLITE_LOCKED:
     return ERR_BUSY;
   case SQLITE_INTERRUPT:
-    return ERR_TIMEOUT;
+    return ERR_TOO_COSTLY;
   case SQLITE_TOOBIG:
     return ERR_TOO_LONG;
   case SQLITE_IOERR:
@@ -88,6 +91,20 @@ static enum err_code code_of(sqlite3 *handle, int result) {
   default:
     return ERR_STORE;
   }
+}
+
+/* The engine asks after every so many steps of its own, about 0.1 ms, whether to go on. */
+enum { ENGINE_STEPS_PER_LOOK = 5000 };
+
+static int is_over(void *what) {
+  const struct db *db = what;
+  return clock_monotonic_us() > db->deadline_us;
+}
+
+void db_set_deadline(struct db *db, int64_t monotonic_us) {
+  db->deadline_us = monotonic_us;
+  sqlite3_progress_handler(db->handle, monotonic_us ? ENGINE_STEPS_PER_LOOK : 0,
+                           monotonic_us ? is_over : NULL, db);
 }
 
 /* SQLite's own messages name tables and columns, never values, so they may be shown. */
@@ -99,6 +116,8 @@ static int fail(struct db *db, int result, struct err *reterr) {
             sqlite3_errmsg(db->handle));
   else if (basic == SQLITE_NOTADB)
     err_set(reterr, code, "", "%s is not a store of Callosum.", db->path);
+  else if (code == ERR_TOO_COSTLY)
+    err_set(reterr, code, "", "The query took too long; add a condition that is met by fewer.");
   else if (code == ERR_NO_SPACE)
     err_set(reterr, code, "", "There is no space left for %s.", db->path);
   else if (code == ERR_READ_ONLY)

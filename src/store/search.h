@@ -16,11 +16,35 @@ struct search_pair {
   struct str name, value;
 }; /* of the URL, percent-decoded */
 
+/* What a search may ask for and cost. A member that is 0 has its default, search_limits_default. */
+struct search_limits {
+  size_t pairs;       /* parameters in one URL: 100 */
+  size_t value_bytes; /* of one parameter: 262,144 */
+  size_t operands;    /* values of one OR list: 5,000 */
+  size_t depth;       /* links of a chain, _has and brackets of _filter one in another: 8 */
+  size_t predicates;  /* after chains without a type are spread over their target types: 400 */
+  size_t included;    /* resources that _include and _revinclude add to a page: 10,000 */
+  uint64_t steps;     /* work: a row of an index is 1, a resource looked at 20: 20,000,000 */
+  int64_t time_us;    /* 1,000,000 */
+};
+extern const struct search_limits search_limits_default;
+
 struct search_options {
   struct str base_url;             /* references that begin with it are local */
   size_t default_count, max_count; /* 0: 50, 1000 */
   bool is_lenient;                 /* unknown parameters are reported as warnings, not refused */
-  struct str cursor_key;           /* reserved */
+  defs_type_id compartment;        /* only what is in this compartment (Patient/1); 0: none */
+  struct str compartment_id;
+  const struct search_limits *limits; /* NULL: the defaults */
+  struct str cursor_key;              /* reserved */
+};
+
+/* What stands before the '?': "Patient", "Patient/1/Observation", "Patient/1/" followed by "*", or
+ * nothing. */
+struct search_place {
+  defs_type_id type; /* 0: all types */
+  defs_type_id compartment;
+  struct str compartment_id;
 };
 
 /* "Patient?name=a%20b&_count=5" taken apart and decoded. ERR_VALUE when it does not begin with a
@@ -29,8 +53,16 @@ int search_split_url(struct arena *arena, struct str url, defs_type_id *ret_type
                      const struct search_pair **ret_pairs, size_t *ret_n,
                      struct err *reterr) MUST_CHECK;
 
-/* Checks every parameter; faults go to `issues` (an unknown parameter names the nearest known one)
- * and ERR_VALUE or ERR_NOT_SUPPORTED comes back. */
+/* The same of a search on several types or in a compartment too: "?_id=1",
+ * "Patient/1/Condition?...".
+ */
+int search_split_place(struct arena *arena, struct str url, struct search_place *ret_place,
+                       const struct search_pair **ret_pairs, size_t *ret_n,
+                       struct err *reterr) MUST_CHECK;
+
+/* `type` 0 searches in all types, or those that _type names, by the parameters that all of them
+ * have. Checks every parameter; faults go to `issues` (an unknown parameter names the nearest known
+ * one) and ERR_VALUE or ERR_NOT_SUPPORTED comes back. */
 int search_parse(struct arena *arena, defs_type_id type, const struct search_pair *pairs,
                  size_t pairs_n, const struct search_options *options,
                  const struct search **ret_search, struct issues *issues,

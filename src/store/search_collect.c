@@ -24,9 +24,38 @@ static int compare_rids(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+/* Rids are dense numbers, so that many of them are sorted fastest as a set of bits, from which they
+ * come out in order and each once. False without memory for it. */
+static bool sort_by_bits(struct search_rids *rids, uint64_t least, uint64_t words) {
+  uint64_t *bits = calloc(words, sizeof *bits);
+  if (!bits)
+    return false;
+  for (size_t i = 0; i < rids->n; i++)
+    bits[(rids->p[i] - least) / 64] |= (uint64_t)1 << ((rids->p[i] - least) % 64);
+  rids->n = 0;
+  for (uint64_t w = 0; w < words; w++)
+    for (uint64_t word = bits[w]; word; word &= word - 1)
+      rids->p[rids->n++] = least + w * 64 + (uint64_t)__builtin_ctzll(word);
+  free(bits);
+  return true;
+}
+
 void search_rids_sort(struct search_rids *rids) {
-  if (rids->n > 1)
-    qsort(rids->p, rids->n, sizeof *rids->p, compare_rids);
+  enum { BITS_FEWEST = 64, WORDS_MAX = 1 << 20 };
+  bool is_sorted = true;
+  uint64_t least = UINT64_MAX, greatest = 0;
+  for (size_t i = 0; i < rids->n; i++) {
+    is_sorted &= i == 0 || rids->p[i - 1] < rids->p[i];
+    least = rids->p[i] < least ? rids->p[i] : least;
+    greatest = rids->p[i] > greatest ? rids->p[i] : greatest;
+  }
+  if (is_sorted)
+    return;
+  uint64_t words = (greatest - least) / 64 + 1;
+  if (rids->n >= BITS_FEWEST && words <= rids->n * 16 && words <= WORDS_MAX &&
+      sort_by_bits(rids, least, words))
+    return;
+  qsort(rids->p, rids->n, sizeof *rids->p, compare_rids);
   size_t kept = 0;
   for (size_t i = 0; i < rids->n; i++)
     if (kept == 0 || rids->p[kept - 1] != rids->p[i])
@@ -41,11 +70,12 @@ int search_rids_add_query(struct search_context *c, const struct db_query *query
   if (code)
     return code;
   bool has_row;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row && code == 0)
+  size_t before = rids->n;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row)
     if ((code = search_rids_add(rids, (uint64_t)db_column_i64(statement, 0), reterr)) != 0)
       break;
   db_release(statement);
-  return code;
+  return code ? code : search_spend(c, SEARCH_STEP_QUERY + rids->n - before, reterr);
 }
 
 /* ---- _lastUpdated ---------------------------------------------------------------------------- */
@@ -79,12 +109,12 @@ static void instants(const struct search_operand *o, int64_t *ret_from, int64_t 
   }
 }
 
-static void add_updated(struct db_query *query, const struct search_context *c,
-                        const struct search_predicate *p, const struct search_operand *o) {
+static void add_updated(struct db_query *query, const struct search_context *c, defs_type_id type,
+                        const struct search_operand *o) {
   int64_t from, to;
   instants(o, &from, &to);
   db_query_add(query, " FROM resource WHERE state=1 AND type=");
-  db_query_i64(query, schema_type_number(c->schema, p->type));
+  db_query_i64(query, schema_type_number(c->schema, type));
   db_query_add(query, " AND updated>=");
   db_query_i64(query, from);
   db_query_add(query, " AND updated<=");
@@ -110,20 +140,14 @@ static int count_from(struct search_context *c, const struct db_query *from, uin
   return code;
 }
 
-static int count_spans(struct search_context *c, const struct search_condition *condition,
-                       const struct search_spans *spans, uint64_t limit, uint64_t *ret_n,
-                       struct err *reterr) {
-  struct search_spans own = {0};
+int search_count_spans(struct search_context *c, const struct search_spans *spans, uint64_t limit,
+                       uint64_t *ret_n, struct err *reterr) {
   int code = 0;
-  if (!spans) {
-    code = search_spans_make(c, condition, &own, reterr);
-    spans = &own;
-  }
   uint64_t sum = 0, n = 0;
   for (size_t i = 0; i < spans->n && code == 0 && sum < limit; i++) {
     struct db_query from;
     db_query_init(&from, c->arena);
-    search_span_add_rough(&from, c, condition, &spans->p[i]);
+    search_span_add_rough(&from, c, &spans->p[i]);
     code = count_from(c, &from, limit - sum, &n, reterr);
     sum += code ? 0 : n;
   }
@@ -133,16 +157,34 @@ static int count_spans(struct search_context *c, const struct search_condition *
 
 static int count_updated(struct search_context *c, const struct search_predicate *p, uint64_t limit,
                          uint64_t *ret_n, struct err *reterr) {
+  struct search_types types;
   uint64_t sum = 0, n = 0;
-  int code = 0;
-  for (size_t i = 0; i < p->operands_n && code == 0 && sum < limit; i++) {
-    struct db_query from;
-    db_query_init(&from, c->arena);
-    add_updated(&from, c, p, &p->operands[i]);
-    code = count_from(c, &from, limit - sum, &n, reterr);
-    sum += code ? 0 : n;
-  }
+  int code = search_types_of(c, p->type, &types, reterr);
+  for (size_t t = 0; t < types.n && code == 0; t++)
+    for (size_t i = 0; i < p->operands_n && code == 0 && sum < limit; i++) {
+      struct db_query from;
+      db_query_init(&from, c->arena);
+      add_updated(&from, c, types.p[t], &p->operands[i]);
+      code = count_from(c, &from, limit - sum, &n, reterr);
+      sum += code ? 0 : n;
+    }
   *ret_n = sum;
+  return code;
+}
+
+/* What joins others has at most as many as its smallest (all), or as all of them together. */
+static int count_joined(struct search_context *c, const struct search_condition *condition,
+                        uint64_t limit, uint64_t *ret_n, struct err *reterr) {
+  bool is_any = condition->predicate->subject == SEARCH_ON_ANY;
+  uint64_t sum = is_any ? 0 : limit;
+  int code = 0;
+  for (size_t i = 0; i < condition->targets_n && code == 0 && (sum < limit || !is_any); i++) {
+    uint64_t n = limit;
+    if (search_is_drivable(&condition->targets[i]))
+      code = search_count(c, &condition->targets[i], NULL, is_any ? limit - sum : sum, &n, reterr);
+    sum = is_any ? sum + n : n < sum ? n : sum;
+  }
+  *ret_n = sum < limit ? sum : limit;
   return code;
 }
 
@@ -184,9 +226,11 @@ static int count_chain(struct search_context *c, const struct search_condition *
     if (code == 0 && n < FEW) {
       code = search_collect(c, target, &few, reterr);
     } else if (code == 0) {
-      code = search_type_count(c, target->predicate->type, &of_all, reterr);
+      defs_type_id from = condition->predicate->type, to = target->predicate->type;
+      struct search_types from_types = {&from, from != 0}, to_types = {&to, to != 0};
+      code = search_types_count(c, to_types, &of_all, reterr);
       if (code == 0)
-        code = search_type_count(c, condition->predicate->type, &all, reterr);
+        code = search_types_count(c, from_types, &all, reterr);
       sum += of_all ? n * all / of_all : n;
     }
     if (code)
@@ -212,49 +256,62 @@ int search_count(struct search_context *c, const struct search_condition *condit
     return count_chain(c, condition, limit, ret_n, reterr);
   case SEARCH_ON_HAS:
     return search_count(c, &condition->targets[0], NULL, limit, ret_n, reterr);
+  case SEARCH_ON_ALL:
+    return count_joined(c, condition, limit, ret_n, reterr);
+  case SEARCH_ON_ANY:
+    if (!search_has_spans(condition))
+      return count_joined(c, condition, limit, ret_n, reterr);
+    break;
+  case SEARCH_ON_NOT:
+    *ret_n = limit;
+    return 0;
+  case SEARCH_ON_COMPARTMENT:
   case SEARCH_ON_PARAM:
     break;
   }
-  return count_spans(c, condition, spans, limit, ret_n, reterr);
+  struct search_spans own = {0};
+  int code = spans ? 0 : search_spans_make(c, condition, &own, reterr);
+  return code ? code : search_count_spans(c, spans ? spans : &own, limit, ret_n, reterr);
 }
 
 /* ---- Collecting ------------------------------------------------------------------------------ */
 
-int search_collect_spans(struct search_context *c, const struct search_condition *condition,
-                         const struct search_spans *spans, struct search_rids *rids,
-                         struct err *reterr) {
+int search_collect_spans(struct search_context *c, const struct search_spans *spans,
+                         struct search_rids *rids, struct err *reterr) {
   int code = 0;
   for (size_t i = 0; code == 0 && i < spans->n; i++) {
     struct db_query query;
     db_query_init(&query, c->arena);
     db_query_add(&query, "SELECT rid");
-    search_span_add(&query, c, condition, &spans->p[i]);
+    search_span_add(&query, c, &spans->p[i]);
     code = search_rids_add_query(c, &query, rids, reterr);
   }
   return code;
 }
 
-static int collect_param(struct search_context *c, const struct search_condition *condition,
-                         struct search_rids *rids, struct err *reterr) {
+static int collect_own_spans(struct search_context *c, const struct search_condition *condition,
+                             struct search_rids *rids, struct err *reterr) {
   struct search_spans spans;
   int code = search_spans_make(c, condition, &spans, reterr);
-  return code ? code : search_collect_spans(c, condition, &spans, rids, reterr);
+  return code ? code : search_collect_spans(c, &spans, rids, reterr);
 }
 
 static int collect_updated(struct search_context *c, const struct search_predicate *p,
                            struct search_rids *rids, struct err *reterr) {
-  int code = 0;
-  for (size_t i = 0; i < p->operands_n && code == 0; i++) {
-    struct db_query query;
-    db_query_init(&query, c->arena);
-    db_query_add(&query, "SELECT rid");
-    add_updated(&query, c, p, &p->operands[i]);
-    code = search_rids_add_query(c, &query, rids, reterr);
-  }
+  struct search_types types;
+  int code = search_types_of(c, p->type, &types, reterr);
+  for (size_t t = 0; t < types.n && code == 0; t++)
+    for (size_t i = 0; i < p->operands_n && code == 0; i++) {
+      struct db_query query;
+      db_query_init(&query, c->arena);
+      db_query_add(&query, "SELECT rid");
+      add_updated(&query, c, types.p[t], &p->operands[i]);
+      code = search_rids_add_query(c, &query, rids, reterr);
+    }
   return code;
 }
 
-static int collect_targets(struct search_context *c, const struct search_condition *condition,
+int search_collect_targets(struct search_context *c, const struct search_condition *condition,
                            struct search_rids *targets, struct err *reterr) {
   int code = 0;
   for (size_t i = 0; i < condition->targets_n && code == 0; i++)
@@ -268,7 +325,7 @@ static int collect_chain(struct search_context *c, const struct search_condition
                          struct search_rids *rids, struct err *reterr) {
   struct search_rids targets = {.arena = c->arena};
   struct db_query query;
-  int code = collect_targets(c, condition, &targets, reterr);
+  int code = search_collect_targets(c, condition, &targets, reterr);
   db_query_init(&query, c->arena);
   db_query_add(&query, "SELECT rid FROM reference WHERE param=");
   db_query_i64(&query, condition->param);
@@ -285,7 +342,7 @@ static int collect_chain(struct search_context *c, const struct search_condition
 static int collect_has(struct search_context *c, const struct search_condition *condition,
                        struct search_rids *rids, struct err *reterr) {
   struct search_rids sources = {.arena = c->arena};
-  int code = collect_targets(c, condition, &sources, reterr);
+  int code = search_collect_targets(c, condition, &sources, reterr);
   for (size_t i = 0; i < sources.n && code == 0; i++) {
     struct search_candidate source;
     bool found;
@@ -299,6 +356,27 @@ static int collect_has(struct search_context *c, const struct search_condition *
     arena_reset(c->scratch);
   }
   return code;
+}
+
+/* All that one of them has; or what the one has that has fewest, where all are to hold. */
+static int collect_joined(struct search_context *c, const struct search_condition *condition,
+                          struct search_rids *rids, struct err *reterr) {
+  bool is_any = condition->predicate->subject == SEARCH_ON_ANY;
+  const struct search_condition *least = NULL;
+  uint64_t least_n = SEARCH_COLLECT_MAX;
+  int code = 0;
+  for (size_t i = 0; i < condition->targets_n && code == 0; i++) {
+    const struct search_condition *target = &condition->targets[i];
+    uint64_t n = 0;
+    if (is_any) {
+      code = search_collect(c, target, rids, reterr);
+    } else if (search_is_drivable(target)) {
+      code = search_count(c, target, NULL, least_n, &n, reterr);
+      least = !least || n < least_n ? target : least;
+      least_n = n < least_n ? n : least_n;
+    }
+  }
+  return code || is_any || !least ? code : search_collect(c, least, rids, reterr);
 }
 
 int search_collect(struct search_context *c, const struct search_condition *condition,
@@ -315,8 +393,16 @@ int search_collect(struct search_context *c, const struct search_condition *cond
     return collect_chain(c, condition, rids, reterr);
   case SEARCH_ON_HAS:
     return collect_has(c, condition, rids, reterr);
+  case SEARCH_ON_ALL:
+    return collect_joined(c, condition, rids, reterr);
+  case SEARCH_ON_ANY:
+    if (!search_has_spans(condition))
+      return collect_joined(c, condition, rids, reterr);
+    break;
+  case SEARCH_ON_NOT: /* is not drivable */
+  case SEARCH_ON_COMPARTMENT:
   case SEARCH_ON_PARAM:
     break;
   }
-  return collect_param(c, condition, rids, reterr);
+  return collect_own_spans(c, condition, rids, reterr);
 }

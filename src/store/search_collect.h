@@ -28,10 +28,17 @@ int search_rids_add_query(struct search_context *c, const struct db_query *query
 int search_collect(struct search_context *c, const struct search_condition *condition,
                    struct search_rids *rids, struct err *reterr) MUST_CHECK;
 
-/* The same from spans of it that are at hand. */
-int search_collect_spans(struct search_context *c, const struct search_condition *condition,
-                         const struct search_spans *spans, struct search_rids *rids,
-                         struct err *reterr) MUST_CHECK;
+/* The same from spans that are at hand. */
+int search_collect_spans(struct search_context *c, const struct search_spans *spans,
+                         struct search_rids *rids, struct err *reterr) MUST_CHECK;
+
+/* What a chain or _has leads to: everything that may satisfy one of its targets, in order. */
+int search_collect_targets(struct search_context *c, const struct search_condition *condition,
+                           struct search_rids *targets, struct err *reterr) MUST_CHECK;
+
+/* Rows of spans, about; counts to `limit` at the most. */
+int search_count_spans(struct search_context *c, const struct search_spans *spans, uint64_t limit,
+                       uint64_t *ret_n, struct err *reterr) MUST_CHECK;
 
 /* How many rows search_collect would give, about; counts to `limit` at the most. `spans` may hold
  * those of the condition, else NULL. */

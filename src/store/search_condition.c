@@ -1,17 +1,23 @@
 #include "store/search_condition.h"
 
+#include "base/clock.h"
+
 /* Different hashes that one value of a query may stand for. */
 enum { RANGES_MAX = 20000 };
 
 /* ---- Context --------------------------------------------------------------------------------- */
 
 int search_context_init(struct search_context *c, struct store_view *view,
-                        const struct access *access, struct arena *arena, struct err *reterr) {
+                        const struct access *access, struct arena *arena,
+                        const struct search_limits *limits, struct err *reterr) {
   *c = (struct search_context){.view = view,
                                .db = store_view_db(view),
                                .schema = store_view_schema(view),
                                .access = access,
-                               .arena = arena};
+                               .arena = arena,
+                               .limits = limits ? *limits : search_limits_default};
+  c->deadline_us = clock_monotonic_us() + c->limits.time_us;
+  db_set_deadline(c->db, c->deadline_us);
   int code = store_filter(c->db, c->schema, access, &c->filter, reterr);
   if (code)
     return code;
@@ -25,8 +31,25 @@ int search_context_init(struct search_context *c, struct store_view *view,
 }
 
 void search_context_fini(struct search_context *c) {
+  db_set_deadline(c->db, 0);
   arena_free(c->scratch);
   c->scratch = NULL;
+}
+
+int search_spend(struct search_context *c, uint64_t steps, struct err *reterr) {
+  enum { STEPS_PER_LOOK = 4096 }; /* at the clock: 0.4 ms of work */
+  uint64_t before = c->steps;
+  c->steps += steps;
+  if (c->steps > c->limits.steps)
+    return err_set(reterr, ERR_TOO_COSTLY, "",
+                   "the search would look at too much; add a condition that fewer resources meet, "
+                   "or ask for less with _count, _include or _total");
+  if (before / STEPS_PER_LOOK == c->steps / STEPS_PER_LOOK || clock_monotonic_us() < c->deadline_us)
+    return 0;
+  return err_set(reterr, ERR_TOO_COSTLY, "",
+                 "the search took more than %lld ms; add a condition that fewer resources meet, or "
+                 "ask for less with _count, _include or _total",
+                 (long long)c->limits.time_us / 1000);
 }
 
 /* ---- Ranges ---------------------------------------------------------------------------------- */
@@ -340,18 +363,34 @@ static int compare_rids(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+/* The rids of what has this id, one at the most in each type. */
+static int add_rids(struct search_context *c, const struct search_predicate *p, struct str id,
+                    uint64_t *rids, size_t *n, struct err *reterr) {
+  for (size_t i = 1; i <= defs_types_count(); i++) {
+    defs_type_id type = (defs_type_id)i;
+    if (p->type ? type != p->type
+                : !defs_is_resource(defs_type(type)) || !search_types_have(c->types, type))
+      continue;
+    int code = store_rid(c->db, c->schema, type, id, &rids[*n], reterr);
+    if (code)
+      return code;
+    *n += rids[*n] != 0;
+  }
+  return 0;
+}
+
 static int make_ids(struct search_context *c, struct search_condition *condition,
                     struct err *reterr) {
   const struct search_predicate *p = condition->predicate;
-  uint64_t *rids = ARENA_ARRAY(c->arena, uint64_t, p->operands_n);
+  size_t types_n = p->type ? 1 : c->types.n ? c->types.n : defs_types_count();
+  uint64_t *rids = ARENA_ARRAY(c->arena, uint64_t, p->operands_n * types_n + 1);
   size_t n = 0;
   if (!rids)
     return err_no_memory(reterr);
   for (size_t i = 0; i < p->operands_n; i++) {
-    int code = store_rid(c->db, c->schema, p->type, p->operands[i].id, &rids[n], reterr);
+    int code = add_rids(c, p, p->operands[i].id, rids, &n, reterr);
     if (code)
       return code;
-    n += rids[n] != 0;
   }
   if (n > 1)
     qsort(rids, n, sizeof *rids, compare_rids);
@@ -361,6 +400,41 @@ static int make_ids(struct search_context *c, struct search_condition *condition
       rids[condition->rids_n++] = rids[i];
   condition->rids = rids;
   return 0;
+}
+
+int search_compare_params(const void *a, const void *b) {
+  return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+/* The parameters by which what is searched for may be in the compartment. */
+static int make_compartment(struct search_context *c, struct search_condition *condition,
+                            struct err *reterr) {
+  const struct search_operand *o = condition->predicate->operands;
+  defs_type_id compartment = defs_type_by_name(o->type);
+  uint64_t *rid = ARENA_NEW(c->arena, uint64_t);
+  VEC(uint16_t) params = {0};
+  if (!rid)
+    return err_no_memory(reterr);
+  for (size_t i = 1; i <= defs_types_count(); i++) {
+    size_t n = 0;
+    const defs_param_id *of_type = defs_compartment_params(o->type, (defs_type_id)i, &n);
+    for (size_t k = 0; k < n && search_types_have(c->types, (defs_type_id)i); k++) {
+      uint16_t number = schema_param_number(c->schema, of_type[k]);
+      uint16_t *place = number && defs_param(of_type[k])->type == SEARCH_REFERENCE
+                            ? VEC_PUSH(c->arena, &params)
+                            : NULL;
+      if (place)
+        *place = number;
+    }
+  }
+  if (params.n > 1)
+    qsort(params.p, params.n, sizeof *params.p, search_compare_params);
+  condition->params = params.p;
+  condition->params_n = params.n;
+  condition->rids = rid;
+  int code = store_rid(c->db, c->schema, compartment, o->id, rid, reterr);
+  condition->rids_n = *rid != 0;
+  return arena_is_exhausted(c->arena) ? err_no_memory(reterr) : code;
 }
 
 static int make_targets(struct search_context *c, struct search_condition *condition,
@@ -402,7 +476,7 @@ int search_condition_make(struct search_context *c, const struct search_predicat
       .predicate = predicate,
       .number = c->conditions_n++,
       .type = predicate->modifier == SEARCH_IDENTIFIER ? SEARCH_TOKEN : predicate->value_type,
-      .param = schema_param_number(c->schema, predicate->param),
+      .param = predicate->param ? schema_param_number(c->schema, predicate->param) : 0,
       .is_negated = predicate->modifier == SEARCH_NOT || predicate->modifier == SEARCH_NOT_IN};
   int code = 0;
   switch (predicate->subject) {
@@ -411,8 +485,14 @@ int search_condition_make(struct search_context *c, const struct search_predicat
     break;
   case SEARCH_ON_LAST_UPDATED:
     break;
+  case SEARCH_ON_COMPARTMENT:
+    code = make_compartment(c, &condition, reterr);
+    break;
   case SEARCH_ON_CHAIN:
   case SEARCH_ON_HAS:
+  case SEARCH_ON_ALL:
+  case SEARCH_ON_ANY:
+  case SEARCH_ON_NOT:
     code = make_targets(c, &condition, reterr);
     break;
   case SEARCH_ON_PARAM:

@@ -40,9 +40,11 @@ struct search_condition {
   bool is_negated;
   const struct search_test *tests;
   size_t tests_n;
-  const uint64_t *rids; /* _id: ascending */
+  const uint64_t *rids; /* _id: ascending; a compartment: the resource that it is of */
   size_t rids_n;
-  struct search_condition *targets; /* chains and _has */
+  const uint16_t *params; /* of a compartment: by one of these a resource refers to it */
+  size_t params_n;
+  struct search_condition *targets; /* of chains, _has, and what joins conditions */
   size_t targets_n;
   size_t number; /* of this condition in the search, for remembering results */
 };
@@ -59,18 +61,34 @@ struct search_context {
   struct db_query fetch; /* a row by rid: values.p[0] */
   struct search_memo *memo;
   size_t conditions_n;
+  struct search_limits limits;
+  struct search_types types; /* that are searched in */
+  uint64_t steps;            /* spent */
+  int64_t deadline_us;       /* of the monotonic clock */
 };
 
-/* `access` is compiled into every row that this context fetches. */
+/* `access` is compiled into every row that this context fetches. `limits` NULL: the defaults. */
 int search_context_init(struct search_context *c, struct store_view *view,
                         const struct access *access, struct arena *arena,
-                        struct err *reterr) MUST_CHECK;
+                        const struct search_limits *limits, struct err *reterr) MUST_CHECK;
 void search_context_fini(struct search_context *c);
+
+/* What work costs, in steps of about 0.1 us: rows of an index, resources fetched by their number,
+ * bodies read. Every loop whose length the data decides spends. ERR_TOO_COSTLY when the search has
+ * had its share of steps or time. */
+enum {
+  SEARCH_STEP_ROW = 1,
+  SEARCH_STEP_QUERY = 10,
+  SEARCH_STEP_FETCH = 20,
+  SEARCH_STEP_BODY = 100
+};
+int search_spend(struct search_context *c, uint64_t steps, struct err *reterr) MUST_CHECK;
 
 /* ERR_TOO_COSTLY, ERR_NOT_SUPPORTED (a value set that is not known), ERR_STORE. */
 int search_condition_make(struct search_context *c, const struct search_predicate *predicate,
                           struct search_condition *ret_condition, struct err *reterr) MUST_CHECK;
 
+int search_compare_params(const void *a, const void *b); /* of `params`, for bsearch */
 bool search_ranges_have(struct search_ranges ranges, int64_t value);
 
 /* The parts of a value's meaning that the index and the evaluation share. */

@@ -177,7 +177,7 @@ int search_everything(struct store_view *view, const struct access *access, stru
                       struct str patient_id, int64_t since_us, size_t count, struct str cursor,
                       struct search_result *ret_result, struct err *reterr) {
   struct search_context c;
-  int code = search_context_init(&c, view, access, arena, reterr);
+  int code = search_context_init(&c, view, access, arena, NULL, reterr);
   if (code == 0)
     code = run(&c, patient_id, since_us, count, cursor, ret_result, reterr);
   search_context_fini(&c);

@@ -14,10 +14,11 @@ static int add_included(struct search_rows *rows, size_t matches_n, uint64_t rid
                         struct err *reterr) {
   bool added;
   int code = search_rows_add(rows, rid, type, true, &added, reterr);
-  if (code == 0 && rows->list.n - matches_n > SEARCH_INCLUDED_MAX)
+  size_t most = rows->c->limits.included;
+  if (code == 0 && rows->list.n - matches_n > most)
     return err_set(reterr, ERR_TOO_COSTLY, "_include",
-                   "more than %d resources would be included; ask for a smaller page with _count",
-                   SEARCH_INCLUDED_MAX);
+                   "more than %zu resources would be included; ask for a smaller page with _count",
+                   most);
   return code;
 }
 

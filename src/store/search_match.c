@@ -8,7 +8,9 @@ int search_fetch(struct search_context *c, uint64_t rid, struct search_candidate
                  bool *ret_found, struct err *reterr) {
   struct db_statement *statement;
   c->fetch.values.p[0].i64 = (int64_t)rid;
-  int code = db_query_start(c->db, &c->fetch, &statement, reterr);
+  int code = search_spend(c, SEARCH_STEP_FETCH, reterr);
+  if (code == 0)
+    code = db_query_start(c->db, &c->fetch, &statement, reterr);
   if (code)
     return code;
   code = db_step(statement, ret_found, reterr);
@@ -53,7 +55,9 @@ int search_fetch_values(struct search_context *c, struct search_candidate *candi
   struct store_resource resource = {0};
   const struct yyjson_val *root = NULL;
   struct json_limits limits = JSON_LIMITS_DEFAULT;
-  int code = read_row(c, candidate->rid, &resource, reterr);
+  int code = search_spend(c, SEARCH_STEP_BODY, reterr);
+  if (code == 0)
+    code = read_row(c, candidate->rid, &resource, reterr);
   if (code == 0)
     code = json_parse(c->scratch, resource.body, &limits, &root, reterr);
   if (code == 0)
@@ -84,7 +88,7 @@ int search_referrers(struct search_context *c, uint16_t param, uint64_t target, 
     ret_rids[n++] = (uint64_t)db_column_i64(statement, 0);
   db_release(statement);
   *ret_n = n;
-  return code;
+  return code ? code : search_spend(c, SEARCH_STEP_QUERY + n, reterr);
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
@@ -154,6 +158,22 @@ static enum truth key_test(const struct search_context *c, const struct search_c
     break;
   }
   return truth == YES && test->needs_body ? UNSURE : truth;
+}
+
+static bool is_in_compartment(const struct search_condition *condition,
+                              const struct search_candidate *candidate) {
+  if (condition->rids_n == 0)
+    return false;
+  for (size_t i = 0; i < candidate->keys.n; i++) {
+    const struct key *key = &candidate->keys.p[i];
+    uint16_t param = (uint16_t)key->param;
+    if (key->table == KEYS_REFERENCE && key->target == (int64_t)condition->rids[0] &&
+        condition->params_n > 0 &&
+        bsearch(&param, condition->params, condition->params_n, sizeof param,
+                search_compare_params))
+      return true;
+  }
+  return candidate->rid == condition->rids[0];
 }
 
 static bool has_param(struct keys keys, uint16_t param) {
@@ -283,16 +303,43 @@ static int has_matches(struct search_context *c, const struct search_condition *
 
 /* ---- All together ---------------------------------------------------------------------------- */
 
+static int any_matches(struct search_context *c, const struct search_condition *condition,
+                       struct search_candidate *candidate, bool *ret_matches, struct err *reterr) {
+  int code = 0;
+  *ret_matches = false;
+  for (size_t i = 0; i < condition->targets_n && code == 0 && !*ret_matches; i++)
+    code = search_matches(c, &condition->targets[i], 1, candidate, ret_matches, reterr);
+  return code;
+}
+
 static int one_matches(struct search_context *c, const struct search_condition *condition,
                        struct search_candidate *candidate, bool *ret_matches, struct err *reterr) {
   enum truth truth = NO;
+  defs_type_id only = condition->predicate->type;
+  int code = 0;
+  *ret_matches = false;
+  if (only && only != candidate->type)
+    return 0;
   switch (condition->predicate->subject) {
+  case SEARCH_ON_ALL:
+    return search_matches(c, condition->targets, condition->targets_n, candidate, ret_matches,
+                          reterr);
+  case SEARCH_ON_ANY:
+    return any_matches(c, condition, candidate, ret_matches, reterr);
+  case SEARCH_ON_NOT:
+    code = search_matches(c, condition->targets, 1, candidate, ret_matches, reterr);
+    *ret_matches = !*ret_matches;
+    return code;
+  case SEARCH_ON_COMPARTMENT:
+    truth = is_in_compartment(condition, candidate) ? YES : NO;
+    break;
   case SEARCH_ON_CHAIN:
     return chain_matches(c, condition, candidate, ret_matches, reterr);
   case SEARCH_ON_HAS:
     return has_matches(c, condition, candidate, ret_matches, reterr);
   case SEARCH_ON_ID:
-    truth = id_fits(condition, candidate->rid);
+    truth = condition->predicate->modifier == SEARCH_MISSING ? !condition->predicate->is_missing
+                                                             : id_fits(condition, candidate->rid);
     break;
   case SEARCH_ON_LAST_UPDATED:
     truth = condition->predicate->modifier == SEARCH_MISSING
@@ -306,15 +353,14 @@ static int one_matches(struct search_context *c, const struct search_condition *
   *ret_matches = truth == YES;
   if (truth != UNSURE)
     return 0;
-  int code = search_fetch_values(c, candidate, reterr);
+  code = search_fetch_values(c, candidate, reterr);
   if (code == 0)
     *ret_matches = search_values_match(c->scratch, condition->predicate, candidate->values);
   return code;
 }
 
 static bool is_link(const struct search_condition *condition) {
-  return condition->predicate->subject == SEARCH_ON_CHAIN ||
-         condition->predicate->subject == SEARCH_ON_HAS;
+  return condition->targets_n > 0; /* or joins some that may be */
 }
 
 int search_matches(struct search_context *c, const struct search_condition *conditions, size_t n,

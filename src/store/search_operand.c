@@ -310,9 +310,11 @@ static int parse_missing(struct search_predicate *p, struct str name, struct str
   return err_set_at(reterr, ERR_VALUE, name, "expected true or false");
 }
 
-int search_operands_parse(struct arena *arena, struct search_predicate *predicate, struct str name,
-                          struct str value, struct str reference_type, struct str base_url,
+int search_operands_parse(const struct search_parser *parser, struct search_predicate *predicate,
+                          struct str name, struct str value, struct str reference_type,
                           struct err *reterr) {
+  struct arena *arena = parser->arena;
+  size_t operands_max = parser->search->limits.operands;
   if (predicate->modifier == SEARCH_MISSING)
     return parse_missing(predicate, name, value, reterr);
   if (value.n == 0)
@@ -323,12 +325,12 @@ int search_operands_parse(struct arena *arena, struct search_predicate *predicat
                                     .modifier = predicate->modifier,
                                     .param = predicate->param,
                                     .reference_type = reference_type,
-                                    .base_url = base_url};
+                                    .base_url = parser->options->base_url};
   VEC(struct search_operand) operands = {0};
   struct str rest = value, part;
   while (search_split_escaped(&rest, ',', &part)) {
-    if (operands.n == SEARCH_OPERANDS_MAX)
-      return err_set_at(reterr, ERR_TOO_LONG, name, "has more than %d values", SEARCH_OPERANDS_MAX);
+    if (operands.n == operands_max)
+      return err_set_at(reterr, ERR_TOO_LONG, name, "has more than %zu values", operands_max);
     struct search_operand *operand = VEC_PUSH(arena, &operands);
     if (!operand)
       return err_no_memory(reterr);

@@ -4,7 +4,7 @@
 #ifndef STORE_SEARCH_OPERAND_H
 #define STORE_SEARCH_OPERAND_H
 
-#include "store/search_query.h"
+#include "store/search_parser.h"
 
 /* The part of `*rest` before the next `separator` that no backslash precedes, as str_split does. */
 bool search_split_escaped(struct str *rest, char separator, struct str *ret_part);
@@ -12,10 +12,10 @@ bool search_split_escaped(struct str *rest, char separator, struct str *ret_part
 /*
  * Parses the OR list `value` for `predicate` (its type, parameter and modifier are set) into its
  * operands. `reference_type`: of the modifier in subject:Patient=1, else empty. ERR_VALUE with what
- * is expected, ERR_TOO_LONG over SEARCH_OPERANDS_MAX, ERR_NOT_SUPPORTED. `name` is for the error.
+ * is expected, ERR_TOO_LONG over the limit, ERR_NOT_SUPPORTED. `name` is for the error.
  */
-int search_operands_parse(struct arena *arena, struct search_predicate *predicate, struct str name,
-                          struct str value, struct str reference_type, struct str base_url,
+int search_operands_parse(const struct search_parser *parser, struct search_predicate *predicate,
+                          struct str name, struct str value, struct str reference_type,
                           struct err *reterr) MUST_CHECK;
 
 #endif

@@ -50,8 +50,7 @@ void search_rows_init(struct search_rows *rows, struct search_context *c);
 int search_rows_add(struct search_rows *rows, uint64_t rid, defs_type_id type, bool is_include,
                     bool *ret_added, struct err *reterr) MUST_CHECK;
 
-/* Appends what _include and _revinclude ask for. ERR_TOO_COSTLY over SEARCH_INCLUDED_MAX. */
-enum { SEARCH_INCLUDED_MAX = 10000 };
+/* Appends what _include and _revinclude ask for. ERR_TOO_COSTLY over the limit. */
 int search_include_rows(struct search_rows *rows, const struct search *search,
                         struct err *reterr) MUST_CHECK;
 

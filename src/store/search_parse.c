@@ -22,28 +22,30 @@ static bool is_known(const struct search_parser *parser, struct str name) {
     end++;
   struct str base = str_slice(name, 0, end);
   return str_is(base, "_has") || search_is_result_name(base) ||
-         defs_param_by_code(parser->search->type, base);
+         defs_param_by_code(search_common_type(parser->search), base);
+}
+
+static int keep_predicate(struct search_parser *parser, const struct search_predicate *predicate,
+                          struct err *reterr) {
+  struct search_predicate *place = VEC_PUSH(parser->arena, &parser->predicates);
+  if (!place)
+    return err_no_memory(reterr);
+  *place = *predicate;
+  return 0;
 }
 
 static int parse_pair(struct search_parser *parser, const struct search_pair *pair,
                       struct err *reterr) {
-  if (pair->value.n > SEARCH_VALUE_BYTES_MAX)
-    return err_set_at(reterr, ERR_TOO_LONG, pair->name, "is longer than %d bytes",
-                      SEARCH_VALUE_BYTES_MAX);
+  size_t most = parser->search->limits.value_bytes;
+  if (pair->value.n > most)
+    return err_set_at(reterr, ERR_TOO_LONG, pair->name, "is longer than %zu bytes", most);
   if (!str_is_utf8(pair->name) || !str_is_utf8(pair->value))
     return err_set(reterr, ERR_VALUE, "", "a parameter is not UTF-8");
   if (search_is_result_name(pair->name))
     return search_parse_result(parser, pair->name, pair->value, reterr);
   struct search_predicate predicate;
-  int code = search_parse_predicate(parser, parser->search->type, pair->name, pair->value,
-                                    &predicate, reterr);
-  if (code)
-    return code;
-  struct search_predicate *place = VEC_PUSH(parser->arena, &parser->predicates);
-  if (!place)
-    return err_no_memory(reterr);
-  *place = predicate;
-  return 0;
+  int code = search_parse_condition(parser, pair->name, pair->value, &predicate, reterr);
+  return code ? code : keep_predicate(parser, &predicate, reterr);
 }
 
 /* One pair; faults become issues. Returns 0 also then; `*ret_first` keeps the first fault. */
@@ -68,15 +70,20 @@ static int take_pair(struct search_parser *parser, const struct search_pair *pai
   return 0;
 }
 
-/* What a cursor is bound to: the type, the conditions and the order. */
+static uint64_t mix(uint64_t shape, struct str text) {
+  return (shape ^ hash_fast(text)) * 0x9e3779b97f4a7c15u;
+}
+
+/* What a cursor is bound to: the types, the compartment, the conditions and the order. */
 static uint64_t shape_of(const struct search *search) {
-  uint64_t shape = hash_fast(defs_type(search->type)->name);
+  uint64_t shape = search->type ? hash_fast(defs_type(search->type)->name) : 1;
+  if (search->compartment)
+    shape = mix(mix(shape, defs_type(search->compartment)->name), search->compartment_id);
   for (size_t i = 0; i < search->pairs_n; i++) {
     struct search_pair pair = search->pairs[i];
-    if (search_is_result_name(pair.name) && !str_is(pair.name, "_sort"))
+    if (search_is_result_name(pair.name) && !search_result_selects(pair.name))
       continue;
-    shape = (shape ^ hash_fast(pair.name)) * 0x9e3779b97f4a7c15u;
-    shape = (shape ^ hash_fast(pair.value)) * 0x9e3779b97f4a7c15u;
+    shape = mix(mix(shape, pair.name), pair.value);
   }
   return shape;
 }
@@ -99,6 +106,17 @@ static int finish(struct search_parser *parser, struct issues *issues, struct er
   return report(parser, issues, first) ? err_no_memory(reterr) : 0;
 }
 
+/* Which types, and which compartment: what every other parameter depends on. */
+static int begin(struct search_parser *parser, const struct search_pair *pairs, size_t pairs_n,
+                 struct err *reterr) {
+  struct search_predicate predicate;
+  int code = search_parse_types(parser, pairs, pairs_n, reterr);
+  if (code || !parser->options->compartment)
+    return code;
+  code = search_parse_compartment(parser, &predicate, reterr);
+  return code ? code : keep_predicate(parser, &predicate, reterr);
+}
+
 int search_parse(struct arena *arena, defs_type_id type, const struct search_pair *pairs,
                  size_t pairs_n, const struct search_options *options,
                  const struct search **ret_search, struct issues *issues, struct err *reterr) {
@@ -110,12 +128,19 @@ int search_parse(struct arena *arena, defs_type_id type, const struct search_pai
       .arena = arena, .options = options ? options : &defaults, .search = search};
   size_t max = parser.options->max_count ? parser.options->max_count : 1000;
   search->type = type;
+  search->is_place_typed = type != 0;
+  search->limits = search_limits_of(parser.options->limits);
   search->count = parser.options->default_count ? parser.options->default_count : COUNT_DEFAULT;
   search->count = search->count > max ? max : search->count;
-  if (pairs_n > SEARCH_PAIRS_MAX)
-    return err_set(reterr, ERR_TOO_LONG, "", "a search has at most %d parameters",
-                   SEARCH_PAIRS_MAX);
+  if (pairs_n > search->limits.pairs)
+    return err_set(reterr, ERR_TOO_LONG, "", "a search has at most %zu parameters",
+                   search->limits.pairs);
   struct err first = {0};
+  int refused = begin(&parser, pairs, pairs_n, &first);
+  if (refused) {
+    *reterr = first;
+    return report(&parser, issues, &first) ? err_no_memory(reterr) : refused;
+  }
   for (size_t i = 0; i < pairs_n; i++) {
     int code = take_pair(&parser, &pairs[i], issues, &first, reterr);
     if (code)

@@ -75,7 +75,7 @@ static struct link take_link(struct str name) {
   return link;
 }
 
-static defs_type_id resource_type(struct str name) {
+defs_type_id search_resource_type(struct str name) {
   defs_type_id type = defs_type_by_name(name);
   return type && defs_is_resource(defs_type(type)) ? type : 0;
 }
@@ -92,7 +92,7 @@ static int parse_at(struct search_parser *parser, defs_type_id type, struct str 
                     struct err *reterr);
 
 static int count_predicate(struct search_parser *parser, struct str name, struct err *reterr) {
-  if (++parser->predicates_n <= SEARCH_PREDICATES_MAX)
+  if (++parser->predicates_n <= parser->search->limits.predicates)
     return 0;
   return err_set_at(reterr, ERR_TOO_COSTLY, name,
                     "leads to too many kinds of resources; say which, as in subject:Patient.name");
@@ -145,7 +145,7 @@ static int parse_chain(struct search_parser *parser, const struct link *link, st
                       "'%.*s' is not a reference, nothing can follow its dot", STR_ARG(link->code));
   defs_type_id only = 0;
   if (link->modifier.n > 0) {
-    only = resource_type(link->modifier);
+    only = search_resource_type(link->modifier);
     if (!only || !is_target(defs_param(p->param), only))
       return err_set_at(reterr, ERR_NOT_SUPPORTED, link->whole, "'%.*s' can't refer to such a type",
                         STR_ARG(link->code));
@@ -163,20 +163,22 @@ static int parse_has(struct search_parser *parser, defs_type_id type, struct str
     return err_set_at(reterr, ERR_VALUE, whole,
                       "expected _has:TYPE:REFERENCE:PARAMETER, such as "
                       "_has:Observation:patient:code");
-  defs_type_id source = resource_type(source_name);
+  defs_type_id source = search_resource_type(source_name);
   if (!source)
     return err_set_at(reterr, ERR_NOT_SUPPORTED, whole, "_has names no resource type");
   defs_param_id param = defs_param_by_code(source, code);
   if (!param)
     return search_unknown(reterr, source, code, false);
-  if (defs_param(param)->type != SEARCH_REFERENCE || !is_target(defs_param(param), type))
+  bool is_any = defs_type(type)->builtin == DEFS_RESOURCE;
+  if (defs_param(param)->type != SEARCH_REFERENCE ||
+      (!is_any && !is_target(defs_param(param), type)))
     return err_set_at(reterr, ERR_NOT_SUPPORTED, whole, "'%.*s' of %.*s does not refer to %.*s",
                       STR_ARG(code), STR_ARG(source_name), STR_ARG(defs_type(type)->name));
   struct search_predicate *target = ARENA_NEW(parser->arena, struct search_predicate);
   if (!target)
     return err_no_memory(reterr);
   *p = (struct search_predicate){.subject = SEARCH_ON_HAS,
-                                 .type = type,
+                                 .type = is_any ? 0 : type,
                                  .param = param,
                                  .value_type = SEARCH_REFERENCE,
                                  .targets = target,
@@ -191,11 +193,11 @@ static int set_modifier(const struct link *link, struct search_predicate *p,
     return 0;
   for (size_t i = 0; i < sizeof modifiers / sizeof modifiers[0]; i++)
     if (str_is(link->modifier, modifiers[i].text) && (modifiers[i].types >> p->value_type & 1) &&
-        p->subject == SEARCH_ON_PARAM) {
+        (p->subject == SEARCH_ON_PARAM || modifiers[i].modifier == SEARCH_MISSING)) {
       p->modifier = modifiers[i].modifier;
       return 0;
     }
-  defs_type_id type = p->value_type == SEARCH_REFERENCE ? resource_type(link->modifier) : 0;
+  defs_type_id type = p->value_type == SEARCH_REFERENCE ? search_resource_type(link->modifier) : 0;
   if (type && is_target(defs_param(p->param), type)) {
     *ret_reference_type = defs_type(type)->name;
     return 0;
@@ -211,15 +213,16 @@ static int parse_at(struct search_parser *parser, defs_type_id type, struct str 
   int code = count_predicate(parser, name, reterr);
   if (code)
     return code;
-  if (depth > SEARCH_DEPTH_MAX)
-    return err_set_at(reterr, ERR_TOO_COSTLY, name, "has more than %d links", SEARCH_DEPTH_MAX);
+  size_t deepest = parser->search->limits.depth;
+  if (depth > deepest)
+    return err_set_at(reterr, ERR_TOO_COSTLY, name, "has more than %zu links", deepest);
   if (str_starts_with(name, STR("_has:")))
     return parse_has(parser, type, name, value, depth, ret_predicate, reterr);
   struct link link = take_link(name);
   defs_param_id param = defs_param_by_code(type, link.code);
   if (!param)
     return search_unknown(reterr, type, link.code, depth == 0);
-  struct search_predicate p = {.type = type,
+  struct search_predicate p = {.type = defs_type(type)->builtin == DEFS_RESOURCE ? 0 : type,
                                .param = param,
                                .value_type = defs_param(param)->type,
                                .subject = str_is(link.code, "_id") ? SEARCH_ON_ID
@@ -237,8 +240,7 @@ static int parse_at(struct search_parser *parser, defs_type_id type, struct str 
     struct str reference_type;
     code = set_modifier(&link, &p, &reference_type, reterr);
     if (!code)
-      code = search_operands_parse(parser->arena, &p, name, value, reference_type,
-                                   parser->options->base_url, reterr);
+      code = search_operands_parse(parser, &p, name, value, reference_type, reterr);
   }
   if (!code)
     *ret_predicate = p;
@@ -249,4 +251,32 @@ int search_parse_predicate(struct search_parser *parser, defs_type_id type, stru
                            struct str value, struct search_predicate *ret_predicate,
                            struct err *reterr) {
   return parse_at(parser, type, name, value, 0, ret_predicate, reterr);
+}
+
+/* Several types, a parameter of which each has its own: one of them, each for its type. */
+static int parse_each_type(struct search_parser *parser, struct str name, struct str value,
+                           struct search_predicate *ret_predicate, struct err *reterr) {
+  struct search_types types = parser->search->types;
+  struct search_predicate *each = ARENA_ARRAY(parser->arena, struct search_predicate, types.n);
+  if (!each)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < types.n; i++) {
+    int code = parse_at(parser, types.p[i], name, value, 0, &each[i], reterr);
+    if (code)
+      return code;
+  }
+  *ret_predicate =
+      (struct search_predicate){.subject = SEARCH_ON_ANY, .targets = each, .targets_n = types.n};
+  return 0;
+}
+
+int search_parse_condition(struct search_parser *parser, struct str name, struct str value,
+                           struct search_predicate *ret_predicate, struct err *reterr) {
+  const struct search *search = parser->search;
+  defs_type_id common = search_common_type(search);
+  struct link link = take_link(name);
+  if (search->type == 0 && search->types.n > 0 && !str_starts_with(name, STR("_has:")) &&
+      !defs_param_by_code(common, link.code))
+    return parse_each_type(parser, name, value, ret_predicate, reterr);
+  return parse_at(parser, common, name, value, 0, ret_predicate, reterr);
 }

@@ -23,9 +23,9 @@ static int parse_sort_key(struct search_parser *parser, struct str name, struct 
   struct search_sort sort = {.is_descending = str_starts_with(text, STR("-"))};
   if (sort.is_descending)
     text = str_slice(text, 1, text.n);
-  sort.param = defs_param_by_code(search->type, text);
+  sort.param = search_common_param(search, text, reterr);
   if (!sort.param)
-    return search_unknown(reterr, search->type, text, false);
+    return ERR_NOT_SUPPORTED;
   sort.type = defs_param(sort.param)->type;
   sort.key = str_is(text, "_id")            ? SEARCH_SORT_ID
              : str_is(text, "_lastUpdated") ? SEARCH_SORT_LAST_UPDATED
@@ -82,14 +82,26 @@ static int parse_summary(struct search_parser *parser, struct str name, struct s
   return expected(reterr, name, "true, text, data, count or false");
 }
 
+static struct str part_before(struct str text, char separator) {
+  struct str rest = text, part = STR("");
+  (void)str_split(&rest, separator, &part);
+  return part;
+}
+
+static struct str part_behind(struct str text, char separator) {
+  struct str before = part_before(text, separator);
+  return before.n < text.n ? str_slice(text, before.n + 1, text.n) : text;
+}
+
+/* "Patient.name" names the element of one type, as the specification also allows. */
 static int parse_elements(struct search_parser *parser, struct str name, struct str value,
                           struct err *reterr) {
   struct str rest = value, part;
   while (str_split(&rest, ',', &part)) {
-    /* "Patient.name" names the element of one type, as the specification also allows. */
-    struct str type_name = defs_type(parser->search->type)->name;
-    if (str_starts_with(part, type_name) && part.n > type_name.n && part.p[type_name.n] == '.')
-      part = str_slice(part, type_name.n + 1, part.n);
+    part = str_trim(part);
+    if (parser->search->type &&
+        search_resource_type(part_before(part, '.')) == parser->search->type)
+      part = part_behind(part, '.');
     if (part.n == 0)
       return expected(reterr, name, "names of elements with commas between them");
     if (parser->elements.n == SEARCH_ELEMENTS_MAX)
@@ -101,11 +113,6 @@ static int parse_elements(struct search_parser *parser, struct str name, struct 
     *place = part;
   }
   return 0;
-}
-
-static defs_type_id resource_type(struct str name) {
-  defs_type_id type = defs_type_by_name(name);
-  return type && defs_is_resource(defs_type(type)) ? type : 0;
 }
 
 /* SOURCE:PARAM[:TARGET], SOURCE:*, or * */
@@ -123,7 +130,7 @@ static int parse_include(struct search_parser *parser, struct str name, struct s
     (void)str_split(&rest, ':', &source);
     (void)str_split(&rest, ':', &code);
     (void)str_split(&rest, ':', &target);
-    include.source = resource_type(source);
+    include.source = search_resource_type(source);
     if (!include.source || code.n == 0 || rest.p)
       return expected(reterr, name, "TYPE:PARAMETER, TYPE:PARAMETER:TARGETTYPE, TYPE:* or *");
     include.param = str_is(code, "*") ? 0 : defs_param_by_code(include.source, code);
@@ -132,7 +139,7 @@ static int parse_include(struct search_parser *parser, struct str name, struct s
     if (include.param && defs_param(include.param)->type != SEARCH_REFERENCE)
       return err_set_at(reterr, ERR_NOT_SUPPORTED, name, "'%.*s' of %.*s is not a reference",
                         STR_ARG(code), STR_ARG(source));
-    include.target = target.n ? resource_type(target) : 0;
+    include.target = target.n ? search_resource_type(target) : 0;
     if (target.n > 0 && !include.target)
       return expected(reterr, name, "a resource type as target");
   }
@@ -176,14 +183,14 @@ static int ignore(struct search_parser *parser, struct str name, struct str valu
   return 0;
 }
 
-static const char *const names[] = {"_count",     "_sort",    "_include",  "_revinclude",
-                                    "_total",     "_summary", "_elements", "_cursor",
-                                    "_contained", "_format",  "_pretty",   NULL};
+static const char *const names[] = {"_count",   "_sort",     "_include", "_revinclude", "_total",
+                                    "_summary", "_elements", "_cursor",  "_contained",  "_format",
+                                    "_pretty",  "_type",     NULL};
 
 static int (*const parsers[])(struct search_parser *, struct str, struct str, struct err *) = {
     parse_count,   parse_sort,     parse_any_include, parse_any_include, parse_total,
     parse_summary, parse_elements, parse_cursor,      parse_contained,   ignore,
-    ignore};
+    ignore,        ignore /* taken before all others */};
 
 const char *const *search_result_names(void) {
   return names;
@@ -200,6 +207,10 @@ static ssize_t find(struct str name) {
 
 bool search_is_result_name(struct str name) {
   return find(name) >= 0;
+}
+
+bool search_result_selects(struct str name) {
+  return str_is(name, "_sort") || str_is(name, "_type") || str_is(name, "_contained");
 }
 
 static bool may_repeat(ssize_t which) {

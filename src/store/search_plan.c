@@ -2,6 +2,7 @@
 
 #include "store/search_collect.h"
 #include "store/search_sieve.h"
+#include "store/search_stream.h"
 
 /*
  * Costs, measured on a 2-core machine: a row of an index 0.1 us, a row of `resource` passed by 1
@@ -9,12 +10,10 @@
  */
 enum {
   PROBE_FIRST = 200, /* rows counted to compare conditions, */
-  LINKS_MAX = 300,   /* resources behind a chain or _has that are looked up for a page */
   PROBE_MAX = 4000,  /* and when all have more */
-  STREAMS_MAX = 16,  /* spans that are merged while they are read */
-  CHUNK_MIN = 32,    /* rids read at once from a stream, rising */
-  CHUNK_MAX = 512,
-  SHARE = 20, /* a condition that 1/20 of a type meets is better tested than looked up */
+  LINKS_MAX = 300,   /* resources behind a _has that are looked up for a page */
+  FEW_STREAMS = 16,  /* that are merged rather than collected, where all is wanted */
+  SHARE = 20,        /* a condition that 1/20 of a type meets is better tested than looked up */
   SHARE_PROBE_MAX = 20000,
   PAGE_CANDIDATES = 256, /* candidates that a page is thought to need */
   NARROW_FIRST = 32,     /* candidates after which a source looks at more conditions, */
@@ -22,37 +21,30 @@ enum {
   NARROW_ROWS = 32,      /* with rows of the index per candidate that was looked at */
 };
 
-/* Rids of one span, read in chunks, so that no statement stays open. */
-struct stream {
-  const struct search_condition *condition; /* NULL: all resources of the type */
-  struct search_span span;
-  uint64_t rids[CHUNK_MAX];
-  size_t n, at, chunk;
-  uint64_t after;
-  bool is_last; /* the chunk at hand is the last one */
-};
-
 struct search_source {
   struct search_context *c;
-  defs_type_id type;
+  struct search_types types;
   uint64_t given, matched, narrow_at;
   struct search_sieves sieves;
-  uint64_t after; /* the rid given last */
-  struct stream *streams;
-  size_t streams_n;
-  struct search_rids rids; /* when collected */
+  uint64_t after;                 /* the rid given last */
+  struct search_streams *streams; /* or, where it is NULL: */
+  bool is_through_types;          /* the streams are all resources of the types */
+  struct search_rids rids;
   size_t at;
 };
 
 /* A condition and how it could give the candidates. */
 struct option {
   const struct search_condition *condition;
+  bool has_spans;
   struct search_spans spans;
   bool is_ordered;
   uint64_t n;
 };
 
-int search_type_count(struct search_context *c, defs_type_id type, uint64_t *ret_n,
+/* ---- Types ----------------------------------------------------------------------------------- */
+
+static int type_count(struct search_context *c, defs_type_id type, uint64_t *ret_n,
                       struct err *reterr) {
   struct db_query query;
   int64_t n;
@@ -65,18 +57,64 @@ int search_type_count(struct search_context *c, defs_type_id type, uint64_t *ret
   return code;
 }
 
+int search_types_count(struct search_context *c, struct search_types types, uint64_t *ret_n,
+                       struct err *reterr) {
+  struct search_types there;
+  if (types.n == 1)
+    return type_count(c, types.p[0], ret_n, reterr);
+  uint64_t sum = 0, n = 0;
+  int code = search_types_of(c, 0, &there, reterr);
+  for (size_t i = 0; i < there.n && code == 0; i++) {
+    if (search_types_have(types, there.p[i]))
+      code = type_count(c, there.p[i], &n, reterr);
+    else
+      n = 0;
+    sum += n;
+  }
+  *ret_n = sum;
+  return code;
+}
+
+int search_types_of(struct search_context *c, defs_type_id type, struct search_types *ret_types,
+                    struct err *reterr) {
+  struct db_statement *statement;
+  defs_type_id *types = ARENA_ARRAY(c->arena, defs_type_id, defs_types_count() + 1);
+  size_t n = 0;
+  bool has_row;
+  if (!types)
+    return err_no_memory(reterr);
+  if (type) {
+    types[0] = type;
+    *ret_types = (struct search_types){types, 1};
+    return 0;
+  }
+  int code =
+      db_prepare(c->db, STR("SELECT number FROM counter WHERE kind=1 AND n>0"), &statement, reterr);
+  if (code)
+    return code;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
+    type = schema_type(c->schema, db_column_i64(statement, 0));
+    if (type && search_types_have(c->types, type))
+      types[n++] = type;
+  }
+  db_release(statement);
+  *ret_types = (struct search_types){types, n};
+  return code;
+}
+
 /* ---- Choosing -------------------------------------------------------------------------------- */
 
 static int make_option(struct search_context *c, const struct search_wish *wish,
                        const struct search_condition *condition, struct option *ret_option,
                        struct err *reterr) {
-  struct option option = {.condition = condition};
-  if (condition->predicate->subject == SEARCH_ON_PARAM) {
+  struct option option = {.condition = condition, .has_spans = search_has_spans(condition)};
+  if (option.has_spans) {
     int code = search_spans_make(c, condition, &option.spans, reterr);
     if (code)
       return code;
     search_spans_join(&option.spans, condition, wish->conditions, wish->n);
-    option.is_ordered = option.spans.n <= STREAMS_MAX;
+    option.is_ordered =
+        option.spans.n <= (size_t)(wish->wants_all ? FEW_STREAMS : SEARCH_STREAMS_MAX);
     for (size_t i = 0; i < option.spans.n; i++)
       option.is_ordered &= option.spans.p[i].is_ordered;
   }
@@ -87,9 +125,8 @@ static int make_option(struct search_context *c, const struct search_wish *wish,
 
 static int count_option(struct search_context *c, struct option *option, uint64_t limit,
                         struct err *reterr) {
-  bool has_spans = option->condition->predicate->subject == SEARCH_ON_PARAM;
-  return search_count(c, option->condition, has_spans ? &option->spans : NULL, limit, &option->n,
-                      reterr);
+  return search_count(c, option->condition, option->has_spans ? &option->spans : NULL, limit,
+                      &option->n, reterr);
 }
 
 static const struct option *least(const struct option *options, size_t n) {
@@ -137,44 +174,26 @@ static int choose(struct search_context *c, const struct search_wish *wish, stru
   return code;
 }
 
-/* Is it cheaper to go through the type and test, than to look up all rows of `option`, which must
+/* Is it cheaper to go through the types and test, than to look up all rows of `option`, which must
  * be sorted before the first can be given? */
 static int is_too_common(struct search_context *c, const struct search_wish *wish,
                          const struct option *option, bool *ret_is, struct err *reterr) {
   *ret_is = false;
-  uint64_t few = option->condition->predicate->targets_n ? LINKS_MAX : PROBE_MAX;
-  if (wish->wants_all || option->is_ordered || option->n < few)
+  enum search_subject subject = option->condition->predicate->subject;
+  uint64_t few = subject == SEARCH_ON_HAS ? LINKS_MAX : PROBE_MAX;
+  if (wish->wants_all || option->is_ordered || subject == SEARCH_ON_CHAIN || option->n < few)
     return 0;
   uint64_t all = 0, n = option->n;
-  int code = search_type_count(c, wish->type, &all, reterr);
+  int code = search_types_count(c, wish->types, &all, reterr);
   uint64_t limit = all / SHARE < few ? few : all / SHARE;
   limit = limit > SHARE_PROBE_MAX ? SHARE_PROBE_MAX : limit;
-  if (code == 0 && option->condition->predicate->subject == SEARCH_ON_PARAM)
-    code = search_count(c, option->condition, &option->spans, limit, &n, reterr);
+  if (code == 0 && option->has_spans)
+    code = search_count_spans(c, &option->spans, limit, &n, reterr);
   *ret_is = n >= limit;
   return code;
 }
 
 /* ---- Opening --------------------------------------------------------------------------------- */
-
-static int open_streams(struct search_source *source, const struct option *option,
-                        struct err *reterr) {
-  size_t n = option->spans.n;
-  source->streams = arena_alloc(source->c->arena, (n ? n : 1) * sizeof *source->streams);
-  if (!source->streams)
-    return err_no_memory(reterr);
-  source->streams_n = n;
-  for (size_t i = 0; i < n; i++) {
-    struct stream *stream = &source->streams[i];
-    stream->condition = option->condition;
-    stream->span = option->spans.p[i];
-    stream->n = stream->at = 0;
-    stream->chunk = CHUNK_MIN;
-    stream->after = source->after;
-    stream->is_last = false;
-  }
-  return 0;
-}
 
 /* Puts the position behind `after`. */
 static void start_behind(struct search_source *source) {
@@ -189,39 +208,79 @@ static void start_behind(struct search_source *source) {
   source->at = from;
 }
 
-static int collect_type(struct search_source *source, struct err *reterr) {
+static int collect_types(struct search_source *source, struct err *reterr) {
   struct search_context *c = source->c;
-  struct db_query query;
-  db_query_init(&query, c->arena);
-  db_query_add(&query, "SELECT rid FROM resource WHERE state=1 AND type=");
-  db_query_i64(&query, schema_type_number(c->schema, source->type));
-  int code = search_rids_add_query(c, &query, &source->rids, reterr);
+  struct search_types there;
+  int code = search_types_of(c, 0, &there, reterr);
+  for (size_t i = 0; i < there.n && code == 0; i++) {
+    struct db_query query;
+    if (!search_types_have(source->types, there.p[i]))
+      continue;
+    db_query_init(&query, c->arena);
+    db_query_add(&query, "SELECT rid FROM resource WHERE state=1 AND type=");
+    db_query_i64(&query, schema_type_number(c->schema, there.p[i]));
+    code = search_rids_add_query(c, &query, &source->rids, reterr);
+  }
   search_rids_sort(&source->rids);
   start_behind(source);
   return code;
 }
 
-/* Every resource of the type: from the index when they are few among all, else by going through
+/* Every resource of the types: from the index when they are few among all, else by going through
  * `resource` in order. */
-static int open_type(struct search_source *source, bool wants_all, struct err *reterr) {
+static int open_types(struct search_source *source, bool wants_all, struct err *reterr) {
   struct search_context *c = source->c;
   struct db_query query;
-  uint64_t of_type;
+  uint64_t of_types;
   int64_t last;
-  int code = search_type_count(c, source->type, &of_type, reterr);
+  int code = search_types_count(c, source->types, &of_types, reterr);
   db_query_init(&query, c->arena);
   db_query_add(&query, "SELECT max(rid) FROM resource");
   if (code == 0)
     code = db_query_number(c->db, &query, 0, &last, reterr);
   if (code)
     return code;
-  double all = (double)last, n = (double)of_type;
+  double all = (double)last, n = (double)of_types;
   bool is_rare = wants_all ? n * 4 < all : n * n * 0.15 < (double)PAGE_CANDIDATES * all;
-  if (is_rare && of_type < SEARCH_COLLECT_MAX)
-    return collect_type(source, reterr);
-  struct search_span whole = {0};
-  struct option option = {.spans = {&whole, 1}};
-  return open_streams(source, &option, reterr);
+  if (is_rare && of_types < SEARCH_COLLECT_MAX)
+    return collect_types(source, reterr);
+  source->is_through_types = true;
+  return search_streams_open_types(c, source->types, source->after, &source->streams, reterr);
+}
+
+static int open_collected(struct search_source *source, const struct option *best,
+                          struct err *reterr) {
+  int code = best->has_spans ? search_collect_spans(source->c, &best->spans, &source->rids, reterr)
+                             : search_collect(source->c, best->condition, &source->rids, reterr);
+  search_rids_sort(&source->rids);
+  start_behind(source);
+  return code;
+}
+
+/* A chain for a page: what refers to each of its targets is in order. */
+static int open_chain(struct search_source *source, const struct option *best, struct err *reterr) {
+  struct search_context *c = source->c;
+  struct search_rids targets = {.arena = c->arena};
+  struct search_spans spans;
+  int code = search_collect_targets(c, best->condition, &targets, reterr);
+  if (code == 0 && targets.n > SEARCH_STREAMS_MAX)
+    return open_types(source, false, reterr);
+  if (code == 0)
+    code = search_spans_of_targets(c, best->condition, targets.p, targets.n, &spans, reterr);
+  if (code == 0)
+    code = search_streams_open(c, &spans, source->after, &source->streams, reterr);
+  return code;
+}
+
+static int open_best(struct search_source *source, const struct search_wish *wish,
+                     const struct option *best, struct err *reterr) {
+  if (!best->condition)
+    return open_types(source, wish->wants_all, reterr);
+  if (best->is_ordered && best->has_spans)
+    return search_streams_open(source->c, &best->spans, source->after, &source->streams, reterr);
+  if (best->condition->predicate->subject == SEARCH_ON_CHAIN && !wish->wants_all)
+    return open_chain(source, best, reterr);
+  return open_collected(source, best, reterr);
 }
 
 int search_source_open(struct search_context *c, const struct search_wish *wish,
@@ -230,7 +289,7 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
   if (!source)
     return err_no_memory(reterr);
   source->c = c;
-  source->type = wish->type;
+  source->types = wish->types;
   source->after = wish->after;
   source->narrow_at = NARROW_FIRST;
   source->rids.arena = c->arena;
@@ -240,27 +299,17 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
   int code = choose(c, wish, &best, reterr);
   if (code == 0 && best.condition)
     code = is_too_common(c, wish, &best, &is_common, reterr);
-  if (code)
-    return code;
-  code = search_sieves_init(c, wish, is_common ? NULL : best.condition, &source->sieves, reterr);
-  if (code)
-    return code;
-  if (!best.condition || is_common)
-    return open_type(source, wish->wants_all, reterr);
-  if (best.is_ordered && best.condition->predicate->subject == SEARCH_ON_PARAM)
-    return open_streams(source, &best, reterr);
-  code = best.condition->predicate->subject == SEARCH_ON_PARAM
-             ? search_collect_spans(c, best.condition, &best.spans, &source->rids, reterr)
-             : search_collect(c, best.condition, &source->rids, reterr);
-  search_rids_sort(&source->rids);
-  start_behind(source);
-  return code;
+  if (is_common)
+    best = (struct option){0};
+  if (code == 0)
+    code = search_sieves_init(c, wish, best.condition, &source->sieves, reterr);
+  return code ? code : open_best(source, wish, &best, reterr);
 }
 
 int search_wish_estimate(struct search_context *c, const struct search_wish *wish, uint64_t limit,
                          uint64_t *ret_n, struct err *reterr) {
   uint64_t least = 0;
-  int code = search_type_count(c, wish->type, &least, reterr);
+  int code = search_types_count(c, wish->types, &least, reterr);
   for (size_t i = 0; i < wish->n && code == 0; i++) {
     uint64_t n = least;
     if (search_is_drivable(&wish->conditions[i]))
@@ -276,15 +325,16 @@ int search_wish_estimate(struct search_context *c, const struct search_wish *wis
  */
 
 /* Going through `resource` gives way to the index when it takes long. */
-static int narrow_type(struct search_source *source, uint64_t limit, struct err *reterr) {
+static int narrow_types(struct search_source *source, uint64_t limit, struct err *reterr) {
   uint64_t n;
-  if (source->streams_n != 1 || source->streams[0].condition)
+  if (!source->is_through_types)
     return 0;
-  int code = search_type_count(source->c, source->type, &n, reterr);
+  int code = search_types_count(source->c, source->types, &n, reterr);
   if (code || n >= limit)
     return code;
-  source->streams_n = 0;
-  return collect_type(source, reterr);
+  source->is_through_types = false;
+  source->streams = NULL;
+  return collect_types(source, reterr);
 }
 
 /* A row of an index costs a small part of what a candidate does. Where few candidates match, the
@@ -295,72 +345,25 @@ static int narrow(struct search_source *source, struct err *reterr) {
   if (source->matched * 4 >= source->given)
     return 0;
   int code = search_sieves_fill(source->c, &source->sieves, limit, reterr);
-  return code ? code : narrow_type(source, limit, reterr);
+  return code ? code : narrow_types(source, limit, reterr);
 }
 
 void search_source_matched(struct search_source *source) {
   source->matched++;
 }
 
-static void stream_query(struct search_source *source, struct stream *stream,
-                         struct db_query *query) {
-  struct search_context *c = source->c;
-  db_query_init(query, c->scratch);
-  if (stream->condition) {
-    db_query_add(query, "SELECT rid");
-    search_span_add(query, c, stream->condition, &stream->span);
-    db_query_add(query, " AND rid>");
-  } else {
-    /* '+' keeps the engine from the index on type, whose order is another */
-    db_query_add(query, "SELECT rid FROM resource WHERE state=1 AND +type=");
-    db_query_i64(query, schema_type_number(c->schema, source->type));
-    db_query_add(query, " AND rid>");
-  }
-  db_query_i64(query, (int64_t)stream->after);
-  db_query_add(query, " ORDER BY rid LIMIT ");
-  db_query_i64(query, (int64_t)stream->chunk);
-}
-
-static int stream_fill(struct search_source *source, struct stream *stream, struct err *reterr) {
-  struct db_query query;
-  struct db_statement *statement;
-  stream_query(source, stream, &query);
-  int code = db_query_start(source->c->db, &query, &statement, reterr);
-  if (code)
-    return code;
-  bool has_row;
-  stream->n = stream->at = 0;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row && stream->n < CHUNK_MAX)
-    stream->rids[stream->n++] = (uint64_t)db_column_i64(statement, 0);
-  db_release(statement);
-  stream->is_last = stream->n < stream->chunk;
-  if (stream->n > 0)
-    stream->after = stream->rids[stream->n - 1];
-  stream->chunk = stream->chunk * 2 > CHUNK_MAX ? CHUNK_MAX : stream->chunk * 2;
-  return code;
-}
-
 static int next_rid(struct search_source *source, uint64_t *ret_rid, struct err *reterr) {
-  uint64_t least = 0;
-  for (size_t i = 0; i < source->streams_n; i++) {
-    struct stream *stream = &source->streams[i];
-    while (stream->at < stream->n && stream->rids[stream->at] <= source->after)
-      stream->at++; /* given already, from another stream */
-    while (stream->at == stream->n && !stream->is_last) {
-      int code = stream_fill(source, stream, reterr);
-      if (code)
-        return code;
-      while (stream->at < stream->n && stream->rids[stream->at] <= source->after)
-        stream->at++;
-    }
-    if (stream->at < stream->n && (least == 0 || stream->rids[stream->at] < least))
-      least = stream->rids[stream->at];
+  uint64_t rid = 0;
+  if (source->streams) {
+    int code = search_streams_next(source->streams, &rid, reterr);
+    if (code)
+      return code;
+  } else if (source->at < source->rids.n) {
+    rid = source->rids.p[source->at++];
   }
-  if (source->at < source->rids.n)
-    least = source->rids.p[source->at++];
-  if (least)
-    source->after = least;
-  *ret_rid = least;
+  if (rid)
+    source->after = rid;
+  *ret_rid = rid;
   return 0;
 }
 

@@ -15,7 +15,7 @@ struct search_source;
 
 /* What the candidates are for. */
 struct search_wish {
-  defs_type_id type;
+  struct search_types types;
   const struct search_condition *conditions;
   size_t n;
   uint64_t after; /* rids behind this one */
@@ -41,8 +41,13 @@ void search_source_matched(struct search_source *source);
 int search_wish_estimate(struct search_context *c, const struct search_wish *wish, uint64_t limit,
                          uint64_t *ret_n, struct err *reterr) MUST_CHECK;
 
-/* Live resources of `type`, whoever may see them. */
-int search_type_count(struct search_context *c, defs_type_id type, uint64_t *ret_n,
-                      struct err *reterr) MUST_CHECK;
+/* Live resources of `types`, whoever may see them. */
+int search_types_count(struct search_context *c, struct search_types types, uint64_t *ret_n,
+                       struct err *reterr) MUST_CHECK;
+
+/* The types that a condition on `type` (0: all that are searched in) is about and of which the
+ * store has a resource. */
+int search_types_of(struct search_context *c, defs_type_id type, struct search_types *ret_types,
+                    struct err *reterr) MUST_CHECK;
 
 #endif

@@ -10,13 +10,9 @@
 
 #include "store/search.h"
 
-/* What a query may ask for at most. Over a limit the parser says so; nothing is cut in silence. */
+/* What a query may ask for at most, beside struct search_limits. Over a limit the parser says so;
+ * nothing is cut in silence. */
 enum {
-  SEARCH_PAIRS_MAX = 100,         /* parameters in one URL */
-  SEARCH_VALUE_BYTES_MAX = 32768, /* one parameter's value */
-  SEARCH_OPERANDS_MAX = 1000,     /* values of one OR list */
-  SEARCH_DEPTH_MAX = 8,           /* links of a chain and _has levels together */
-  SEARCH_PREDICATES_MAX = 400,    /* after untyped chains are spread over their target types */
   SEARCH_SORTS_MAX = 4,
   SEARCH_INCLUDES_MAX = 32,
   SEARCH_ELEMENTS_MAX = 100,
@@ -67,12 +63,16 @@ enum search_subject {
   SEARCH_ON_LAST_UPDATED, /* _lastUpdated */
   SEARCH_ON_CHAIN,        /* `param` refers to a resource that satisfies one of `targets` */
   SEARCH_ON_HAS,          /* a resource that satisfies targets[0] refers here by `param` */
+  SEARCH_ON_COMPARTMENT,  /* refers to operands[0] by a parameter of its compartment, or is it */
+  SEARCH_ON_ALL,          /* all of `targets` hold for the same resource, */
+  SEARCH_ON_ANY,          /* one of them does, */
+  SEARCH_ON_NOT,          /* targets[0] does not */
 };
 
 /* One condition; those of a query are all to hold. */
 struct search_predicate {
   enum search_subject subject;
-  defs_type_id type; /* of the resources that it is about */
+  defs_type_id type; /* of the resources that it holds for; 0: any */
   defs_param_id param;
   enum search_type value_type;
   enum search_modifier modifier;
@@ -87,7 +87,7 @@ enum search_sort_key { SEARCH_SORT_PARAM, SEARCH_SORT_ID, SEARCH_SORT_LAST_UPDAT
 
 struct search_sort {
   enum search_sort_key key;
-  defs_param_id param;
+  defs_param_id param; /* of the first type; that of another one is found by its code */
   enum search_type type;
   bool is_descending;
 };
@@ -121,8 +121,21 @@ struct search_mark {
   struct search_key keys[SEARCH_SORTS_MAX];
 };
 
+/* Types that are searched in together. */
+struct search_types {
+  const defs_type_id *p;
+  size_t n; /* 0: all */
+};
+
+bool search_types_have(struct search_types types, defs_type_id type);
+
 struct search {
-  defs_type_id type;
+  defs_type_id type; /* 0: several */
+  struct search_types types;
+  bool is_place_typed;      /* one type was named before the '?', not by _type */
+  defs_type_id compartment; /* 0: none */
+  struct str compartment_id;
+  struct search_limits limits; /* none is 0 */
   const struct search_predicate *predicates;
   size_t predicates_n;
   struct search_sort sorts[SEARCH_SORTS_MAX];

@@ -24,7 +24,7 @@ static int make_conditions(struct search_context *c, const struct search *search
 
 static struct search_wish wish_of(const struct search *search,
                                   const struct search_condition *conditions, bool wants_all) {
-  return (struct search_wish){.type = search->type,
+  return (struct search_wish){.types = search->types,
                               .conditions = conditions,
                               .n = search->predicates_n,
                               .wants_all = wants_all};
@@ -45,7 +45,7 @@ int search_next_match(struct search_context *c, struct search_source *source,
     code = search_fetch(c, rid, ret_candidate, &found, reterr);
     if (code)
       return code;
-    if (!found || ret_candidate->type != wish->type)
+    if (!found || !search_types_have(wish->types, ret_candidate->type))
       continue;
     code = search_matches(c, wish->conditions, wish->n, ret_candidate, &matches, reterr);
     if (code == 0 && matches)
@@ -114,13 +114,9 @@ static bool rows_are_matches(const struct search_context *c, const struct search
                              const struct search_condition *condition) {
   const struct search_predicate *p = search->predicates;
   if (search->predicates_n != 1 || !c->filter.is_everything || p->subject != SEARCH_ON_PARAM ||
-      p->modifier == SEARCH_CONTAINS || !search_is_drivable(condition) ||
-      defs_param(p->param)->base != search->type)
+      !search_is_drivable(condition) || defs_param(p->param)->base != search->type)
     return false;
-  for (size_t i = 0; i < condition->tests_n; i++)
-    if (condition->tests[i].needs_body)
-      return false;
-  return true;
+  return search_spans_are_exact(condition);
 }
 
 static int count_rows(struct search_context *c, const struct search_condition *condition,
@@ -132,7 +128,7 @@ static int count_rows(struct search_context *c, const struct search_condition *c
     return code;
   if (spans.n == 1 && spans.p[0].is_ordered) /* a resource has one row in it */
     return search_count(c, condition, &spans, INT64_MAX, ret_n, reterr);
-  code = search_collect_spans(c, condition, &spans, &rids, reterr);
+  code = search_collect_spans(c, &spans, &rids, reterr);
   search_rids_sort(&rids);
   *ret_n = rids.n;
   return code;
@@ -143,7 +139,7 @@ static int total_accurate(struct search_context *c, const struct search *search,
                           struct err *reterr) {
   bool is_all;
   if (is_whole_type(c, search))
-    return search_type_count(c, search->type, ret_total, reterr);
+    return search_types_count(c, search->types, ret_total, reterr);
   if (rows_are_matches(c, search, conditions))
     return count_rows(c, conditions, ret_total, reterr);
   return count_matches(c, search, conditions, 0, ret_total, &is_all, reterr);
@@ -155,7 +151,7 @@ static int total_estimate(struct search_context *c, const struct search *search,
   bool is_all;
   uint64_t candidates;
   if (is_whole_type(c, search))
-    return search_type_count(c, search->type, ret_total, reterr);
+    return search_types_count(c, search->types, ret_total, reterr);
   int code = count_matches(c, search, conditions, CHEAP_TOTAL_MAX, ret_total, &is_all, reterr);
   if (code || is_all || !c->filter.is_everything)
     return code; /* what is hidden must not shine through an estimate */
@@ -185,7 +181,7 @@ static int set_total(struct search_context *c, const struct search *search,
   if (search->total == SEARCH_TOTAL_ESTIMATE)
     return total_estimate(c, search, conditions, &result->total, reterr);
   result->has_total = search->total != SEARCH_TOTAL_NONE && is_whole_type(c, search);
-  return result->has_total ? search_type_count(c, search->type, &result->total, reterr) : 0;
+  return result->has_total ? search_types_count(c, search->types, &result->total, reterr) : 0;
 }
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
@@ -300,7 +296,8 @@ static int run(struct search_context *c, const struct search *search,
 int search_run(struct store_view *view, const struct access *access, struct arena *arena,
                const struct search *search, struct search_result *ret_result, struct err *reterr) {
   struct search_context c;
-  int code = search_context_init(&c, view, access, arena, reterr);
+  int code = search_context_init(&c, view, access, arena, &search->limits, reterr);
+  c.types = search->types;
   if (code == 0)
     code = run(&c, search, ret_result, reterr);
   search_context_fini(&c);
@@ -356,7 +353,8 @@ int search_ids(struct store_view *view, const struct access *access, struct aren
                const struct search *search, size_t max, struct store_resources *ret_found,
                struct err *reterr) {
   struct search_context c;
-  int code = search_context_init(&c, view, access, arena, reterr);
+  int code = search_context_init(&c, view, access, arena, &search->limits, reterr);
+  c.types = search->types;
   if (code == 0)
     code = find_ids(&c, search, max, ret_found, reterr);
   search_context_fini(&c);

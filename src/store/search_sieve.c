@@ -1,16 +1,24 @@
 #include "store/search_sieve.h"
 
+static bool excludes(const struct search_condition *condition) {
+  const struct search_predicate *p = condition->predicate;
+  return condition->is_negated || p->subject == SEARCH_ON_NOT ||
+         (p->subject == SEARCH_ON_PARAM && p->modifier == SEARCH_MISSING && p->is_missing);
+}
+
+/* Whose spans are kept out. A negation below another one is not taken apart. */
+static const struct search_condition *kept_out(const struct search_condition *condition) {
+  const struct search_condition *target = condition->targets;
+  return condition->predicate->subject != SEARCH_ON_NOT ? condition
+         : search_is_drivable(target)                   ? target
+                                                        : NULL;
+}
+
 /* Links are no rows of the candidate's own; what only the body decides can't exclude. */
 static bool is_sieve(const struct search_condition *condition) {
-  const struct search_predicate *p = condition->predicate;
-  if (p->subject != SEARCH_ON_PARAM)
-    return false;
-  if (p->modifier == SEARCH_MISSING) /* the rows of these stand in more than one table */
-    return condition->table != KEYS_REFERENCE && p->value_type != SEARCH_COMPOSITE;
-  for (size_t i = 0; condition->is_negated && i < condition->tests_n; i++)
-    if (condition->tests[i].needs_body)
-      return false;
-  return true;
+  if (excludes(condition))
+    return kept_out(condition) && search_spans_are_exact(kept_out(condition));
+  return search_is_drivable(condition) && search_has_spans(condition);
 }
 
 int search_sieves_init(struct search_context *c, const struct search_wish *wish,
@@ -24,8 +32,7 @@ int search_sieves_init(struct search_context *c, const struct search_wish *wish,
     if (condition != driver && is_sieve(condition))
       sieves.p[sieves.n++] = (struct search_sieve){.condition = condition,
                                                    .wish = wish,
-                                                   .excludes = condition->is_negated ||
-                                                               condition->predicate->is_missing,
+                                                   .excludes = excludes(condition),
                                                    .rids = {.arena = c->arena}};
   }
   *ret_sieves = sieves;
@@ -36,16 +43,16 @@ static int fill(struct search_context *c, struct search_sieve *sieve, uint64_t l
                 struct err *reterr) {
   struct search_spans spans;
   uint64_t n = 0;
-  int code = sieve->condition->predicate->modifier == SEARCH_MISSING
-                 ? search_spans_of_param(c, &spans, reterr)
-                 : search_spans_make(c, sieve->condition, &spans, reterr);
+  const struct search_condition *rows =
+      sieve->excludes ? kept_out(sieve->condition) : sieve->condition;
+  int code = search_spans_make(c, rows, &spans, reterr);
   if (code == 0 && !sieve->excludes)
     search_spans_join(&spans, sieve->condition, sieve->wish->conditions, sieve->wish->n);
   if (code == 0)
-    code = search_count(c, sieve->condition, &spans, limit, &n, reterr);
+    code = search_count_spans(c, &spans, limit, &n, reterr);
   if (code || n >= limit)
     return code;
-  code = search_collect_spans(c, sieve->condition, &spans, &sieve->rids, reterr);
+  code = search_collect_spans(c, &spans, &sieve->rids, reterr);
   search_rids_sort(&sieve->rids);
   sieve->is_filled = code == 0;
   return code;

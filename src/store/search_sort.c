@@ -64,6 +64,14 @@ static enum keys_table sort_table(enum search_type type) {
                                  : KEYS_QUANTITY;
 }
 
+/* Each of several types has a parameter of its own by this name. */
+static defs_param_id sort_param(const struct search_sort *sort, defs_type_id type) {
+  const struct defs_param *param = defs_param(sort->param);
+  return defs_type(param->base)->builtin == DEFS_RESOURCE || param->base == type
+             ? sort->param
+             : defs_param_by_code(type, param->code);
+}
+
 static struct search_key key_from_keys(const struct search_context *c,
                                        const struct search_sort *sort,
                                        const struct search_candidate *candidate) {
@@ -72,8 +80,9 @@ static struct search_key key_from_keys(const struct search_context *c,
     return number_key(candidate->updated_us);
   if (sort->key == SEARCH_SORT_ID)
     return text_key(candidate->id);
-  struct keys keys = search_keys_of(candidate->keys, sort_table(sort->type),
-                                    schema_param_number(c->schema, sort->param));
+  struct keys keys =
+      search_keys_of(candidate->keys, sort_table(sort->type),
+                     schema_param_number(c->schema, sort_param(sort, candidate->type)));
   for (size_t i = 0; i < keys.n; i++) {
     const struct key *k = &keys.p[i];
     struct search_key value = sort->type == SEARCH_DATE ? number_key(k->lo)
@@ -109,7 +118,7 @@ static int key_from_body(struct search_context *c, const struct search_sort *sor
     return code;
   for (size_t i = 0; i < candidate->values.n; i++) {
     const struct search_value *v = &candidate->values.p[i];
-    if (v->param != sort->param)
+    if (v->param != sort_param(sort, candidate->type))
       continue;
     struct str text = value_text(c->scratch, v);
     if (text.n > 0)
@@ -253,8 +262,10 @@ int search_sorted_page(struct search_context *c, const struct search *search,
   s.heap = ARENA_ARRAY(c->arena, struct search_match, s.max);
   if (!s.heap)
     return err_no_memory(reterr);
-  struct search_wish wish = {
-      .type = search->type, .conditions = conditions, .n = search->predicates_n, .wants_all = true};
+  struct search_wish wish = {.types = search->types,
+                             .conditions = conditions,
+                             .n = search->predicates_n,
+                             .wants_all = true};
   struct search_source *source;
   size_t looked_at = 0, most = most_candidates(search);
   code = search_source_open(c, &wish, &source, reterr);

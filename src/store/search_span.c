@@ -21,12 +21,42 @@ static bool has_first(enum keys_table table) {
 
 bool search_is_drivable(const struct search_condition *condition) {
   const struct search_predicate *p = condition->predicate;
-  if (p->modifier == SEARCH_MISSING || condition->is_negated)
+  bool needs_all = p->subject != SEARCH_ON_ALL;
+  if (condition->is_negated || p->subject == SEARCH_ON_NOT ||
+      (p->modifier == SEARCH_MISSING && (p->is_missing || p->subject != SEARCH_ON_PARAM)))
     return false;
   for (size_t i = 0; i < condition->targets_n; i++)
-    if (!search_is_drivable(&condition->targets[i]))
+    if (search_is_drivable(&condition->targets[i]) != needs_all)
+      return !needs_all;
+  return needs_all;
+}
+
+bool search_has_spans(const struct search_condition *condition) {
+  switch (condition->predicate->subject) {
+  case SEARCH_ON_PARAM:
+  case SEARCH_ON_COMPARTMENT:
+    return true;
+  case SEARCH_ON_ANY:
+    for (size_t i = 0; i < condition->targets_n; i++)
+      if (!search_is_drivable(&condition->targets[i]) || !search_has_spans(&condition->targets[i]))
+        return false;
+    return true;
+  default:
+    return false;
+  }
+}
+
+bool search_spans_are_exact(const struct search_condition *condition) {
+  const struct search_predicate *p = condition->predicate;
+  if (p->subject == SEARCH_ON_COMPARTMENT || p->modifier == SEARCH_CONTAINS)
+    return false;
+  for (size_t i = 0; i < condition->tests_n; i++)
+    if (condition->tests[i].needs_body)
       return false;
-  return true;
+  for (size_t i = 0; i < condition->targets_n; i++)
+    if (!search_spans_are_exact(&condition->targets[i]))
+      return false;
+  return search_has_spans(condition);
 }
 
 /* ---- Which values of a column there are ------------------------------------------------------ */
@@ -37,9 +67,9 @@ struct maker {
   VEC(struct search_span) spans;
 };
 
-static void add_table(struct db_query *query, const struct search_condition *condition) {
-  db_query_addf(query, " FROM %s WHERE param=", table_names[condition->table]);
-  db_query_i64(query, condition->param);
+static void add_table(struct db_query *query, enum keys_table table, uint16_t param) {
+  db_query_addf(query, " FROM %s WHERE param=", table_names[table]);
+  db_query_i64(query, param);
 }
 
 /* The least value of `column` in from..to behind what `query` says; jumps along the index from one
@@ -50,7 +80,7 @@ static int next_value(struct maker *m, const int64_t *first, const char *column,
   struct db_statement *statement;
   db_query_init(&query, m->c->arena);
   db_query_addf(&query, "SELECT %s", column);
-  add_table(&query, m->condition);
+  add_table(&query, m->condition->table, m->condition->param);
   if (first) {
     db_query_add(&query, " AND first=");
     db_query_i64(&query, *first);
@@ -105,10 +135,15 @@ static const struct search_ranges date_classes = {&all_classes, 1};
 
 /* ---- Making spans ---------------------------------------------------------------------------- */
 
+static struct search_span span_of(const struct search_condition *condition) {
+  return (struct search_span){
+      .condition = condition, .table = condition->table, .param = condition->param};
+}
+
 static int push_span(struct maker *m, struct search_span span, struct err *reterr) {
   if (m->spans.n >= SPANS_MAX)
-    return err_set_at(reterr, ERR_TOO_COSTLY, defs_param(m->condition->predicate->param)->code,
-                      "stands for more than %d different values", SPANS_MAX);
+    return err_set(reterr, ERR_TOO_COSTLY, "",
+                   "a condition stands for more than %d different values", SPANS_MAX);
   struct search_span *place = VEC_PUSH(m->c->arena, &m->spans);
   if (!place)
     return err_no_memory(reterr);
@@ -140,35 +175,95 @@ static int push_first(struct maker *m, struct search_span span, int64_t first, s
                     reterr);
 }
 
-int search_spans_make(struct search_context *c, const struct search_condition *condition,
-                      struct search_spans *ret_spans, struct err *reterr) {
-  struct maker m = {.c = c, .condition = condition};
+static int push_tests(struct maker *m, struct err *reterr) {
+  const struct search_condition *condition = m->condition;
   int code = 0;
   for (size_t i = 0; i < condition->tests_n && code == 0; i++) {
-    struct search_span span = {.test = &condition->tests[i]};
+    struct search_span span = span_of(condition);
+    span.test = &condition->tests[i];
     if (!has_first(condition->table))
-      code = push_first(&m, span, 0, reterr);
+      code = push_first(m, span, 0, reterr);
     else
-      code = each_value(&m, NULL, "first", span.test->is_any_first ? any_first : span.test->firsts,
+      code = each_value(m, NULL, "first", span.test->is_any_first ? any_first : span.test->firsts,
                         push_first, span, reterr);
   }
+  return code;
+}
+
+/* All rows of the parameter, for :missing; some kinds have rows in more than one table. */
+static int push_param(struct maker *m, struct err *reterr) {
+  int code = 0;
+  for (int table = KEYS_TOKEN; table < KEYS_TABLES && code == 0; table++) {
+    struct search_span span = span_of(m->condition);
+    span.table = (enum keys_table)table;
+    code = push_span(m, span, reterr);
+  }
+  return code;
+}
+
+static int push_link(struct maker *m, uint16_t param, uint64_t target, struct err *reterr) {
+  struct search_span span = {.condition = m->condition,
+                             .table = KEYS_REFERENCE,
+                             .param = param,
+                             .is_link = true,
+                             .value = (int64_t)target,
+                             .is_ordered = true};
+  return push_span(m, span, reterr);
+}
+
+static int push_compartment(struct maker *m, struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; i < m->condition->params_n && m->condition->rids_n && code == 0; i++)
+    code = push_link(m, m->condition->params[i], m->condition->rids[0], reterr);
+  if (code == 0 && m->condition->rids_n) { /* the resource that the compartment is of */
+    struct search_span itself = {
+        .condition = m->condition, .value = (int64_t)m->condition->rids[0], .is_ordered = true};
+    code = push_span(m, itself, reterr);
+  }
+  return code;
+}
+
+static int push_condition(struct maker *m, const struct search_condition *condition,
+                          struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
+  int code = 0;
+  m->condition = condition;
+  if (p->subject == SEARCH_ON_COMPARTMENT)
+    return push_compartment(m, reterr);
+  if (p->subject == SEARCH_ON_PARAM && p->modifier == SEARCH_MISSING)
+    return push_param(m, reterr);
+  if (p->subject == SEARCH_ON_PARAM)
+    return push_tests(m, reterr);
+  for (size_t i = 0; i < condition->targets_n && code == 0; i++)
+    code = push_condition(m, &condition->targets[i], reterr);
+  return code;
+}
+
+int search_spans_make(struct search_context *c, const struct search_condition *condition,
+                      struct search_spans *ret_spans, struct err *reterr) {
+  struct maker m = {.c = c};
+  int code = push_condition(&m, condition, reterr);
   if (code == 0)
     *ret_spans = (struct search_spans){m.spans.p, m.spans.n};
   return code;
 }
 
-int search_spans_of_param(struct search_context *c, struct search_spans *ret_spans,
-                          struct err *reterr) {
-  struct search_span *whole = ARENA_NEW(c->arena, struct search_span);
-  if (!whole)
-    return err_no_memory(reterr);
-  *ret_spans = (struct search_spans){whole, 1};
-  return 0;
+int search_spans_of_targets(struct search_context *c, const struct search_condition *condition,
+                            const uint64_t *targets, size_t n, struct search_spans *ret_spans,
+                            struct err *reterr) {
+  struct maker m = {.c = c, .condition = condition};
+  int code = 0;
+  for (size_t i = 0; i < n && code == 0; i++)
+    code = push_link(&m, condition->param, targets[i], reterr);
+  if (code == 0)
+    *ret_spans = (struct search_spans){m.spans.p, m.spans.n};
+  return code;
 }
 
 static bool is_one_date(const struct search_condition *condition) {
   return condition->table == KEYS_DATE && condition->tests_n == 1 &&
          condition->predicate->subject == SEARCH_ON_PARAM &&
+         condition->predicate->modifier != SEARCH_MISSING &&
          condition->predicate->value_type == SEARCH_DATE;
 }
 
@@ -365,11 +460,19 @@ static void add_string(struct db_query *query, const struct search_context *c,
 }
 
 static void add_span(struct db_query *query, const struct search_context *c,
-                     const struct search_condition *condition, const struct search_span *span,
-                     bool is_rough) {
-  enum keys_table table = condition->table;
+                     const struct search_span *span, bool is_rough) {
+  enum keys_table table = span->table;
   const struct search_test *test = span->test;
-  add_table(query, condition);
+  if (!table) {
+    db_query_add(query, " FROM resource WHERE state=1 AND rid=");
+    db_query_i64(query, span->value);
+    return;
+  }
+  add_table(query, table, span->param);
+  if (span->is_link) {
+    db_query_add(query, " AND target=");
+    db_query_i64(query, span->value);
+  }
   if (!test)
     return;
   if (has_first(table)) {
@@ -388,16 +491,15 @@ static void add_span(struct db_query *query, const struct search_context *c,
   else if (table == KEYS_NUMBER || table == KEYS_QUANTITY)
     add_number(query, test->operand, is_rough);
   else if (table == KEYS_STRING)
-    add_string(query, c, condition->predicate->modifier, test->operand);
+    add_string(query, c, span->condition->predicate->modifier, test->operand);
 }
 
 void search_span_add(struct db_query *query, const struct search_context *c,
-                     const struct search_condition *condition, const struct search_span *span) {
-  add_span(query, c, condition, span, false);
+                     const struct search_span *span) {
+  add_span(query, c, span, false);
 }
 
 void search_span_add_rough(struct db_query *query, const struct search_context *c,
-                           const struct search_condition *condition,
                            const struct search_span *span) {
-  add_span(query, c, condition, span, true);
+  add_span(query, c, span, true);
 }

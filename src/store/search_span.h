@@ -10,6 +10,10 @@
 #include "store/search_condition.h"
 
 struct search_span {
+  const struct search_condition *condition; /* whose rows they are */
+  enum keys_table table;
+  uint16_t param;
+  bool is_link;                   /* rows of `reference` that lead to `value`; no test */
   const struct search_test *test; /* NULL: all rows of the parameter */
   const struct search_test *also; /* a second one on the same rows, or NULL (dates only) */
   int64_t first;
@@ -26,14 +30,23 @@ struct search_spans {
 /* Can rows be found by this condition (not by :missing, :not, ...)? */
 bool search_is_drivable(const struct search_condition *condition);
 
-/* The spans of a condition on a parameter. Every resource that matches has a row in one of them.
- * ERR_TOO_COSTLY for too many different values. */
+/* Does it stand in spans: a condition on a parameter (not chains, _id, ...), a compartment, one of
+ * several of these? */
+bool search_has_spans(const struct search_condition *condition);
+
+/* Are the rows of its spans exactly what matches, so that no candidate need be tested? */
+bool search_spans_are_exact(const struct search_condition *condition);
+
+/* The spans of a condition that has them. Every resource that matches has a row in one of them; for
+ * a negated one, or :missing=true, every one that does not. ERR_TOO_COSTLY for too many different
+ * values. */
 int search_spans_make(struct search_context *c, const struct search_condition *condition,
                       struct search_spans *ret_spans, struct err *reterr) MUST_CHECK;
 
-/* All rows of the parameter, for :missing. */
-int search_spans_of_param(struct search_context *c, struct search_spans *ret_spans,
-                          struct err *reterr) MUST_CHECK;
+/* One span per resource that `condition`, a chain, may lead to. */
+int search_spans_of_targets(struct search_context *c, const struct search_condition *condition,
+                            const uint64_t *targets, size_t n, struct search_spans *ret_spans,
+                            struct err *reterr) MUST_CHECK;
 
 /* Where a resource has one value for the parameter, another condition on it is about the same row:
  * ge and lt of one date become one range of its index. */
@@ -42,12 +55,11 @@ void search_spans_join(struct search_spans *spans, const struct search_condition
 
 /* Appends " FROM table WHERE ..." */
 void search_span_add(struct db_query *query, const struct search_context *c,
-                     const struct search_condition *condition, const struct search_span *span);
+                     const struct search_span *span);
 
 /* The same for counting, where a few rows more or less do not matter: no part of it makes the
  * engine go through more rows than it counts. */
 void search_span_add_rough(struct db_query *query, const struct search_context *c,
-                           const struct search_condition *condition,
                            const struct search_span *span);
 
 #endif

@@ -15,10 +15,16 @@ struct cutter {
   struct json_writer writer;
 };
 
-static bool has_name(const struct search *search, struct str name) {
-  for (size_t i = 0; i < search->elements_n; i++)
-    if (str_equal(search->elements[i], name))
+/* "name", or where several types are searched "Patient.name". */
+static bool has_name(const struct search *search, struct str type, struct str name) {
+  for (size_t i = 0; i < search->elements_n; i++) {
+    struct str element = search->elements[i];
+    if (str_equal(element, name))
       return true;
+    if (str_starts_with(element, type) && element.n == type.n + 1 + name.n &&
+        element.p[type.n] == '.' && str_ends_with(element, name))
+      return true;
+  }
   return false;
 }
 
@@ -27,11 +33,11 @@ static bool is_always_kept(struct str name) {
 }
 
 /* Does the member `name` (without '_') of the resource stay? */
-static bool stays(const struct search *search, const struct defs_element *element,
+static bool stays(const struct search *search, struct str type, const struct defs_element *element,
                   struct str name) {
   bool is_needed = element->min > 0;
   if (search->elements_n > 0 && !is_needed && !element->is_modifier &&
-      !has_name(search, element->name) && !has_name(search, name))
+      !has_name(search, type, element->name) && !has_name(search, type, name))
     return false;
   switch (search->summary) {
   case SEARCH_SUMMARY_TRUE:
@@ -123,7 +129,7 @@ static void write_subset(struct cutter *cutter, const struct yyjson_val *root) {
     struct str name = without_underscore(each.name);
     const struct defs_property *property = defs_property(type, name);
     if (is_always_kept(each.name) || !property ||
-        !stays(search, defs_element(property->element), name))
+        !stays(search, defs_type(type)->name, defs_element(property->element), name))
       continue;
     json_key(w, each.name);
     if (search->summary == SEARCH_SUMMARY_TRUE)

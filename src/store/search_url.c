@@ -2,7 +2,9 @@
  * Search URLs: text -> pairs, and the query as it was understood -> text.
  * Spec: RFC 3986 (percent-encoding), application/x-www-form-urlencoded ('+' is a space).
  */
-#include "store/search_query.h"
+#include "store/search_parser.h"
+
+enum { URL_PAIRS_MAX = 1000 }; /* however the limits are set */
 
 static int hex_digit(char c) {
   if (c >= '0' && c <= '9')
@@ -41,20 +43,37 @@ static struct str decode(struct arena *arena, struct str s) {
   return str_n(p, n);
 }
 
-int search_split_url(struct arena *arena, struct str url, defs_type_id *ret_type,
-                     const struct search_pair **ret_pairs, size_t *ret_n, struct err *reterr) {
-  struct str rest = url, type_name = STR(""), part;
-  (void)str_split(&rest, '?', &type_name);
-  defs_type_id type = defs_type_by_name(type_name);
-  if (!type || !defs_is_resource(defs_type(type)))
+static bool split_path(struct str path, struct search_place *ret_place) {
+  struct search_place place = {.compartment_id = STR("")};
+  struct str rest = path, first = STR(""), second = STR(""), third = STR("");
+  (void)str_split(&rest, '/', &first);
+  if (rest.p) {
+    (void)str_split(&rest, '/', &second);
+    (void)str_split(&rest, '/', &third);
+    place.compartment = search_resource_type(first);
+    place.compartment_id = second;
+    first = third;
+    if (!place.compartment || second.n == 0 || third.n == 0 || rest.p)
+      return false;
+  }
+  bool is_any = str_is(first, place.compartment ? "*" : "");
+  place.type = is_any ? 0 : search_resource_type(first);
+  *ret_place = place;
+  return is_any || place.type;
+}
+
+int search_split_place(struct arena *arena, struct str url, struct search_place *ret_place,
+                       const struct search_pair **ret_pairs, size_t *ret_n, struct err *reterr) {
+  struct str rest = url, path = STR(""), part;
+  (void)str_split(&rest, '?', &path);
+  if (!split_path(path, ret_place))
     return err_set(reterr, ERR_VALUE, "", "a search begins with a resource type: Patient?name=...");
   VEC(struct search_pair) pairs = {0};
   while (str_split(&rest, '&', &part)) {
     if (part.n == 0)
       continue;
-    if (pairs.n > SEARCH_PAIRS_MAX)
-      return err_set(reterr, ERR_TOO_LONG, "", "a search has at most %d parameters",
-                     SEARCH_PAIRS_MAX);
+    if (pairs.n > URL_PAIRS_MAX)
+      return err_set(reterr, ERR_TOO_LONG, "", "a URL has at most %d parameters", URL_PAIRS_MAX);
     struct search_pair *pair = VEC_PUSH(arena, &pairs);
     if (!pair)
       return err_no_memory(reterr);
@@ -65,10 +84,20 @@ int search_split_url(struct arena *arena, struct str url, defs_type_id *ret_type
   }
   if (arena_is_exhausted(arena))
     return err_no_memory(reterr);
-  *ret_type = type;
   *ret_pairs = pairs.p;
   *ret_n = pairs.n;
   return 0;
+}
+
+int search_split_url(struct arena *arena, struct str url, defs_type_id *ret_type,
+                     const struct search_pair **ret_pairs, size_t *ret_n, struct err *reterr) {
+  struct search_place place;
+  int code = search_split_place(arena, url, &place, ret_pairs, ret_n, reterr);
+  if (code == 0 && (!place.type || place.compartment))
+    code = err_set(reterr, ERR_VALUE, "", "a search begins with a resource type: Patient?name=...");
+  if (code == 0)
+    *ret_type = place.type;
+  return code;
 }
 
 /* RFC 3986, section 2.3, and what a query may hold as it is and FHIR uses as separators. */
@@ -88,7 +117,16 @@ static void write_encoded(struct buf *buf, struct str s) {
 }
 
 void search_write_url(struct buf *buf, const struct search *search) {
-  buf_add(buf, defs_type(search->type)->name);
+  if (search->compartment) {
+    buf_add(buf, defs_type(search->compartment)->name);
+    buf_add_char(buf, '/');
+    buf_add(buf, search->compartment_id);
+    buf_add_char(buf, '/');
+  }
+  if (search->is_place_typed)
+    buf_add(buf, defs_type(search->type)->name);
+  else if (search->compartment)
+    buf_add_char(buf, '*');
   char separator = '?';
   for (size_t i = 0; i < search->pairs_n; i++) {
     struct search_pair pair = search->pairs[i];

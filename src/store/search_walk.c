@@ -20,6 +20,7 @@ struct entry {
 
 struct stream {
   int date_class;
+  defs_type_id type; /* of _lastUpdated */
   struct entry last; /* read up to here */
   struct entry entries[CHUNK_MAX];
   size_t n, at, chunk;
@@ -39,7 +40,7 @@ struct walk {
 static bool has_index(const struct search *search) {
   const struct search_sort *sort = &search->sorts[0];
   return search->sorts_n == 1 && (sort->key == SEARCH_SORT_LAST_UPDATED ||
-                                  (sort->key == SEARCH_SORT_PARAM &&
+                                  (search->type && sort->key == SEARCH_SORT_PARAM &&
                                    (sort->type == SEARCH_DATE || sort->type == SEARCH_STRING)));
 }
 
@@ -54,13 +55,13 @@ int search_walk_pays(struct search_context *c, const struct search *search,
   *ret_pays = false;
   if (!has_index(search))
     return 0;
-  int code = search_type_count(c, search->type, &all, reterr);
+  int code = search_types_count(c, search->types, &all, reterr);
   if (code || all < WALK_FEWEST)
     return code;
   uint64_t limit = (uint64_t)sqrt((double)(search->count + 1) * (double)all) + 1;
   limit = limit < WALK_FEWEST ? WALK_FEWEST : limit;
   struct search_wish wish = {
-      .type = search->type, .conditions = conditions, .n = search->predicates_n};
+      .types = search->types, .conditions = conditions, .n = search->predicates_n};
   code = search_wish_estimate(c, &wish, limit, &n, reterr);
   *ret_pays = code == 0 && n >= limit;
   return code;
@@ -80,7 +81,7 @@ static void add_from(struct db_query *query, const struct walk *w, const struct 
   const struct schema *schema = w->c->schema;
   if (w->sort->key == SEARCH_SORT_LAST_UPDATED) {
     db_query_add(query, " FROM resource WHERE state=1 AND type=");
-    db_query_i64(query, schema_type_number(schema, w->search->type));
+    db_query_i64(query, schema_type_number(schema, stream->type));
     return;
   }
   db_query_addf(query, " FROM %s WHERE param=", is_text(w) ? "string" : "date");
@@ -144,7 +145,7 @@ static int fill(struct walk *w, struct stream *stream, struct err *reterr) {
   if (stream->n > 0)
     stream->last = stream->entries[stream->n - 1];
   stream->chunk = stream->chunk * 2 > CHUNK_MAX ? CHUNK_MAX : stream->chunk * 2;
-  return code;
+  return code ? code : search_spend(w->c, SEARCH_STEP_QUERY + stream->n, reterr);
 }
 
 /* Before the first key there is. */
@@ -174,31 +175,42 @@ static int next_class(struct walk *w, int from, int *ret_class, struct err *rete
   return code;
 }
 
-static int open_streams(struct walk *w, struct err *reterr) {
-  int classes[SCHEMA_DATE_CLASSES] = {0}, code = 0;
-  if (w->sort->key == SEARCH_SORT_LAST_UPDATED || is_text(w)) {
-    w->streams_n = 1;
-  } else {
+/* One stream per type for _lastUpdated, per class for dates; one for texts. */
+static int count_streams(struct walk *w, int *classes, struct search_types *types,
+                         struct err *reterr) {
+  int code = 0;
+  w->streams_n = 1;
+  if (w->sort->key == SEARCH_SORT_LAST_UPDATED) {
+    code = search_types_of(w->c, w->search->type, types, reterr);
+    w->streams_n = types->n;
+  } else if (!is_text(w)) {
+    w->streams_n = 0;
     for (int found = 0; found >= 0 && code == 0;) {
       code = next_class(w, found, &found, reterr);
-      if (code == 0 && found >= 0) {
-        classes[w->streams_n++] = found;
-        found++;
-      }
+      if (code == 0 && found >= 0)
+        classes[w->streams_n++] = found++;
     }
   }
-  w->streams = arena_alloc(w->c->arena, (w->streams_n + 1) * sizeof *w->streams);
+  return code;
+}
+
+static int open_streams(struct walk *w, struct err *reterr) {
+  int classes[SCHEMA_DATE_CLASSES] = {0};
+  struct search_types types = {0};
+  int code = count_streams(w, classes, &types, reterr);
+  w->streams = code ? NULL : arena_alloc(w->c->arena, (w->streams_n + 1) * sizeof *w->streams);
   if (!w->streams)
-    return err_no_memory(reterr);
+    return code ? code : err_no_memory(reterr);
   for (size_t i = 0; i < w->streams_n; i++) {
     struct stream *stream = &w->streams[i];
-    stream->date_class = classes[i];
+    stream->date_class = i < SCHEMA_DATE_CLASSES ? classes[i] : 0;
+    stream->type = i < types.n ? types.p[i] : 0;
     stream->last = start_of(w);
     stream->n = stream->at = 0;
     stream->chunk = CHUNK_MIN;
     stream->is_last = false;
   }
-  return code;
+  return 0;
 }
 
 /* The next entry of all streams; its rid is 0 at the end. */
@@ -233,7 +245,7 @@ static int stands_here(struct walk *w, const struct search_condition *conditions
   int code = search_fetch(w->c, entry->rid, &candidate, ret_stands, reterr);
   if (code || !*ret_stands)
     return code;
-  *ret_stands = candidate.type == w->search->type;
+  *ret_stands = search_types_have(w->search->types, candidate.type);
   if (*ret_stands)
     code = search_sort_key(w->c, w->sort, &candidate, &key, reterr);
   if (code == 0 && *ret_stands)
@@ -269,7 +281,7 @@ static int walk_rest(struct walk *w, const struct search_condition *conditions,
                      struct search_page *page, struct err *reterr) {
   const struct search_mark *mark = &w->search->mark;
   struct search_wish wish = {
-      .type = w->search->type,
+      .types = w->search->types,
       .conditions = conditions,
       .n = w->search->predicates_n,
       .after = mark->is_set && mark->keys[0].kind == SEARCH_KEY_NONE ? mark->rid : 0};

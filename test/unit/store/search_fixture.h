@@ -34,15 +34,17 @@ __attribute__((unused)) static void put(const char *json_with_ticks) {
 }
 
 __attribute__((unused)) static const struct search *search_of(const char *url) {
-  defs_type_id type;
+  struct search_place place;
   const struct search_pair *pairs;
   const struct search *search = NULL;
   struct search_options options = {.base_url = STR("http://here/fhir")};
   struct issues issues = {0};
   size_t n;
   struct err err = {0};
-  if (search_split_url(test_arena, str_of(url), &type, &pairs, &n, &err) ||
-      search_parse(test_arena, type, pairs, n, &options, &search, &issues, &err))
+  int code = search_split_place(test_arena, str_of(url), &place, &pairs, &n, &err);
+  options.compartment = place.compartment;
+  options.compartment_id = place.compartment_id;
+  if (code || search_parse(test_arena, place.type, pairs, n, &options, &search, &issues, &err))
     fail_msg("%s: %s: %s", url, err.where, err.text);
   return search;
 }

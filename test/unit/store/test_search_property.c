@@ -182,6 +182,25 @@ static bool link_holds(const struct access *access, const struct search_predicat
   return false;
 }
 
+static bool is_in_compartment(const struct search_operand *o, const struct store_write *w) {
+  struct store_write of = {.type = defs_type_by_name(o->type), .id = o->id};
+  size_t n;
+  const defs_param_id *params = defs_compartment_params(o->type, w->type, &n);
+  bool is = w->type == of.type && str_equal(w->id, of.id);
+  for (size_t i = 0; i < n && !is; i++)
+    is = refers(w, params[i], &of);
+  return is;
+}
+
+static bool joined_hold(const struct access *access, const struct search_predicate *p,
+                        const struct store_write *w) {
+  bool is_any = p->subject == SEARCH_ON_ANY;
+  for (size_t i = 0; i < p->targets_n; i++)
+    if (holds(access, &p->targets[i], w) == is_any)
+      return is_any;
+  return !is_any;
+}
+
 static bool id_holds(const struct search_predicate *p, const struct store_write *w) {
   for (size_t i = 0; i < p->operands_n; i++)
     if (str_equal(p->operands[i].id, w->id))
@@ -191,6 +210,8 @@ static bool id_holds(const struct search_predicate *p, const struct store_write 
 
 static bool holds(const struct access *access, const struct search_predicate *p,
                   const struct store_write *w) {
+  if (p->type && p->type != w->type)
+    return false;
   switch (p->subject) {
   case SEARCH_ON_CHAIN:
   case SEARCH_ON_HAS:
@@ -201,6 +222,13 @@ static bool holds(const struct access *access, const struct search_predicate *p,
     return search_date_fits(p->operands, w->updated_us, w->updated_us + 1);
   case SEARCH_ON_PARAM:
     return search_values_match(test_arena, p, w->values);
+  case SEARCH_ON_COMPARTMENT:
+    return is_in_compartment(p->operands, w);
+  case SEARCH_ON_ALL:
+  case SEARCH_ON_ANY:
+    return joined_hold(access, p, w);
+  case SEARCH_ON_NOT:
+    return !holds(access, p->targets, w);
   }
   return false;
 }
@@ -220,11 +248,11 @@ static struct str join(struct str *ids, size_t n) {
 }
 
 static struct str scan(const struct access *access, const struct search *search) {
-  struct str ids[200];
+  struct str ids[400];
   size_t n = 0;
   for (size_t i = 0; i < all.n; i++) {
     const struct store_write *w = &all.p[i];
-    bool matches = w->type == search->type && is_visible(access, w);
+    bool matches = search_types_have(search->types, w->type) && is_visible(access, w);
     for (size_t k = 0; k < search->predicates_n && matches; k++)
       matches = holds(access, &search->predicates[k], w);
     if (matches)
@@ -328,9 +356,47 @@ static struct str one_condition(const char *type) {
   return is_patient ? patient_condition() : observation_condition();
 }
 
+/* Over several types: what all of them have. */
+static const char *random_wide_url(void) {
+  static const char *const places[] = {"?", "?_type=Observation,Encounter&",
+                                       "?_type=Patient,Observation,Encounter&", "*", "*"};
+  static const char *const compartments[] = {"Patient/p", "Encounter/e"};
+  struct str place = text("%s", PICK(places));
+  struct str owner = text("%s%u", PICK(compartments), (unsigned)random_below(PATIENTS));
+  bool has_subject = str_starts_with(place, STR("?_type=O"));
+  bool is_compartment = str_is(place, "*");
+  switch (random_below(has_subject ? 6 : 4)) {
+  case 0:
+    place = text("%s%s_tag=a", place.p, is_compartment ? "?" : "");
+    break;
+  case 1:
+    place = text("%s%s_id=b1,b2,e1,p%u,p1", place.p, is_compartment ? "?" : "",
+                 (unsigned)random_below(PATIENTS));
+    break;
+  case 2:
+    place = text("%s%s_lastUpdated=%s2020", place.p, is_compartment ? "?" : "", PICK(prefixes));
+    break;
+  case 3:
+    place = text("%s%s_tag:not=a", place.p, is_compartment ? "?" : "");
+    break;
+  case 4:
+    place = text("%ssubject:Patient.%s", place.p, patient_condition().p);
+    break;
+  default:
+    place = text("%sstatus%s=final,finished", place.p, chance(50) ? ":not" : "");
+  }
+  return text("%s%s%s&_count=1000", is_compartment ? owner.p : "", is_compartment ? "/" : "",
+              place.p)
+      .p;
+}
+
 static const char *random_url(void) {
+  if (chance(15))
+    return random_wide_url();
   const char *type = chance(60) ? "Observation" : "Patient";
-  struct str url = text("%s?_count=1000", type);
+  struct str url = strcmp(type, "Patient") != 0 && chance(15)
+                       ? text("Patient/p%u/%s?_count=1000", (unsigned)random_below(PATIENTS), type)
+                       : text("%s?_count=1000", type);
   for (uint64_t n = 1 + random_below(3); n > 0; n--)
     url = arena_printf(test_arena, "%s&%s", url.p, one_condition(type).p);
   return url.p;
