@@ -27,6 +27,7 @@ static void add_empty(struct compile *c) {
   (void)PUSH(c, &c->value_set_codes);
   (void)PUSH(c, &c->systems);
   (void)PUSH(c, &c->concepts);
+  (void)PUSH(c, &c->published);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -69,6 +70,8 @@ static void emit_all(struct compile *c) {
   EMIT_PLAIN(&c->emit, "defs_value_set_codes_", c->value_set_codes);
   EMIT(&c->emit, "defs_systems_", c->systems, AT(defs_system, url));
   EMIT_PLAIN(&c->emit, "defs_concepts_", c->concepts);
+  compile_published(c);
+  EMIT_PLAIN(&c->emit, "defs_published_", c->published);
 
   emit_number(&c->emit, "defs_types_n_", c->types.n - 1);
   emit_number(&c->emit, "defs_elements_n_", c->elements.n - 1);
@@ -80,6 +83,7 @@ static void emit_all(struct compile *c) {
   emit_number(&c->emit, "defs_compartments_n_", c->compartments.n);
   emit_number(&c->emit, "defs_value_sets_n_", c->value_sets.n - 1);
   emit_number(&c->emit, "defs_systems_n_", c->systems.n - 1);
+  emit_number(&c->emit, "defs_published_n_", c->published.n - 1);
 }
 
 int main(int argc, char **argv) {

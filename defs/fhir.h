@@ -43,6 +43,7 @@ struct compile {
   VEC(struct defs_value_set_code) value_set_codes;
   VEC(struct defs_system) systems;
   VEC(struct defs_concept) concepts;
+  VEC(struct defs_published) published;
 
   struct map code_systems, value_set_resources; /* by url: the resource */
   struct map value_set_ids;                     /* by url: id + 0 */
@@ -62,5 +63,8 @@ void compile_compartments(struct compile *c, const struct yyjson_val *resources)
 void index_terminology(struct compile *c, const struct yyjson_val *bundle);
 /* After compile_types: expands the required value sets and lists the codes with displays. */
 void compile_terminology(struct compile *c);
+/* Every code system and value set as JSON. Last, so that these long texts stand behind the pool's
+ * short ones. */
+void compile_published(struct compile *c);
 
 #endif

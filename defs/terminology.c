@@ -1,4 +1,4 @@
-/* CodeSystem, ValueSet -> the codes of required value sets, and displays. */
+/* CodeSystem, ValueSet -> the codes of required value sets, displays, and the resources as JSON. */
 #include "fhir.h"
 
 /* A code of a value set while this is put together; the strings go into the pool afterwards. */
@@ -237,4 +237,91 @@ void compile_terminology(struct compile *c) {
     compile_value_set(c, &c->value_sets.p[i]);
   for (size_t i = 1; i < c->systems.n; i++)
     compile_displays(c, &c->systems.p[i]);
+}
+
+/* ---- The resources as JSON ------------------------------------------------------------------- */
+
+/* What says nothing of which codes there are. Designations and the many deprecation dates of v2 are
+ * left out for their size. */
+static const char *const dropped[] = {
+    "comment",      "contact",      "contained",         "copyright",  "date",       "description",
+    "designation",  "experimental", "extension",         "id",         "identifier", "immutable",
+    "jurisdiction", "meta",         "modifierExtension", "publisher",  "purpose",    "requirements",
+    "text",         "useContext",   "language",          "lockedDate",
+};
+
+static bool is_dropped(struct str name) {
+  if (name.n > 0 && name.p[0] == '_')
+    return true;
+  for (size_t i = 0; i < sizeof dropped / sizeof dropped[0]; i++)
+    if (str_is(name, dropped[i]))
+      return true;
+  return false;
+}
+
+static bool is_dropped_property(const struct yyjson_val *item) {
+  return str_is(json_get_text(item, STR("code")), "deprecationDate");
+}
+
+static void write_kept(struct json_writer *w, const struct yyjson_val *v) {
+  struct json_each each = json_each(v);
+  switch (json_kind(v)) {
+  case JSON_OBJECT:
+    json_begin_object(w);
+    while (json_next(&each)) {
+      if (is_dropped(each.name))
+        continue;
+      json_key(w, each.name);
+      write_kept(w, each.value);
+    }
+    json_end_object(w);
+    break;
+  case JSON_ARRAY:
+    json_begin_array(w);
+    while (json_next(&each))
+      if (!is_dropped_property(each.value))
+        write_kept(w, each.value);
+    json_end_array(w);
+    break;
+  default:
+    json_value(w, v);
+  }
+}
+
+static void add_published(struct compile *c, const struct map *resources, bool is_value_set) {
+  for (size_t i = 0; i < resources->n; i++) {
+    const struct yyjson_val *resource = resources->entries[i].value;
+    struct str url = resources->entries[i].key;
+    struct str version = json_get_text(resource, STR("version"));
+    struct buf buf;
+    buf_init_arena(&buf, c->arena, (size_t)64 << 20);
+    struct json_writer writer = json_writer(&buf);
+    write_kept(&writer, resource);
+    struct str text = buf_str(&buf);
+    if (url.n > UINT16_MAX || version.n > UINT16_MAX || text.n == 0)
+      fail("%.*s can't be kept", STR_ARG(url));
+    *PUSH(c, &c->published) = (struct defs_published){.url = emit_offset(&c->emit, url),
+                                                      .url_n = (uint16_t)url.n,
+                                                      .version = emit_offset(&c->emit, version),
+                                                      .version_n = (uint16_t)version.n,
+                                                      .text = emit_offset(&c->emit, text),
+                                                      .text_n = (uint32_t)text.n,
+                                                      .is_value_set = is_value_set};
+  }
+}
+
+static const char *sorted_pool; /* qsort has no argument for it */
+
+static int by_published_url(const void *a, const void *b) {
+  const struct defs_published *left = a, *right = b;
+  int order = str_compare(str_n(sorted_pool + left->url, left->url_n),
+                          str_n(sorted_pool + right->url, right->url_n));
+  return order ? order : (int)left->is_value_set - (int)right->is_value_set;
+}
+
+void compile_published(struct compile *c) {
+  add_published(c, &c->code_systems, false);
+  add_published(c, &c->value_set_resources, true);
+  sorted_pool = buf_str(&c->emit.pool).p;
+  qsort(c->published.p + 1, c->published.n - 1, sizeof *c->published.p, by_published_url);
 }

@@ -185,6 +185,36 @@ struct str defs_value_set_system(uint16_t id, struct str code) {
   return defs_systems_[found->system].url;
 }
 
+static int compare_published(const struct defs_published *p, bool is_value_set, struct str url) {
+  int order = str_compare(pool_str(p->url, p->url_n), url);
+  return order ? order : (int)p->is_value_set - (int)is_value_set;
+}
+
+bool defs_published_at(uint32_t index, struct defs_resource_text *ret_text) {
+  if (index == 0 || index > defs_published_n_)
+    return false;
+  const struct defs_published *p = &defs_published_[index];
+  *ret_text = (struct defs_resource_text){.url = pool_str(p->url, p->url_n),
+                                          .version = pool_str(p->version, p->version_n),
+                                          .json = str_n(&defs_pool_[p->text], p->text_n)};
+  return true;
+}
+
+bool defs_published(bool is_value_set, struct str url, struct defs_resource_text *ret_text) {
+  uint32_t low = 1, high = (uint32_t)defs_published_n_ + 1;
+  while (low < high) {
+    uint32_t middle = (low + high) / 2;
+    int order = compare_published(&defs_published_[middle], is_value_set, url);
+    if (order == 0)
+      return defs_published_at(middle, ret_text);
+    if (order < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return false;
+}
+
 static const struct defs_system *find_system(struct str url) {
   size_t low = 1, high = defs_systems_n_ + 1;
   while (low < high) {

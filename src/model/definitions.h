@@ -206,4 +206,16 @@ struct str defs_value_set_system(uint16_t value_set, struct str code);
 /* The display of a code in the code systems that the definitions hold; empty when unknown. */
 struct str defs_code_display(struct str system, struct str code);
 
+/*
+ * The CodeSystems and ValueSets that the package publishes, as JSON (model/terminology.h reads
+ * them): all that says which codes there are, how they lie and what they are called, without
+ * narratives, extensions and designations. False: there is none with this URL.
+ */
+struct defs_resource_text {
+  struct str url, version, json;
+};
+bool defs_published(bool is_value_set, struct str url, struct defs_resource_text *ret_text);
+/* All of them, from 1; false past the end. */
+bool defs_published_at(uint32_t index, struct defs_resource_text *ret_text);
+
 #endif

@@ -49,6 +49,14 @@ struct defs_concept {
   uint16_t code_n, display_n;
 };
 
+/* A published CodeSystem or ValueSet as JSON; sorted by url, then type. */
+struct defs_published {
+  uint32_t url, version, text; /* offsets in defs_pool_ */
+  uint32_t text_n;
+  uint16_t url_n, version_n;
+  uint32_t is_value_set;
+};
+
 /* Type names, sorted by name. */
 struct defs_name {
   struct str name;
@@ -78,11 +86,12 @@ extern const struct defs_value_set defs_value_sets_[];
 extern const struct defs_value_set_code defs_value_set_codes_[];
 extern const struct defs_system defs_systems_[]; /* sorted by url */
 extern const struct defs_concept defs_concepts_[];
+extern const struct defs_published defs_published_[];
 
 /* Records, without the empty one at 0. */
 extern const uint64_t defs_types_n_, defs_params_n_, defs_compartments_n_, defs_value_sets_n_,
     defs_systems_n_, defs_elements_n_, defs_element_types_n_, defs_targets_n_, defs_invariants_n_,
-    defs_components_n_;
+    defs_components_n_, defs_published_n_;
 
 /* What slot a property's name starts its search at: eight bytes from each end and the length tell
  * the names of one type apart. Unaligned loads are made with memcpy. */

@@ -21,7 +21,7 @@
 #ifndef MODEL_TERMINOLOGY_H
 #define MODEL_TERMINOLOGY_H
 
-#include "format/json.h"
+#include "model/fhirpath.h"
 
 enum {
   TERMINOLOGY_MEMBERS_MAX = 1000000,  /* of one value set */
@@ -133,13 +133,19 @@ struct terminology_member {
   struct str system, code, display;
   uint32_t order;  /* of the definition */
   bool is_certain; /* false: an exclusion or an intersection that isn't known may take it out */
+  bool is_abstract;
 };
 
 /* Codes beyond the members that may be in it. */
+enum terminology_extent {
+  TERMINOLOGY_WHOLE,    /* all codes that the system has */
+  TERMINOLOGY_FRAGMENT, /* the members are those of the fragment that is loaded */
+  TERMINOLOGY_HIDDEN,   /* some codes; which, can't be said */
+};
 struct terminology_open {
   struct str system; /* empty: any */
-  bool is_whole;     /* all codes of the system; else a part that isn't known */
-  struct str why;    /* a sentence */
+  enum terminology_extent extent;
+  struct str why; /* a sentence */
 };
 
 struct terminology_value_set {
@@ -148,6 +154,7 @@ struct terminology_value_set {
   size_t members_n;
   const struct terminology_open *opens; /* none: the members are all */
   size_t opens_n;
+  struct str uncertain_why; /* of the first member that is not certain; empty: all are */
   const struct terminology_member *excluded; /* of `opens`; by code, then system */
   size_t excluded_n;
 };
@@ -165,5 +172,9 @@ int terminology_value_set_of(struct terminology *terminology, struct arena *aren
 enum terminology_answer terminology_set_has(const struct terminology_value_set *set,
                                             const struct terminology_coding *coding,
                                             struct str *ret_why);
+
+/* memberOf(), subsumes() and subsumedBy() of FHIRPath ask this handle (borrowed). What can't be
+ * known is ERR_NOT_SUPPORTED there. */
+struct fhirpath_terminology terminology_for_fhirpath(struct terminology *terminology);
 
 #endif
