@@ -33,6 +33,7 @@ struct store {
   struct arena *arena; /* the schema's numbers */
   struct schema schema;
   struct body_codec *codec;
+  struct terminology_cache *terminology;
   struct db *writer;
   struct store_view writer_view, *views;
   size_t views_n;
@@ -157,6 +158,8 @@ int store_open(const struct store_options *options, struct store **ret_store, st
              : options->is_read_only               ? open_for_reading(store, reterr)
                                                    : open_parts(store, reterr);
   if (code == 0)
+    code = terminology_cache_new(&store->terminology, reterr);
+  if (code == 0)
     *ret_store = store;
   else
     store_close(store);
@@ -171,6 +174,7 @@ void store_close(struct store *store) {
     db_close(store->views[i].db);
   free(store->views);
   body_codec_close(store->codec);
+  terminology_cache_free(store->terminology);
   db_close(store->writer);
   arena_free(store->arena);
   free(store->path);
@@ -306,6 +310,10 @@ const struct schema *store_view_schema(const struct store_view *view) {
 
 const struct body_codec *store_view_codec(const struct store_view *view) {
   return view->store->codec;
+}
+
+struct terminology_cache *store_view_terminology(const struct store_view *view) {
+  return view == &view->store->writer_view ? NULL : view->store->terminology;
 }
 
 const struct schema *store_schema(const struct store *store) {
