@@ -15,7 +15,7 @@
 #define QUEUE_DEFAULT 8192
 #define VIEW_WAIT_S 10
 #define WRITER_CACHE_BYTES ((size_t)32 << 20)
-#define BULK_CACHE_BYTES ((size_t)256 << 20)
+#define BULK_CACHE_BYTES ((size_t)64 << 20)
 #define READER_CACHE_BYTES ((size_t)8 << 20)
 
 /* An idle view keeps its snapshot, so that the next who opens it need not take the file's locks
@@ -189,6 +189,17 @@ int store_prepare(struct store *store, struct store_commit *commit, struct err *
   if (store->options.is_read_only)
     return err_set(reterr, ERR_READ_ONLY, "", "The store is open for reading only.");
   return commit_prepare(&store->schema, store->codec, commit, reterr);
+}
+
+int store_prepare_packed(struct store *store, struct store_commit *commit, struct err *reterr) {
+  int code = store_prepare(store, commit, reterr);
+  for (size_t i = 0; code == 0 && i < commit->writes_n; i++) {
+    struct store_write *write = &commit->writes[i];
+    write->id = commit->prepared_->writes[i].named->id;
+    write->body = write->lineage = STR_NULL;
+    write->values = (struct search_values){0};
+  }
+  return code;
 }
 
 void store_submit(struct store *store, struct store_commit *commit) {
