@@ -342,7 +342,8 @@ static void prepare_job(struct job *job) {
   struct store_view *view;
   struct err err;
   job->scratch = arena_new(SCRATCH_ARENA_MAX_BYTES);
-  int code = job->scratch ? store_view_open(import->options.store, &view, &err) : err_no_memory(&err);
+  int code =
+      job->scratch ? store_view_open(import->options.store, &view, &err) : err_no_memory(&err);
   if (code != 0) {
     stop(import, code, &err);
     return;
