@@ -43,6 +43,10 @@ int fhirpath_compile_with(struct arena *arena, struct str text,
 int fhirpath_compile(struct arena *arena, struct str text, defs_type_id type,
                      const struct fhirpath **ret_program, struct err *reterr) MUST_CHECK;
 
+/* ... in the mode STRICT. */
+int fhirpath_compile_strict(struct arena *arena, struct str text, defs_type_id type,
+                            const struct fhirpath **ret_program, struct err *reterr) MUST_CHECK;
+
 enum fhirpath_kind {
   FHIRPATH_NODE, /* an element of the resource */
   FHIRPATH_BOOLEAN,

@@ -421,3 +421,9 @@ int fhirpath_compile(struct arena *arena, struct str text, defs_type_id type,
   const struct fhirpath_options options = {.type = type, .mode = FHIRPATH_PUBLISHED};
   return fhirpath_compile_with(arena, text, &options, ret_program, reterr);
 }
+
+int fhirpath_compile_strict(struct arena *arena, struct str text, defs_type_id type,
+                            const struct fhirpath **ret_program, struct err *reterr) {
+  const struct fhirpath_options options = {.type = type, .mode = FHIRPATH_STRICT};
+  return fhirpath_compile_with(arena, text, &options, ret_program, reterr);
+}
