@@ -199,7 +199,7 @@ static void *run_writer(void *what) {
     struct search_value value = {.param = defs_param_by_code(write.type, STR("identifier")),
                                  .type = SEARCH_TOKEN,
                                  .token = {.system = STR("urn:a"), .code = write.id}};
-    write.values = (struct search_values){&value, 1};
+    write.values = (struct search_values){.p = &value, .n = 1};
     struct store_commit commit = {
         .arena = arena, .principal = STR("bench"), .writes = &write, .writes_n = 1};
     if (store_commit_wait(writer->store, &commit, &err) != 0)

@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "format/json.h"
 #include "format/url.h"
+#include "model/parameters.h"
 #include "model/resource.h"
 
 #define CONTENT_MAX_BYTES ((size_t)256 << 20)
@@ -507,6 +508,10 @@ static int fill_body(struct preparation *p, struct transaction_entry *entry,
   code = resource_canonical(p->arena, entry->resource, write->id, &write->body, reterr);
   if (code == 0)
     code = search_values_extract(p->arena, entry->resource, &write->values, reterr);
+  /* After that, so that the values tell when the set of parameters it was checked against is old.
+   */
+  if (code == 0 && str_is(defs_type(entry->type)->name, "SearchParameter"))
+    code = parameters_check(p->arena, entry->resource, write->id, reterr);
   return place_error(entry, code, reterr);
 }
 

@@ -1,5 +1,6 @@
 #include "model/definitions.h"
 
+#include "model/definitions_custom.h"
 #include "model/definitions_tables.h"
 
 size_t defs_types_count(void) {
@@ -41,7 +42,9 @@ const struct defs_element_type *defs_element_type(uint32_t index) {
 }
 
 defs_type_id defs_target(uint32_t index) {
-  return defs_targets_[index <= defs_targets_n_ ? index : 0];
+  if (index > defs_targets_n_)
+    return defs_custom_target(index - defs_targets_n_ - 1);
+  return defs_targets_[index];
 }
 
 const struct defs_invariant *defs_invariant(uint32_t index) {
@@ -76,10 +79,18 @@ size_t defs_params_count(void) {
 }
 
 const struct defs_param *defs_param(defs_param_id id) {
-  return &defs_params_[id <= defs_params_n_ ? id : 0];
+  if (id <= defs_params_n_)
+    return &defs_params_[id];
+  const struct defs_param *param = defs_custom_param(id - defs_params_n_ - 1);
+  return param ? param : &defs_params_[0];
 }
 
 const defs_param_id *defs_params_of(defs_type_id type, size_t *ret_n) {
+  const struct defs_custom_list *list = defs_custom_list_of(type);
+  if (list) {
+    *ret_n = list->n;
+    return list->ids;
+  }
   const struct defs_range *range = &defs_type_params_[type <= defs_types_n_ ? type : 0];
   *ret_n = range->n;
   return &defs_param_lists_[range->first];
@@ -89,13 +100,15 @@ defs_param_id defs_param_by_code(defs_type_id type, struct str code) {
   size_t n;
   const defs_param_id *list = defs_params_of(type, &n);
   for (size_t i = 0; i < n; i++)
-    if (str_equal(defs_params_[list[i]].code, code))
+    if (str_equal(defs_param(list[i])->code, code))
       return list[i];
   return 0;
 }
 
 const struct defs_component *defs_component(uint32_t index) {
-  return &defs_components_[index <= defs_components_n_ ? index : 0];
+  if (index > defs_components_n_)
+    return defs_custom_component(index - defs_components_n_ - 1);
+  return &defs_components_[index];
 }
 
 const defs_param_id *defs_compartment_params(struct str compartment, defs_type_id type,

@@ -7,7 +7,8 @@
  * 0 means none. A backbone element (Patient.contact) is a type of its own, named by its path. A
  * content reference is resolved.
  *
- * Threads: immutable. Memory: static; strings are borrowed from the blob forever.
+ * Threads: any; immutable, but for the lists of a type's parameters, which may be exchanged as a
+ * whole. Memory: static; strings are borrowed for ever.
  */
 #ifndef MODEL_DEFINITIONS_H
 #define MODEL_DEFINITIONS_H
@@ -175,7 +176,15 @@ const struct defs_property *defs_property(defs_type_id type, struct str json_nam
 /* All properties of a type in the order of its elements. */
 const struct defs_property *defs_properties_of(defs_type_id type, size_t *ret_n);
 
-size_t defs_params_count(void); /* ids are 1 .. count */
+/*
+ * A server can have parameters beside the compiled ones (parameters.h). Their ids are behind
+ * defs_params_count(), and below defs_params_count() + DEFS_CUSTOM_MAX + 1; defs_param,
+ * defs_params_of, defs_param_by_code, defs_target and defs_component know them. An id stays valid
+ * for the life of the process; the lists are those of the moment.
+ */
+enum { DEFS_CUSTOM_MAX = 8192 };
+
+size_t defs_params_count(void); /* compiled: ids are 1 .. count */
 const struct defs_param *defs_param(defs_param_id id);
 /* The parameter `code` of a resource type, own or inherited from DomainResource and Resource; 0:
  * unknown. */

@@ -108,3 +108,49 @@ int fhirpath_fn_type(struct fhirpath_eval *e, const struct fhirpath_call *call,
   }
   return 0;
 }
+
+/* The types of the specification; a profile of somebody else is not known here. */
+int fhirpath_fn_conformsTo(struct fhirpath_eval *e, const struct fhirpath_call *call,
+                           struct fhirpath_list *out) {
+  static const struct str base = {"http://hl7.org/fhir/StructureDefinition/", 40};
+  bool there = false;
+  struct str url = STR_NULL;
+  int code = fhirpath_string_argument(e, call, 0, &there, &url);
+  if (code < 0 || !there)
+    return code;
+  struct fhirpath_type_spec spec = {.system = FHIRPATH_NODE};
+  if (str_starts_with(url, base))
+    spec.type = defs_type_by_name(str_slice(url, base.n, url.n));
+  if (!spec.type)
+    return fhirpath_fail(e, call->node, "the profile %.*s is not known", STR_ARG(url));
+  return fhirpath_push_boolean(e, out, fhirpath_is(&call->focus.p[0], spec));
+}
+
+static bool coding_is_in(uint16_t value_set, const struct yyjson_val *coding) {
+  struct str code = json_get_text(coding, STR("code"));
+  return code.n > 0 && defs_value_set_has(value_set, json_get_text(coding, STR("system")), code);
+}
+
+/* Asked of a code, a Coding or a CodeableConcept. Only value sets whose codes the definitions list
+ * are known; the others are an error, never "no". */
+int fhirpath_fn_memberOf(struct fhirpath_eval *e, const struct fhirpath_call *call,
+                         struct fhirpath_list *out) {
+  bool there = false;
+  struct str url = STR_NULL;
+  int code = fhirpath_string_argument(e, call, 0, &there, &url);
+  if (code < 0 || !there)
+    return code;
+  ssize_t bar = str_find_char(url, '|', 0);
+  uint16_t value_set = defs_value_set_by_url(bar < 0 ? url : str_slice(url, 0, (size_t)bar));
+  if (!value_set || !defs_value_set_is_enumerable(value_set))
+    return fhirpath_fail(e, call->node, "the codes of the value set %.*s are not known",
+                         STR_ARG(url));
+  struct fhirpath_value v = fhirpath_computed(call->focus.p[0]);
+  if (v.kind == FHIRPATH_STRING)
+    return fhirpath_push_boolean(e, out, defs_value_set_has(value_set, STR_NULL, v.text));
+  bool is_in = coding_is_in(value_set, v.node);
+  struct json_each codings = json_each(json_get(v.node, STR("coding")));
+  while (!is_in && json_next(&codings))
+    is_in = coding_is_in(value_set, codings.value);
+  return fhirpath_push_boolean(e, out, is_in);
+}

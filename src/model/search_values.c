@@ -1,9 +1,24 @@
 /* The walk over a resource, along its type's plan. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "model/parameters.h"
 #include "model/search_values_plan.h"
 
 /* Immutable once search_values_init has returned. */
 static struct plan **plans;
 static struct arena *plans_arena;
+
+/* The plan of a type that has other parameters than the compiled ones. */
+struct custom_plan {
+  struct arena *arena;
+  const struct plan *plan;
+  size_t users_n; /* extractions, and its place in the table */
+};
+static struct custom_plan **custom_plans; /* by type; under the lock */
+static pthread_mutex_t custom_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool has_custom; /* without them the lock is left alone */
 
 #define PLANS_MAX_BYTES ((size_t)256 << 20)
 
@@ -17,8 +32,11 @@ int search_values_init(struct err *reterr) {
   struct plan **built = ARENA_ARRAY(arena, struct plan *, n + 1);
   int code = built ? 0 : err_no_memory(reterr);
   for (size_t id = 1; code == 0 && id <= n; id++)
-    if (defs_is_resource(defs_type((defs_type_id)id)))
-      code = plan_build(arena, (defs_type_id)id, &built[id], reterr);
+    if (defs_is_resource(defs_type((defs_type_id)id))) {
+      size_t params_n;
+      const defs_param_id *params = defs_params_of((defs_type_id)id, &params_n);
+      code = plan_build(arena, (defs_type_id)id, params, params_n, &built[id], reterr);
+    }
   if (code < 0) {
     arena_free(arena);
     return code;
@@ -26,6 +44,56 @@ int search_values_init(struct err *reterr) {
   plans_arena = arena;
   plans = built;
   return 0;
+}
+
+/* ---- Plans that are exchanged ---------------------------------------------------------------- */
+
+static void leave_plan(struct custom_plan *custom) {
+  if (!custom)
+    return;
+  pthread_mutex_lock(&custom_lock);
+  bool is_last = --custom->users_n == 0;
+  pthread_mutex_unlock(&custom_lock);
+  if (!is_last)
+    return;
+  arena_free(custom->arena);
+  free(custom);
+}
+
+/* The type's plan; `*ret_custom` is to be left afterwards. */
+static const struct plan *enter_plan(defs_type_id type, struct custom_plan **ret_custom) {
+  *ret_custom = NULL;
+  if (atomic_load_explicit(&has_custom, memory_order_acquire)) {
+    pthread_mutex_lock(&custom_lock);
+    *ret_custom = custom_plans[type];
+    if (*ret_custom)
+      (*ret_custom)->users_n++;
+    pthread_mutex_unlock(&custom_lock);
+  }
+  return *ret_custom ? (*ret_custom)->plan : plans[type];
+}
+
+int plan_exchange(defs_type_id type, struct arena *arena, struct plan *plan, struct err *reterr) {
+  struct custom_plan *custom = plan ? calloc(1, sizeof *custom) : NULL;
+  pthread_mutex_lock(&custom_lock);
+  if (!custom_plans)
+    custom_plans = calloc(defs_types_count() + 1, sizeof(struct custom_plan *));
+  bool is_ready = custom_plans && (custom || !plan);
+  struct custom_plan *old = NULL;
+  if (is_ready) {
+    if (custom)
+      *custom = (struct custom_plan){.arena = arena, .plan = plan, .users_n = 1};
+    old = custom_plans[type];
+    custom_plans[type] = custom;
+    atomic_store_explicit(&has_custom, true, memory_order_release);
+  }
+  pthread_mutex_unlock(&custom_lock);
+  leave_plan(old);
+  if (is_ready)
+    return 0;
+  free(custom);
+  arena_free(arena);
+  return err_no_memory(reterr);
 }
 
 /* ---- Guards ---------------------------------------------------------------------------------- */
@@ -155,6 +223,35 @@ static int walk(struct extraction *x, const struct plan_node *node, const struct
 
 /* ---- Expressions that are no paths ----------------------------------------------------------- */
 
+/* A value that stands in no element. False where the parameter's type has no such values. */
+static bool fill_computed(struct arena *arena, struct str text, struct search_value *row) {
+  char number[64];
+  switch (row->type) {
+  case SEARCH_TOKEN:
+    row->token.code = text;
+    return true;
+  case SEARCH_STRING:
+    row->string.exact = text;
+    row->string.folded = search_normal_string(arena, text);
+    return true;
+  case SEARCH_URI:
+    row->uri = text;
+    return true;
+  case SEARCH_DATE:
+    return search_normal_date(text, &row->date.from_us, &row->date.to_us);
+  case SEARCH_NUMBER:
+    if (text.n == 0 || text.n >= sizeof number ||
+        !search_normal_number(text, &row->number.from, &row->number.to))
+      return false;
+    memcpy(number, text.p, text.n);
+    number[text.n] = '\0';
+    row->number.from = row->number.to = strtod(number, NULL);
+    return true;
+  default:
+    return false;
+  }
+}
+
 static int convert_computed(struct extraction *x, defs_param_id param,
                             const struct fhirpath_value *v) {
   enum search_type search = defs_param(param)->type;
@@ -163,15 +260,14 @@ static int convert_computed(struct extraction *x, defs_param_id param,
     emit.convert = plan_converter(search, v->type);
     return emit.convert && v->node ? emit.convert(x, &emit, v->node) : 0;
   }
-  if (search != SEARCH_TOKEN)
+  struct search_value row = {.param = param, .type = search};
+  if (!fill_computed(x->arena, v->text, &row))
     return err_set_at(x->err, ERR_NOT_SUPPORTED, defs_param(param)->code,
                       "This search parameter computes values that can't be indexed.");
-  struct search_value *row = VEC_PUSH(x->arena, &x->rows);
-  if (!row)
+  struct search_value *place = VEC_PUSH(x->arena, &x->rows);
+  if (!place)
     return err_no_memory(x->err);
-  row->param = param;
-  row->type = search;
-  row->token.code = v->text;
+  *place = row;
   return 0;
 }
 
@@ -188,17 +284,37 @@ static int run_general(struct extraction *x, const struct plan_general *general,
   return code;
 }
 
+/* What an administrator's expression can't be evaluated on has no values there; the resource is not
+ * to blame. */
+static int run_general_of(struct extraction *x, const struct plan_general *general,
+                          defs_type_id type) {
+  if (general->param <= defs_params_count())
+    return run_general(x, general, type);
+  size_t start = x->rows.n;
+  struct err *err = x->err, ignored;
+  x->err = &ignored;
+  int code = run_general(x, general, type);
+  x->err = err;
+  if (code == 0)
+    return 0;
+  x->rows.n = start;
+  return code == ERR_NO_MEMORY ? err_no_memory(err) : 0;
+}
+
 int search_values_extract(struct arena *arena, const struct yyjson_val *resource,
                           struct search_values *ret_values, struct err *reterr) {
   defs_type_id type = defs_type_by_name(json_get_text(resource, STR("resourceType")));
-  const struct plan *plan = plans && type ? plans[type] : NULL;
-  if (!plan)
+  if (!plans || !type || !plans[type])
     return err_set(reterr, ERR_STRUCTURE, "resourceType", "This is not an R4 resource.");
+  struct custom_plan *custom;
+  uint32_t generation = parameters_generation(); /* first: the plan may be newer, never older */
+  const struct plan *plan = enter_plan(type, &custom);
   struct extraction x = {.arena = arena, .resource = resource, .err = reterr};
   int code = walk(&x, &plan->root, resource, 0);
   for (const struct plan_general *g = plan->generals; g && code == 0; g = g->next)
-    code = run_general(&x, g, type);
+    code = run_general_of(&x, g, type);
+  leave_plan(custom);
   if (code == 0)
-    *ret_values = (struct search_values){x.rows.p, x.rows.n};
+    *ret_values = (struct search_values){x.rows.p, x.rows.n, generation};
   return code;
 }

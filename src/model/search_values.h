@@ -50,6 +50,8 @@ struct search_value {
 struct search_values {
   const struct search_value *p;
   size_t n;
+  uint32_t generation; /* of the set of parameters (parameters.h) that they were extracted with; 0:
+                          made by hand */
 };
 
 /* Compiles every parameter's expression once. Called at start; not thread-safe; cheap (a few ms at

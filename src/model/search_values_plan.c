@@ -4,6 +4,10 @@
 struct builder {
   struct arena *arena;
   struct plan *plan;
+  const struct defs_param *param;          /* being laid, */
+  const struct defs_component *components; /* and its components */
+  size_t emits_n;                          /* of it, so far */
+  bool has_empty_component;
   const struct fhirpath *program;
   struct plan_node *from_resource; /* where %resource leads; NULL outside a composite's component */
   struct err *err;
@@ -244,6 +248,7 @@ static int add_emit(struct builder *b, struct plan_node *node, enum search_type 
   for (struct plan_emit *emit = node->emits; emit; emit = emit->next)
     if (emit->param == param && emit->component == component)
       return 0;
+  b->emits_n += convert != NULL;
   if (!convert)
     return 0; /* such values have no index form (SampledData as quantity) */
   struct plan_emit *emit = ARENA_NEW(b->arena, struct plan_emit);
@@ -276,15 +281,15 @@ static int add_emits(struct builder *b, const struct cursors *ends, enum search_
   return code;
 }
 
-static int lay_component(struct builder *b, const struct defs_component *component, uint16_t number,
-                         const struct plan_node *base, defs_param_id param,
-                         struct plan_component **ret_component) {
+static int lay_component(struct builder *b, uint16_t number, const struct plan_node *base,
+                         defs_param_id param, struct plan_component **ret_component) {
+  const struct defs_component *component = &b->components[number - 1];
   struct plan_component *c = ARENA_NEW(b->arena, struct plan_component);
   struct cursors start = {.n = 0}, ends = {.n = 0};
   if (!c || !(c->local = new_node(b, base->type, 0)) ||
       !(c->from_resource = new_node(b, b->plan->root.type, 0)))
     return err_no_memory(b->err);
-  struct builder inner = {.arena = b->arena, .plan = b->plan, .err = b->err};
+  struct builder inner = {.arena = b->arena, .plan = b->plan, .param = b->param, .err = b->err};
   inner.from_resource = c->from_resource;
   start.at[start.n++] = c->local;
   int code = fhirpath_compile(b->arena, component->expression, base->type, &inner.program, b->err);
@@ -294,22 +299,22 @@ static int lay_component(struct builder *b, const struct defs_component *compone
   if (code == 0)
     code = add_emits(&inner, &ends, defs_param(component->param)->type, param, number);
   if (code == NOT_A_PATH)
-    return err_set_at(b->err, ERR_NOT_SUPPORTED, defs_param(param)->code,
+    return err_set_at(b->err, ERR_NOT_SUPPORTED, b->param->code,
                       "The component %.*s of this search parameter is no path.",
                       STR_ARG(component->expression));
+  if (code == 0 && inner.emits_n == 0)
+    b->has_empty_component = true;
   *ret_component = c;
   return code;
 }
 
 static int lay_composite(struct builder *b, struct plan_node *base, defs_param_id id) {
-  const struct defs_param *param = defs_param(id);
   struct plan_composite *composite = ARENA_NEW(b->arena, struct plan_composite);
   if (!composite)
     return err_no_memory(b->err);
   struct plan_component **last = &composite->components;
-  for (uint16_t i = 0; i < param->components_n; i++) {
-    int code = lay_component(b, defs_component(param->first_component + i), (uint16_t)(i + 1), base,
-                             id, last);
+  for (uint16_t i = 0; i < b->param->components_n; i++) {
+    int code = lay_component(b, (uint16_t)(i + 1), base, id, last);
     if (code != 0)
       return code;
     last = &(*last)->next;
@@ -317,6 +322,7 @@ static int lay_composite(struct builder *b, struct plan_node *base, defs_param_i
   composite->param = id;
   composite->next = base->composites;
   base->composites = composite;
+  b->emits_n++;
   return 0;
 }
 
@@ -337,7 +343,7 @@ static bool is_indexed(const struct defs_param *param) {
 }
 
 static int lay_param(struct builder *b, defs_param_id id) {
-  const struct defs_param *param = defs_param(id);
+  const struct defs_param *param = b->param;
   struct cursors start = {.at = {&b->plan->root}, .n = 1}, ends = {.n = 0};
   int code = fhirpath_compile(b->arena, param->expression, b->plan->root.type, &b->program, b->err);
   if (code < 0)
@@ -354,6 +360,25 @@ static int lay_param(struct builder *b, defs_param_id id) {
   for (size_t i = 0; code == 0 && i < ends.n; i++)
     code = lay_composite(b, ends.at[i], id);
   return code;
+}
+
+int plan_check(struct arena *arena, defs_type_id type, const struct defs_param *param,
+               const struct defs_component *components, struct err *reterr) {
+  struct plan *plan = ARENA_NEW(arena, struct plan);
+  if (!plan)
+    return err_no_memory(reterr);
+  plan->root.type = type;
+  struct builder b = {
+      .arena = arena, .plan = plan, .param = param, .components = components, .err = reterr};
+  int code = lay_param(&b, 0);
+  if (code < 0)
+    return code;
+  if (!plan->generals && (b.emits_n == 0 || b.has_empty_component))
+    return err_set_at(reterr, ERR_VALUE, param->code,
+                      "The expression leads to nothing in %.*s that a parameter of this type can"
+                      " be searched by.",
+                      STR_ARG(defs_type(type)->name));
+  return 0;
 }
 
 /* ---- The tables of edges --------------------------------------------------------------------- */
@@ -387,16 +412,17 @@ static int finish_node(struct builder *b, struct plan_node *node) {
   return code;
 }
 
-int plan_build(struct arena *arena, defs_type_id type, struct plan **ret_plan, struct err *reterr) {
+int plan_build(struct arena *arena, defs_type_id type, const defs_param_id *params, size_t n,
+               struct plan **ret_plan, struct err *reterr) {
   struct plan *plan = ARENA_NEW(arena, struct plan);
   if (!plan)
     return err_no_memory(reterr);
   plan->root.type = type;
   struct builder b = {.arena = arena, .plan = plan, .err = reterr};
-  size_t n;
-  const defs_param_id *params = defs_params_of(type, &n);
   for (size_t i = 0; i < n; i++) {
-    int code = is_indexed(defs_param(params[i])) ? lay_param(&b, params[i]) : 0;
+    b.param = defs_param(params[i]);
+    b.components = b.param->components_n ? defs_component(b.param->first_component) : NULL;
+    int code = is_indexed(b.param) ? lay_param(&b, params[i]) : 0;
     if (code < 0)
       return code;
   }

@@ -6,7 +6,9 @@
  * `emits` convert it, its `composites` convert its parts as one tuple, its `guards` lead it on to
  * another node if a condition holds (where(system='phone')), its `edges` lead its members on.
  *
- * Threads: built once by search_values_init, then immutable. Memory: static, for ever.
+ * Threads: built once by search_values_init, then immutable. Memory: for the compiled parameters
+ * static, for ever; the plan of a type that has others too is on an arena of its own and goes when
+ * its last user has ended.
  */
 #ifndef MODEL_SEARCH_VALUES_PLAN_H
 #define MODEL_SEARCH_VALUES_PLAN_H
@@ -102,10 +104,20 @@ static inline uint32_t plan_hash(struct str name) {
          (unsigned char)name.p[name.n - 1] * 7u + (unsigned char)name.p[name.n / 2] * 3u;
 }
 
-/* Builds the plan of a resource type. ERR_NOT_SUPPORTED names a parameter that can't be compiled.
- */
-int plan_build(struct arena *arena, defs_type_id type, struct plan **ret_plan,
-               struct err *reterr) MUST_CHECK;
+/* Builds the plan of a resource type for these parameters. ERR_NOT_SUPPORTED names a parameter that
+ * can't be compiled. */
+int plan_build(struct arena *arena, defs_type_id type, const defs_param_id *params, size_t n,
+               struct plan **ret_plan, struct err *reterr) MUST_CHECK;
+
+/* Would a parameter that has no id yet (its components in an array) find anything in resources of
+ * `type`? ERR_VALUE, ERR_NOT_SUPPORTED. */
+int plan_check(struct arena *arena, defs_type_id type, const struct defs_param *param,
+               const struct defs_component *components, struct err *reterr) MUST_CHECK;
+
+/* From now on resources of `type` are extracted by this plan, which was built on `arena`; NULL: by
+ * the compiled one again. Takes the arena. */
+int plan_exchange(defs_type_id type, struct arena *arena, struct plan *plan,
+                  struct err *reterr) MUST_CHECK;
 
 /* The converter for values of `type` under a parameter of type `search`; NULL: such values are not
  * indexed. */

@@ -6,7 +6,6 @@
 #include "service/workers.h"
 
 struct files;
-struct rest_async;
 
 struct service {
   struct service_options options;
@@ -14,7 +13,6 @@ struct service {
   struct http_server *http;
   struct workers *workers;
   struct files *files;
-  struct rest_async *async;
   int64_t started_us; /* monotonic */
   int64_t started_at_us;
 };

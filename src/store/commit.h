@@ -37,6 +37,7 @@ struct prepared_write {
   struct str body; /* packed; empty for a delete */
   struct keys_made keys;
   struct str lineage; /* packed; empty: none */
+  bool is_parameter;  /* a SearchParameter that would have effect */
 };
 
 struct prepared_message {
@@ -53,9 +54,22 @@ struct store_prepared {
   size_t rows_n; /* about how many rows it will write */
 };
 
+/* What the store's own threads do inside a transaction, on the committer's thread, besides writes
+ * of resources. It fails only with its whole group. */
+struct store_task {
+  int (*run)(void *what, struct db *db, struct err *reterr);
+  void *what;
+};
+
 /* Fills commit->prepared_; also checks what needs no data (ids, bodies). */
 int commit_prepare(const struct schema *schema, const struct body_codec *codec,
                    struct store_commit *commit, struct err *reterr) MUST_CHECK;
+
+/* Were its values extracted with another set of parameters than the one that is in force? */
+bool commit_is_outdated(const struct store_commit *commit);
+/* Extracts them again, from the bodies, and prepares again. On the committer's thread. */
+int commit_prepare_again(const struct schema *schema, const struct body_codec *codec,
+                         struct store_commit *commit, struct err *reterr) MUST_CHECK;
 
 /* ---- A group ---- */
 
@@ -120,6 +134,7 @@ struct group {
   struct arena *arena;
   struct sequence sequence;
   struct store_view *view;      /* for conditions that are searches: sees what was written */
+  defs_type_id parameter_type;  /* SearchParameter */
   const uint8_t *is_identifier; /* by number of param: its tokens are looked up by conditions */
   int64_t *known_words;         /* WORDS_KNOWN hashes that are in the vocabulary for sure */
   uint64_t ordinal;             /* of the commit that is being checked */
@@ -139,7 +154,8 @@ struct group {
   int64_t *version_change;   /* by number of type */
   uint64_t versions_written; /* of sequence.versions, what the counter has */
   size_t rows_n;
-  bool has_written; /* something that has no place in the commit log */
+  bool changes_parameters; /* a SearchParameter that has, or had, effect is written */
+  bool has_written;        /* something that has no place in the commit log */
 };
 
 #define WORDS_KNOWN 16384u

@@ -1,6 +1,7 @@
 #include "store/commit.h"
 
 #include "base/id.h"
+#include "model/parameters.h"
 
 struct preparing {
   struct arena *arena;
@@ -24,11 +25,9 @@ static struct named *name_resource(struct preparing *p, defs_type_id type, struc
     return NULL;
   *named = (struct named){.key = key,
                           .type = type,
-                          .id = arena_str(p->arena, id),
+                          .id = id,
                           .packed_id = schema_id_pack(id),
                           .number = p->prepared->named.n - 1};
-  if (!named->id.p)
-    return NULL;
   *place = named;
   key_bytes.p = (const char *)&named->key;
   if (!is_known && map_set(&p->prepared->by_key, key_bytes, named) != 0)
@@ -53,6 +52,19 @@ static int check_write(const struct preparing *p, const struct store_write *writ
   return 0;
 }
 
+/* Nearly all have no effect (the specification's own are drafts), and are not looked into. */
+static bool is_parameter(struct preparing *p, const struct store_write *write) {
+  const struct yyjson_val *resource;
+  struct parameters parameters;
+  struct err ignored;
+  if (!str_is(defs_type(write->type)->name, "SearchParameter") ||
+      str_find(write->body, STR("\"active\"")) < 0 ||
+      json_parse(p->arena, write->body, &JSON_LIMITS_DEFAULT, &resource, &ignored) != 0 ||
+      parameters_read(p->arena, resource, &parameters, &ignored) != 0)
+    return false;
+  return parameters.n > 0;
+}
+
 static int prepare_write(struct preparing *p, const struct store_write *write,
                          struct prepared_write *prepared, struct err *reterr) {
   int code = check_write(p, write, reterr);
@@ -64,8 +76,10 @@ static int prepare_write(struct preparing *p, const struct store_write *write,
   if (!write->is_delete && !write->is_confirmation) {
     code =
         keys_make(p->arena, p->schema, write->values, number_of_target, p, &prepared->keys, reterr);
-    if (code == 0)
+    if (code == 0 && !write->is_reindex) {
+      prepared->is_parameter = is_parameter(p, write);
       code = body_pack(p->codec, p->arena, BODY_JSON, write->body, &prepared->body, reterr);
+    }
     p->prepared->rows_n += 3 + prepared->keys.keys.n + prepared->keys.links.n;
   }
   if (code == 0 && !str_is_empty(write->lineage))
@@ -132,4 +146,35 @@ int commit_prepare(const struct schema *schema, const struct body_codec *codec,
   if (code == 0)
     commit->prepared_ = p.prepared;
   return code;
+}
+
+static bool is_outdated(const struct store_write *write) {
+  return !write->is_delete && !write->is_confirmation && write->values.generation != 0 &&
+         write->values.generation != parameters_generation();
+}
+
+bool commit_is_outdated(const struct store_commit *commit) {
+  for (size_t i = 0; i < commit->writes_n; i++)
+    if (is_outdated(&commit->writes[i]))
+      return true;
+  return false;
+}
+
+int commit_prepare_again(const struct schema *schema, const struct body_codec *codec,
+                         struct store_commit *commit, struct err *reterr) {
+  struct json_limits limits = JSON_LIMITS_DEFAULT;
+  limits.max_bytes = BODY_MAX_BYTES;
+  for (size_t i = 0; i < commit->writes_n; i++) {
+    struct store_write *write = &commit->writes[i];
+    const struct yyjson_val *resource;
+    bool is_stale = commit->prepared_ && commit->prepared_->writes[i].is_parameter;
+    if (!is_outdated(write) || is_stale) /* group_add refuses it: it must be checked again */
+      continue;
+    int code = json_parse(commit->arena, write->body, &limits, &resource, reterr);
+    if (code == 0)
+      code = search_values_extract(commit->arena, resource, &write->values, reterr);
+    if (code != 0)
+      return code;
+  }
+  return commit_prepare(schema, codec, commit, reterr);
 }

@@ -8,7 +8,7 @@
 #define GROUP_ARENA_MAX_BYTES ((size_t)2 << 30)
 #define TRAINING_MAX_BYTES ((size_t)64 << 20)
 #define GROUP_ROWS_MAX 20000u
-#define BULK_ROWS_MAX 120000u
+#define BULK_ROWS_MAX 200000u
 #define BULK_WAIT_MS 50
 #define IDLE_MS 3000
 
@@ -155,6 +155,13 @@ static struct store_commit *take_group(struct committer *committer) {
 
 /* ---- A group ---- */
 
+static void note_identifier_params(struct committer *committer) {
+  const struct schema *schema = committer->group.schema;
+  for (size_t i = 1; i < schema->params_n; i++)
+    committer->is_identifier[i] =
+        str_is(defs_param(schema_param(schema, (int64_t)i))->code, "identifier");
+}
+
 /* Checks and stages every commit; refusals are noted in them. */
 static int add_all(struct committer *committer, struct store_commit *commits, struct err *reterr) {
   for (struct store_commit *commit = commits; commit; commit = commit->next_) {
@@ -204,9 +211,17 @@ static bool is_of_the_machine(int code) {
   return code == ERR_NO_SPACE || code == ERR_READ_ONLY || code == ERR_IO || code == ERR_BUSY;
 }
 
+/* Before anybody is answered: who defined a parameter finds it in force. */
+static void adopt_parameters(struct committer *committer) {
+  committer->options.when_parameters_change(committer->options.what);
+  note_identifier_params(committer);
+}
+
 static void run_group(struct committer *committer, struct store_commit *commits) {
   struct err err;
   int code = run_transaction(committer, commits, &err);
+  if (code == 0 && committer->group.changes_parameters)
+    adopt_parameters(committer);
   bool try_each = code != 0 && commits->next_ && !is_of_the_machine(code);
   if (code != 0 && !try_each)
     log_error("store", "a group of changes was not stored: %s", err.text);
@@ -367,12 +382,10 @@ static int read_sequence(struct committer *committer, struct sequence *ret_seque
 }
 
 static int find_identifier_params(struct committer *committer, struct err *reterr) {
-  const struct schema *schema = committer->group.schema;
-  committer->is_identifier = calloc(schema->params_n, 1);
+  committer->is_identifier = calloc(committer->group.schema->params_n, 1);
   if (!committer->is_identifier)
     return err_no_memory(reterr);
-  for (size_t i = 1; i < schema->params_n; i++)
-    committer->is_identifier[i] = str_is(defs_param(schema->params[i])->code, "identifier");
+  note_identifier_params(committer);
   committer->group.is_identifier = committer->is_identifier;
   return 0;
 }

@@ -23,6 +23,9 @@ struct committer_options {
   atomic_uint_fast64_t *epoch; /* counted up when a group is durable, before it is answered */
   /* Called before the log is moved into the file, on the committer's or the log's thread. */
   void (*before_checkpoint)(void *what);
+  /* Called on the committer's thread when a SearchParameter that has, or had, effect was written
+   * and is durable, before it is answered. */
+  void (*when_parameters_change)(void *what);
   /* Called on the committer's thread when nothing has come for a while: time to give memory back.
    */
   void (*when_idle)(void *what);

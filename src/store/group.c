@@ -2,6 +2,7 @@
 #include "store/commit.h"
 
 #include "base/clock.h"
+#include "model/parameters.h"
 #include "store/job_write.h"
 #include "store/search.h"
 #include "store/store_internal.h"
@@ -17,6 +18,7 @@ int group_begin(struct group *group, struct sequence sequence, struct err *reter
       .sequence = sequence,
       .view = group->view,
       .is_identifier = group->is_identifier,
+      .parameter_type = defs_type_by_name(STR("SearchParameter")),
       .known_words = group->known_words,
       .ordinal = group->ordinal,
       .versions_written = sequence.versions,
@@ -361,14 +363,26 @@ static int is_unchanged(struct group *group, const struct slot *slot,
     *ret_is_unchanged = true;
     return 0;
   }
-  /* The same text may have been packed with another dictionary. */
-  struct str old_body, new_body = write->body;
-  int code = body_unpack(group->codec, group->arena, slot->body, &old_body, reterr);
-  if (code == 0 && str_is_empty(new_body))
-    code = body_unpack(group->codec, group->arena, prepared->body, &new_body, reterr);
+  struct str body; /* the same text may have been packed with another dictionary */
+  int code = body_unpack(group->codec, group->arena, slot->body, &body, reterr);
   if (code == 0)
-    *ret_is_unchanged = str_equal(old_body, new_body);
+    *ret_is_unchanged = str_equal(body, write->body);
   return code;
+}
+
+/* What a SearchParameter may define was checked against the set that was in force then; a change of
+ * the set makes it stale. The new set is in force when this group is durable. */
+static int check_parameter(struct group *group, const struct store_write *write,
+                           const struct prepared_write *prepared, struct err *reterr) {
+  uint32_t generation = write->values.generation;
+  if (write->type != group->parameter_type ||
+      (!prepared->is_parameter && !parameters_have_source(write->id)))
+    return 0;
+  bool is_stale =
+      prepared->is_parameter && generation != 0 && generation != parameters_generation();
+  if (group->changes_parameters || is_stale)
+    return err_set(reterr, ERR_STALE, "", "Another search parameter was just defined.");
+  return 0;
 }
 
 static int check_write(struct group *group, struct store_write *write,
@@ -385,12 +399,18 @@ static int check_write(struct group *group, struct store_write *write,
     *ret_is_refusal = true;
     return err_set(reterr, ERR_STALE, "", "The resource that is confirmed is not there.");
   }
+  if (write->is_reindex) {
+    write->effect = STORE_UNCHANGED;
+    return 0;
+  }
   if (slot->touched_by == group->ordinal) {
     *ret_is_refusal = true;
     return err_set(reterr, ERR_INVALID, "", "One transaction can't write a resource twice.");
   }
   slot->touched_by = group->ordinal;
   code = check_expectation(write, slot, reterr);
+  if (code == 0)
+    code = check_parameter(group, write, prepared, reterr);
   if (code != 0) {
     *ret_is_refusal = true;
     return code;
@@ -481,6 +501,44 @@ static int keep_old_version(struct group *group, const struct slot *slot, struct
   return 0;
 }
 
+static bool are_equal(struct keys a, struct keys b) {
+  for (size_t i = 0; i < a.n && i < b.n; i++)
+    if (keys_compare(&a.p[i], &b.p[i]) != 0)
+      return false;
+  return a.n == b.n;
+}
+
+static int note_words(struct group *group, const struct keys_made *made, struct err *reterr) {
+  for (size_t i = 0; i < made->words.n; i++) {
+    struct keys_word *word = VEC_PUSH(group->arena, &group->words);
+    if (!word)
+      return err_no_memory(reterr);
+    *word = made->words.p[i];
+  }
+  return 0;
+}
+
+/* A resource that was written since has its new keys already. */
+static int stage_reindex(struct group *group, const struct store_prepared *prepared,
+                         const struct prepared_write *made, const struct store_write *write,
+                         struct slot *slot, uint64_t *rids, struct err *reterr) {
+  struct keys keys;
+  if (slot->state != SCHEMA_LIVE || slot->version != write->expected_version)
+    return 0;
+  int code = resolve_targets(group, prepared, &made->keys, rids, reterr);
+  if (code == 0)
+    code = keys_complete(group->arena, &made->keys, rids, &keys, reterr);
+  if (code != 0 || are_equal(keys, slot->keys))
+    return code;
+  slot->keys = keys;
+  group->rows_n += keys.n;
+  group->has_written = true;
+  code = mark_dirty(group, slot, reterr);
+  if (code == 0)
+    code = note_words(group, &made->keys, reterr);
+  return code ? code : note_identifiers(group, slot, reterr);
+}
+
 static int stage_change(struct group *group, const struct store_prepared *prepared,
                         const struct prepared_write *made, struct store_write *write,
                         struct slot *slot, uint64_t *rids, struct err *reterr) {
@@ -507,12 +565,8 @@ static int stage_change(struct group *group, const struct store_prepared *prepar
   code = resolve_targets(group, prepared, &made->keys, rids, reterr);
   if (code == 0)
     code = keys_complete(group->arena, &made->keys, rids, &slot->keys, reterr);
-  for (size_t i = 0; code == 0 && i < made->keys.words.n; i++) {
-    struct keys_word *word = VEC_PUSH(group->arena, &group->words);
-    if (!word)
-      return err_no_memory(reterr);
-    *word = made->keys.words.p[i];
-  }
+  if (code == 0)
+    code = note_words(group, &made->keys, reterr);
   group->rows_n += slot->keys.n + 2;
   return code ? code : note_identifiers(group, slot, reterr);
 }
@@ -552,8 +606,13 @@ static int stage_writes(struct group *group, struct store_commit *commit, int64_
     struct store_write *write = &commit->writes[i];
     struct slot *slot;
     int code = group_slot(group, prepared->writes[i].named, !write->is_confirmation, &slot, reterr);
-    if (code == 0 && write->effect != STORE_UNCHANGED && write->effect != STORE_WAS_DELETED)
+    if (code == 0 && write->is_reindex)
+      code = stage_reindex(group, prepared, &prepared->writes[i], write, slot, rids, reterr);
+    else if (code == 0 && write->effect != STORE_UNCHANGED && write->effect != STORE_WAS_DELETED)
       code = stage_change(group, prepared, &prepared->writes[i], write, slot, rids, reterr);
+    if (code == 0 && write->type == group->parameter_type)
+      group->changes_parameters |=
+          prepared->writes[i].is_parameter || parameters_have_source(write->id);
     if (code == 0)
       code = note_change(group, write, &prepared->writes[i], slot, message, reterr);
     if (code != 0)
@@ -634,6 +693,12 @@ static int stage(struct group *group, struct store_commit *commit, int64_t now_u
       return code;
     group->has_written = true;
   }
+  if (commit->task_) {
+    int code = commit->task_->run(commit->task_->what, group->db, reterr);
+    if (code != 0)
+      return code;
+    group->has_written = true;
+  }
   commit->seq = group->sequence.seq;
   commit->time_us = group->sequence.time_us;
   return stage_writes(group, commit, commit->message ? (int64_t)commit->message->number : 0,
@@ -649,6 +714,13 @@ int group_add(struct group *group, struct store_commit *commit, bool *ret_is_ref
     int code = find_message(group, commit, reterr);
     if (code != 0 || commit->message->is_duplicate)
       return code;
+  }
+  if (commit_is_outdated(commit)) {
+    int code = commit_prepare_again(group->schema, group->codec, commit, reterr);
+    if (code != 0) {
+      *ret_is_refusal = true;
+      return code;
+    }
   }
   int code = check(group, commit, ret_is_refusal, reterr);
   return code ? code : stage(group, commit, clock_now_us(), reterr);

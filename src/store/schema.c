@@ -98,6 +98,12 @@ static const char *const FROM_1[] = {
     " progress TEXT NOT NULL, request BLOB, result BLOB);"
     "CREATE INDEX job_unfinished ON job(number) WHERE state<3;",
 
+    /* Parameters that SearchParameter resources define: enum schema_param_state, the definition
+       that the rows are of (parameters.h), the job that builds or clears its rows. */
+    "ALTER TABLE param ADD COLUMN state INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE param ADD COLUMN job INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE param ADD COLUMN definition TEXT NOT NULL DEFAULT '';",
+
     NULL,
 };
 
@@ -134,6 +140,8 @@ static int make_tables(struct db *db, struct err *reterr) {
     code = db_run(db, TABLES, reterr);
   if (code == 0)
     code = run_upgrades(db, 1, reterr);
+  if (code == 0)
+    code = db_run(db, "INSERT INTO store VALUES('index_form','" SCHEMA_INDEX_FORM "')", reterr);
   if (code == 0)
     code = db_prepare(db, STR("INSERT INTO store VALUES('key',?)"), &statement, reterr);
   if (code == 0) {
@@ -186,8 +194,9 @@ static int numbers_init(struct numbers *numbers, struct db *db, struct arena *ar
     return ERR_STORE;
   }
   numbers->ids_n = (size_t)max + 1;
-  numbers->by_id = ARENA_ARRAY(arena, uint16_t, ids + 1);
-  numbers->ids = ARENA_ARRAY(arena, uint16_t, numbers->ids_n + ids + 1); /* room for new ones */
+  size_t room = ids + DEFS_CUSTOM_MAX + 1; /* for new ones */
+  numbers->by_id = ARENA_ARRAY(arena, uint16_t, room);
+  numbers->ids = ARENA_ARRAY(arena, uint16_t, numbers->ids_n + room);
   return numbers->by_id && numbers->ids ? 0 : err_no_memory(reterr);
 }
 
@@ -239,7 +248,7 @@ static int read_params(struct db *db, struct numbers *numbers, struct err *reter
   while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
     defs_type_id type = defs_type_by_name(db_column_str(statement, 1));
     defs_param_id param = defs_param_by_code(type, db_column_str(statement, 2));
-    if (param && defs_param(param)->base == type)
+    if (param && param <= defs_params_count() && defs_param(param)->base == type)
       numbers_set(numbers, param, (size_t)db_column_i64(statement, 0));
   }
   db_release(statement);
@@ -254,7 +263,8 @@ static bool has_no_rows(struct str code) {
 
 static int add_params(struct db *db, struct numbers *numbers, struct err *reterr) {
   struct db_statement *statement = NULL;
-  int code = db_prepare(db, STR("INSERT INTO param VALUES(?,?,?)"), &statement, reterr);
+  int code =
+      db_prepare(db, STR("INSERT INTO param(number,type,code) VALUES(?,?,?)"), &statement, reterr);
   if (code != 0)
     return code;
   for (size_t id = 1; code == 0 && id <= defs_params_count(); id++) {
@@ -269,6 +279,28 @@ static int add_params(struct db *db, struct numbers *numbers, struct err *reterr
   }
   db_release(statement);
   return code;
+}
+
+static int adopt_params(struct db *db, const struct numbers *numbers, struct err *reterr) {
+  struct db_statement *statement = NULL;
+  int code = db_prepare(db, STR("SELECT number FROM param WHERE state<>0"), &statement, reterr);
+  if (code != 0)
+    return code;
+  bool has_row, has_adopted = false;
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row)
+    has_adopted |= numbers->ids[db_column_i64(statement, 0)] != 0;
+  db_release(statement);
+  if (code != 0 || !has_adopted)
+    return code;
+  code = db_prepare(db, STR("UPDATE param SET state=0,job=0,definition='' WHERE number=?"),
+                    &statement, reterr);
+  for (size_t number = 1; code == 0 && number < numbers->ids_n; number++)
+    if (numbers->ids[number]) {
+      db_bind_i64(statement, 1, (int64_t)number);
+      code = db_execute(statement, reterr);
+    }
+  db_release(statement);
+  return code ? code : db_run(db, "DELETE FROM store WHERE name='index_form'", reterr);
 }
 
 /* `may_add`: give numbers to what the file does not know yet (in a write transaction). */
@@ -288,8 +320,13 @@ static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct
     code = add_types(db, &types, reterr);
   if (code == 0)
     code = read_params(db, &params, reterr);
+  size_t known_n = params.ids_n;
   if (code == 0 && may_add)
     code = add_params(db, &params, reterr);
+  if (code == 0 && may_add && params.ids_n > known_n && known_n > 1)
+    code = db_run(db, "DELETE FROM store WHERE name='index_form'", reterr);
+  if (code == 0 && may_add) /* what was an own parameter may have become one of the definitions */
+    code = adopt_params(db, &params, reterr);
   if (code == 0)
     code = db_commit(db, reterr);
   if (code != 0) {
@@ -301,7 +338,7 @@ static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct
   schema->types_n = types.ids_n;
   schema->param_numbers = params.by_id;
   schema->params = params.ids;
-  schema->params_n = params.ids_n;
+  schema->params_n = params.ids_n + DEFS_CUSTOM_MAX;
   return 0;
 }
 

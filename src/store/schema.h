@@ -73,11 +73,15 @@
  * commit_log(seq PRIMARY KEY, time, principal); message(number PRIMARY KEY, ...); message_seen;
  * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see schema.c.
  *
+ * param(number PRIMARY KEY, type, code, state, job, definition): enum schema_param_state.
+ * job: job.h. text(word, first, rids): text.h.
+ *
  * Parameters of Resource (_tag, _profile, _security, _source) have one number for all types: add a
  * condition on the type. _id and _lastUpdated have no rows: `identity` and `resource` are their
  * index.
  *
- * Threads: a schema is immutable after store_open. Memory: owned by the store.
+ * Threads: a schema is immutable after store_open, but for the numbers of parameters that are
+ * defined later. Memory: owned by the store.
  */
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
@@ -88,6 +92,20 @@
 
 #define SCHEMA_APPLICATION 0x436c7361u /* "Clsa" */
 #define SCHEMA_VERSION 2u
+
+/* The form of the rows in the search tables: to be raised when the same body gives other rows. A
+ * file with another form (or, from version 1, with none: store('index_form')) is indexed again in
+ * the background. */
+#define SCHEMA_INDEX_FORM "2"
+
+/* Of a row of `param`: of the definitions; or, of a SearchParameter resource, complete, being
+ * built, or to be cleared because the definition has gone. */
+enum schema_param_state {
+  SCHEMA_PARAM_COMPILED = 0,
+  SCHEMA_PARAM_READY = 1,
+  SCHEMA_PARAM_BUILDING = 2,
+  SCHEMA_PARAM_LEAVING = 3
+};
 
 enum schema_state { SCHEMA_ABSENT = 0, SCHEMA_LIVE = 1, SCHEMA_DELETED = 2 };
 enum schema_counter {
@@ -100,13 +118,20 @@ enum schema_counter {
 
 struct schema {
   struct hash_key key;
-  const uint16_t *type_numbers;  /* by defs_type_id; 0 for what is not a resource type */
-  const defs_type_id *types;     /* by number; 0 when these definitions do not know it */
-  size_t types_n;                /* numbers are below it */
-  const uint16_t *param_numbers; /* by defs_param_id */
-  const defs_param_id *params;   /* by number */
-  size_t params_n;
+  const uint16_t *type_numbers; /* by defs_type_id; 0 for what is not a resource type */
+  const defs_type_id *types;    /* by number; 0 when these definitions do not know it */
+  size_t types_n;               /* numbers are below it */
+  uint16_t *param_numbers;      /* by defs_param_id */
+  defs_param_id *params;        /* by number */
+  size_t params_n;              /* numbers are below it; for some there is no parameter (yet) */
 };
+
+/* A parameter that was defined while the store is open. On the committer's thread. */
+static inline void schema_set_param(const struct schema *schema, defs_param_id param,
+                                    uint16_t number) {
+  __atomic_store_n(&schema->params[number], param, __ATOMIC_RELEASE);
+  __atomic_store_n(&schema->param_numbers[param], number, __ATOMIC_RELEASE);
+}
 
 /* Makes the tables of a new file, or brings those of an old one up to this version (ERR_STORE:
  * foreign, newer), and reads or completes the numbers. On the writer. */
@@ -125,10 +150,12 @@ static inline defs_type_id schema_type(const struct schema *schema, int64_t numb
   return number > 0 && (uint64_t)number < schema->types_n ? schema->types[number] : 0;
 }
 static inline uint16_t schema_param_number(const struct schema *schema, defs_param_id param) {
-  return schema->param_numbers[param];
+  return __atomic_load_n(&schema->param_numbers[param], __ATOMIC_RELAXED);
 }
 static inline defs_param_id schema_param(const struct schema *schema, int64_t number) {
-  return number > 0 && (uint64_t)number < schema->params_n ? schema->params[number] : 0;
+  return number > 0 && (uint64_t)number < schema->params_n
+             ? __atomic_load_n(&schema->params[number], __ATOMIC_RELAXED)
+             : 0;
 }
 
 /* ---- Values to keys ---- */

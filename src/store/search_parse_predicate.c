@@ -4,6 +4,7 @@
  *   name       = code [":" modifier] ["." name]          a "." makes it a chain
  *              | "_has:" type ":" code ":" name
  */
+#include "model/parameters.h"
 #include "store/search_operand.h"
 #include "store/search_parser.h"
 
@@ -112,7 +113,7 @@ static int parse_chain_targets(struct search_parser *parser, const struct link *
     struct search_predicate target;
     struct err err = {0};
     int code = parse_at(parser, type, link->rest, value, depth + 1, &target, &err);
-    if (code == ERR_NO_MEMORY || code == ERR_TOO_COSTLY) {
+    if (code == ERR_NO_MEMORY || code == ERR_TOO_COSTLY || code == ERR_BUSY) {
       *reterr = err;
       return code;
     }
@@ -207,6 +208,16 @@ static int set_modifier(const struct link *link, struct search_predicate *p,
                     STR_ARG(str_slice(link->modifier, 0, 32)));
 }
 
+int search_check_ready(defs_param_id param, struct str name, struct err *reterr) {
+  unsigned percent;
+  if (parameters_is_ready(param, &percent))
+    return 0;
+  return err_set_at(reterr, ERR_BUSY, name,
+                    "'%.*s' was just defined and its index is being built (%u %% of the resources"
+                    " are done); try again later",
+                    STR_ARG(defs_param(param)->code), percent);
+}
+
 static int parse_at(struct search_parser *parser, defs_type_id type, struct str name,
                     struct str value, unsigned depth, struct search_predicate *ret_predicate,
                     struct err *reterr) {
@@ -222,6 +233,9 @@ static int parse_at(struct search_parser *parser, defs_type_id type, struct str 
   defs_param_id param = defs_param_by_code(type, link.code);
   if (!param)
     return search_unknown(reterr, type, link.code, depth == 0);
+  code = search_check_ready(param, name, reterr);
+  if (code)
+    return code;
   struct search_predicate p = {.type = defs_type(type)->builtin == DEFS_RESOURCE ? 0 : type,
                                .param = param,
                                .value_type = defs_param(param)->type,

@@ -26,6 +26,9 @@ static int parse_sort_key(struct search_parser *parser, struct str name, struct 
   sort.param = search_common_param(search, text, reterr);
   if (!sort.param)
     return ERR_NOT_SUPPORTED;
+  int code = search_check_ready(sort.param, name, reterr);
+  if (code)
+    return code;
   sort.type = defs_param(sort.param)->type;
   sort.key = str_is(text, "_id")            ? SEARCH_SORT_ID
              : str_is(text, "_lastUpdated") ? SEARCH_SORT_LAST_UPDATED
@@ -139,6 +142,9 @@ static int parse_include(struct search_parser *parser, struct str name, struct s
     if (include.param && defs_param(include.param)->type != SEARCH_REFERENCE)
       return err_set_at(reterr, ERR_NOT_SUPPORTED, name, "'%.*s' of %.*s is not a reference",
                         STR_ARG(code), STR_ARG(source));
+    int not_ready = include.param ? search_check_ready(include.param, name, reterr) : 0;
+    if (not_ready)
+      return not_ready;
     include.target = target.n ? search_resource_type(target) : 0;
     if (target.n > 0 && !include.target)
       return expected(reterr, name, "a resource type as target");

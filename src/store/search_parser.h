@@ -58,6 +58,10 @@ const char *const *search_result_names(void); /* ends with NULL */
 int search_parse_result(struct search_parser *parser, struct str name, struct str value,
                         struct err *reterr) MUST_CHECK;
 
+/* ERR_BUSY for a parameter that was just defined, of which the index knows only some resources yet.
+ */
+int search_check_ready(defs_param_id param, struct str name, struct err *reterr) MUST_CHECK;
+
 /* "there is no parameter 'x' on Patient; did you mean 'y'?" as ERR_NOT_SUPPORTED. */
 int search_unknown(struct err *reterr, defs_type_id type, struct str name, bool with_results);
 

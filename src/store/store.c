@@ -4,8 +4,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/log.h"
+#include "store/background.h"
 #include "store/committer.h"
 #include "store/job_write.h"
+#include "store/parameter_set.h"
+#include "store/reindex.h"
 #include "store/store_internal.h"
 
 #define READERS_DEFAULT 4
@@ -15,7 +19,7 @@
 #define QUEUE_DEFAULT 8192
 #define VIEW_WAIT_S 10
 #define WRITER_CACHE_BYTES ((size_t)32 << 20)
-#define BULK_CACHE_BYTES ((size_t)64 << 20)
+#define BULK_CACHE_BYTES ((size_t)256 << 20)
 #define READER_CACHE_BYTES ((size_t)8 << 20)
 
 /* An idle view keeps its snapshot, so that the next who opens it need not take the file's locks
@@ -33,11 +37,11 @@ struct store {
   struct arena *arena; /* the schema's numbers */
   struct schema schema;
   struct body_codec *codec;
-  struct terminology_cache *terminology;
   struct db *writer;
   struct store_view writer_view, *views;
   size_t views_n;
   struct committer *committer;
+  struct background *background;
   atomic_uint_fast64_t epoch; /* grows with each durable group */
 
   pthread_mutex_t lock;
@@ -94,6 +98,63 @@ static void trim_idle_views(void *what) {
   malloc_trim(0); /* what the arenas of a busy hour left behind */
 }
 
+/* The set of search parameters is one for the process (model/parameters.h): it is this store's. */
+static _Atomic(struct store *) owner_of_parameters;
+
+static bool own_parameters(struct store *store) {
+  struct store *nobody = NULL;
+  if (atomic_compare_exchange_strong(&owner_of_parameters, &nobody, store) || nobody == store)
+    return true;
+  log_warning("store", "another store is open; this one's own search parameters are not in force");
+  return false;
+}
+
+static void disown_parameters(struct store *store) {
+  if (atomic_load(&owner_of_parameters) != store)
+    return;
+  parameter_set_clear();
+  atomic_store(&owner_of_parameters, NULL);
+}
+
+static int load_parameters(struct store *store, struct db *db, bool is_writer, struct err *reterr) {
+  bool has_job;
+  if (!own_parameters(store))
+    return 0;
+  int code = parameter_set_load(db, &store->schema, store->codec, is_writer, &has_job, reterr);
+  if (code == 0 && has_job)
+    background_wake(store->background);
+  return code;
+}
+
+static void when_parameters_change(void *what) {
+  struct store *store = what;
+  struct err err;
+  if (load_parameters(store, store->writer, true, &err) != 0)
+    log_error("store",
+              "search parameters as they are defined now come into force only when the"
+              " store is opened again: %s",
+              err.text);
+}
+
+struct background *store_background(struct store *store) {
+  return store->background;
+}
+
+static int open_committer(struct store *store, struct err *reterr) {
+  return committer_open(
+      &(struct committer_options){.store = &store->options,
+                                  .db = store->writer,
+                                  .schema = &store->schema,
+                                  .codec = store->codec,
+                                  .view = &store->writer_view,
+                                  .epoch = &store->epoch,
+                                  .before_checkpoint = release_idle_views,
+                                  .when_parameters_change = when_parameters_change,
+                                  .when_idle = trim_idle_views,
+                                  .what = store},
+      &store->committer, reterr);
+}
+
 static int open_parts(struct store *store, struct err *reterr) {
   struct db_options options = db_options_of(store, true);
   int code = db_open(&options, &store->writer, reterr);
@@ -105,19 +166,15 @@ static int open_parts(struct store *store, struct err *reterr) {
     code = body_codec_open(store->writer, false, &store->codec, reterr);
   if (code == 0)
     code = open_views(store, reterr);
-  if (code != 0)
-    return code;
+  bool has_job;
+  if (code == 0)
+    code = reindex_check_form(store->writer, &store->schema, store->codec, &has_job, reterr);
+  if (code == 0)
+    code = load_parameters(store, store->writer, true, reterr);
   store->writer_view = (struct store_view){.store = store, .db = store->writer};
-  return committer_open(&(struct committer_options){.store = &store->options,
-                                                    .db = store->writer,
-                                                    .schema = &store->schema,
-                                                    .codec = store->codec,
-                                                    .view = &store->writer_view,
-                                                    .epoch = &store->epoch,
-                                                    .before_checkpoint = release_idle_views,
-                                                    .when_idle = trim_idle_views,
-                                                    .what = store},
-                        &store->committer, reterr);
+  if (code == 0)
+    code = open_committer(store, reterr);
+  return code ? code : background_open(store, &store->background, reterr);
 }
 
 /* No writer: the tables, their numbers and the dictionaries are taken as they are. */
@@ -127,7 +184,9 @@ static int open_for_reading(struct store *store, struct err *reterr) {
     return code;
   struct db *db = store->views[0].db;
   code = schema_read(db, store->arena, &store->schema, reterr);
-  return code ? code : body_codec_open(db, true, &store->codec, reterr);
+  if (code == 0)
+    code = body_codec_open(db, true, &store->codec, reterr);
+  return code ? code : load_parameters(store, db, false, reterr);
 }
 
 static size_t or_default(size_t value, size_t fallback) {
@@ -154,11 +213,11 @@ int store_open(const struct store_options *options, struct store **ret_store, st
       .is_read_only = options->is_read_only,
   };
   store->arena = arena_new((size_t)16 << 20);
-  int code = !store->arena || !store->options.path ? err_no_memory(reterr)
-             : options->is_read_only               ? open_for_reading(store, reterr)
-                                                   : open_parts(store, reterr);
+  int code = search_values_init(reterr); /* bodies are looked into in the background, too */
   if (code == 0)
-    code = terminology_cache_new(&store->terminology, reterr);
+    code = !store->arena || !store->options.path ? err_no_memory(reterr)
+           : options->is_read_only               ? open_for_reading(store, reterr)
+                                                 : open_parts(store, reterr);
   if (code == 0)
     *ret_store = store;
   else
@@ -169,12 +228,13 @@ int store_open(const struct store_options *options, struct store **ret_store, st
 void store_close(struct store *store) {
   if (!store)
     return;
+  background_close(store->background);
   committer_close(store->committer);
+  disown_parameters(store);
   for (size_t i = 0; i < store->views_n; i++)
     db_close(store->views[i].db);
   free(store->views);
   body_codec_close(store->codec);
-  terminology_cache_free(store->terminology);
   db_close(store->writer);
   arena_free(store->arena);
   free(store->path);
@@ -189,17 +249,6 @@ int store_prepare(struct store *store, struct store_commit *commit, struct err *
   if (store->options.is_read_only)
     return err_set(reterr, ERR_READ_ONLY, "", "The store is open for reading only.");
   return commit_prepare(&store->schema, store->codec, commit, reterr);
-}
-
-int store_prepare_packed(struct store *store, struct store_commit *commit, struct err *reterr) {
-  int code = store_prepare(store, commit, reterr);
-  for (size_t i = 0; code == 0 && i < commit->writes_n; i++) {
-    struct store_write *write = &commit->writes[i];
-    write->id = commit->prepared_->writes[i].named->id;
-    write->body = write->lineage = STR_NULL;
-    write->values = (struct search_values){0};
-  }
-  return code;
 }
 
 void store_submit(struct store *store, struct store_commit *commit) {
@@ -321,10 +370,6 @@ const struct schema *store_view_schema(const struct store_view *view) {
 
 const struct body_codec *store_view_codec(const struct store_view *view) {
   return view->store->codec;
-}
-
-struct terminology_cache *store_view_terminology(const struct store_view *view) {
-  return view == &view->store->writer_view ? NULL : view->store->terminology;
 }
 
 const struct schema *store_schema(const struct store *store) {

@@ -19,6 +19,7 @@
 
 struct store;
 struct job_change; /* store/job.h */
+struct store_task; /* store/commit.h; the store's own */
 
 struct store_options {
   const char *path;  /* SQLite file; ":memory:" is refused (no durability) */
@@ -64,7 +65,10 @@ struct store_write {
    * still the current one or not. What is said again needs no precondition, so confirmations never
    * go stale. */
   bool is_confirmation;
-  struct str body; /* canonical (model/resource.h); empty for a delete, and once it is packed */
+  /* Nothing changes but the index: `values`, which are of `body`, take the place of what the index
+   * has, if the resource is still of `expected_version`. */
+  bool is_reindex;
+  struct str body; /* canonical (model/resource.h); empty for a delete */
   struct search_values values;
   enum store_expect expect;
   uint32_t expected_version;
@@ -146,17 +150,13 @@ struct store_commit {
   int64_t time_us;
   /* the store's own; zero at first */
   struct store_prepared *prepared_;
+  const struct store_task *task_;
   struct store_commit *next_;
 };
 
 /* The work of a commit that needs no other commit (packing, keys): store_submit does it where it
  * was not done. For a caller who submits in an order, but prepares in parallel. */
 int store_prepare(struct store *store, struct store_commit *commit, struct err *reterr) MUST_CHECK;
-
-/* The same for a bulk load, which holds many commits at a time: ids, bodies, values and lineage of
- * the writes are afterwards on the commit's arena, packed; the rest stays borrowed. */
-int store_prepare_packed(struct store *store, struct store_commit *commit,
-                         struct err *reterr) MUST_CHECK;
 
 /* Queues it. Never blocks: a full queue calls `done` at once with ERR_BUSY. */
 void store_submit(struct store *store, struct store_commit *commit);

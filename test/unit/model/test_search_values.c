@@ -415,13 +415,13 @@ static void every_search_parameter_compiles_and_leads_somewhere(void **state) {
     size_t n;
     if (!defs_is_resource(defs_type(id)))
       continue;
-    if (plan_build(test_arena, id, &plan, &err) < 0)
+    const defs_param_id *params = defs_params_of(id, &n);
+    if (plan_build(test_arena, id, params, n, &plan, &err) < 0)
       fail_msg("%s: %s", err.where, err.text);
     bool *reached = ARENA_ARRAY(test_arena, bool, defs_params_count() + 1);
     mark(&plan->root, reached);
     for (const struct plan_general *g = plan->generals; g; g = g->next, general++)
       reached[g->param] = true;
-    const defs_param_id *params = defs_params_of(id, &n);
     for (size_t i = 0; i < n; i++, pairs++) {
       const struct defs_param *param = defs_param(params[i]);
       exceptions += is_exception(param);

@@ -75,7 +75,7 @@ __attribute__((unused)) static void add_value(struct store_write *write,
   if (write->values.n)
     memcpy(values, write->values.p, write->values.n * sizeof *values);
   values[write->values.n] = value;
-  write->values = (struct search_values){values, write->values.n + 1};
+  write->values = (struct search_values){.p = values, .n = write->values.n + 1};
 }
 
 __attribute__((unused)) static void add_identifier(struct store_write *write, const char *system,

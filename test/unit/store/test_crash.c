@@ -39,7 +39,7 @@ static void *write_pairs(void *what) {
     struct search_value link = {.param = defs_param_by_code(writes[1].type, STR("subject")),
                                 .type = SEARCH_REFERENCE,
                                 .reference = {.type = STR("Patient"), .id = writes[0].id}};
-    writes[1].values = (struct search_values){&link, 1};
+    writes[1].values = (struct search_values){.p = &link, .n = 1};
     struct store_commit commit = {
         .arena = arena, .principal = STR("crash"), .writes = writes, .writes_n = 2};
     struct err err;

@@ -32,8 +32,8 @@ static struct keys_made made_of(const struct schema *schema, const struct search
                                 size_t n) {
   struct keys_made made;
   struct err err;
-  assert_int_equal(keys_make(test_arena, schema, (struct search_values){values, n}, first_target,
-                             NULL, &made, &err),
+  assert_int_equal(keys_make(test_arena, schema, (struct search_values){.p = values, .n = n},
+                             first_target, NULL, &made, &err),
                    0);
   return made;
 }

@@ -64,10 +64,10 @@ static const char TABLES_V1[] =
     "CREATE INDEX delivery_waiting ON delivery(not_before) WHERE state=0;";
 
 static const char *const TABLE_NAMES_V1[] = {
-    "store",   "type",       "param",    "dictionary",   "commit_log",   "resource",
-    "version", "token",      "string",   "date",         "number",       "quantity",
-    "uri",     "reference",  "message",  "message_seen", "message_word", "lineage",
-    "audit",   "vocabulary", "identity", "delivery",
+    "type",    "dictionary", "commit_log", "resource",     "version",
+    "token",   "string",     "date",       "number",       "quantity",
+    "uri",     "reference",  "message",    "message_seen", "message_word",
+    "lineage", "audit",      "vocabulary", "identity",     "delivery",
 };
 
 static void run_sql(sqlite3 *db, const char *sql) {
@@ -89,6 +89,8 @@ static void become_version_1(void) {
   for (size_t i = 0; i < sizeof TABLE_NAMES_V1 / sizeof TABLE_NAMES_V1[0]; i++)
     run_sql(db,
             text_of("INSERT INTO %s SELECT * FROM new.%s", TABLE_NAMES_V1[i], TABLE_NAMES_V1[i]));
+  run_sql(db, "INSERT INTO store SELECT * FROM new.store WHERE name<>'index_form'");
+  run_sql(db, "INSERT INTO param SELECT number,type,code FROM new.param");
   run_sql(db, "INSERT INTO counter SELECT * FROM new.counter WHERE kind<3");
   run_sql(db, "INSERT INTO event SELECT number,seq,kind,rid,version,message FROM new.event");
   run_sql(db, text_of("PRAGMA application_id=%u; PRAGMA user_version=1", SCHEMA_APPLICATION));

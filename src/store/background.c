@@ -1,0 +1,124 @@
+#include "store/background.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/reindex.h"
+
+enum {
+  REST_MS = 1,     /* after a step */
+  RETRY_MS = 5000, /* after a step that failed */
+  TICK_MS = 250,   /* how often it looks whether there is text to index */
+};
+#define EXPIRE_EVERY_US ((int64_t)3600 * 1000000)
+
+struct background {
+  struct store *store;
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool is_closing, is_woken;
+  struct reindex reindex;
+  int64_t expired_at_us;
+};
+
+static struct timespec in_ms(long ms) {
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += ms / 1000;
+  until.tv_nsec += ms % 1000 * 1000000L;
+  if (until.tv_nsec >= 1000000000L) {
+    until.tv_nsec -= 1000000000L;
+    until.tv_sec++;
+  }
+  return until;
+}
+
+/* False when it is time to end. `may_be_woken`: a call of background_wake ends the wait. */
+static bool wait_ms(struct background *b, long ms, bool may_be_woken) {
+  struct timespec until = in_ms(ms);
+  pthread_mutex_lock(&b->lock);
+  while (!b->is_closing && !(may_be_woken && b->is_woken))
+    if (pthread_cond_timedwait(&b->changed, &b->lock, &until) != 0)
+      break;
+  if (b->is_woken && may_be_woken) {
+    b->is_woken = false;
+    b->reindex.may_have_work = true;
+  }
+  bool goes_on = !b->is_closing;
+  pthread_mutex_unlock(&b->lock);
+  return goes_on;
+}
+
+static int expire_jobs(struct background *b, struct err *reterr) {
+  int64_t now = clock_now_us();
+  if (now - b->expired_at_us < EXPIRE_EVERY_US)
+    return 0;
+  b->expired_at_us = now;
+  struct job_change expire = {.verb = JOB_EXPIRE, .expires_us = now};
+  return job_change(b->store, &expire, reterr);
+}
+
+static int step(struct background *b, bool *ret_has_more, struct err *reterr) {
+  int code = reindex_step(&b->reindex, b->store, ret_has_more, reterr);
+  if (code == 0 && !*ret_has_more)
+    code = expire_jobs(b, reterr);
+  return code;
+}
+
+static void *run(void *what) {
+  struct background *b = what;
+  bool has_more = false, goes_on = true;
+  while (goes_on) {
+    struct err err;
+    if (step(b, &has_more, &err) != 0) {
+      log_warning("store", "work in the background waits: %s", err.text);
+      goes_on = wait_ms(b, RETRY_MS, false);
+    } else {
+      goes_on = wait_ms(b, has_more ? REST_MS : TICK_MS, !has_more);
+    }
+  }
+  return NULL;
+}
+
+int background_open(struct store *store, struct background **ret_background, struct err *reterr) {
+  struct background *b = calloc(1, sizeof *b);
+  if (!b)
+    return err_no_memory(reterr);
+  pthread_mutex_init(&b->lock, NULL);
+  pthread_cond_init(&b->changed, NULL);
+  b->store = store;
+  b->reindex.may_have_work = true;
+  b->expired_at_us = clock_now_us();
+  if (pthread_create(&b->thread, NULL, run, b) != 0) {
+    free(b);
+    return err_set(reterr, ERR_NO_MEMORY, "", "A thread of the store can't be started.");
+  }
+  *ret_background = b;
+  return 0;
+}
+
+void background_wake(struct background *b) {
+  if (!b)
+    return;
+  pthread_mutex_lock(&b->lock);
+  b->is_woken = true;
+  pthread_cond_signal(&b->changed);
+  pthread_mutex_unlock(&b->lock);
+}
+
+void background_close(struct background *b) {
+  if (!b)
+    return;
+  pthread_mutex_lock(&b->lock);
+  b->is_closing = true;
+  pthread_cond_signal(&b->changed);
+  pthread_mutex_unlock(&b->lock);
+  pthread_join(b->thread, NULL);
+  arena_free(b->reindex.arena);
+  pthread_cond_destroy(&b->changed);
+  pthread_mutex_destroy(&b->lock);
+  free(b);
+}

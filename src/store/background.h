@@ -1,0 +1,26 @@
+/*
+ * The store's thread for what has time: jobs that go through resources again (reindex.h) and the
+ * full-text index (text_index.h). It works in small steps, each a commit like any other, and waits
+ * a little after each, so that writers keep their share. Private to src/store.
+ *
+ * Threads: as said; background_wake from any. Memory: background_open/background_close.
+ */
+#ifndef STORE_BACKGROUND_H
+#define STORE_BACKGROUND_H
+
+#include "store/store.h"
+
+struct background;
+
+int background_open(struct store *store, struct background **ret_background,
+                    struct err *reterr) MUST_CHECK;
+/* Ends after the step at hand. Before the committer is closed. */
+void background_close(struct background *background); /* NULL is allowed */
+
+/* There is a job to run. */
+void background_wake(struct background *background); /* NULL is allowed */
+
+/* Of the store; NULL where it is only read. */
+struct background *store_background(struct store *store);
+
+#endif

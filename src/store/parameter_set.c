@@ -1,0 +1,347 @@
+#include "store/parameter_set.h"
+
+#include "base/log.h"
+#include "model/parameters.h"
+#include "store/job_write.h"
+#include "store/reindex.h"
+
+#define ARENA_MAX_BYTES ((size_t)256 << 20)
+
+struct loading {
+  struct db *db;
+  struct arena *arena;
+  const struct schema *schema;
+  const struct body_codec *codec;
+  VEC(struct parameter) wanted;
+  struct err *err;
+};
+
+/* A row of `param` that is not of the definitions. */
+struct row {
+  uint16_t number;
+  struct str type, code, definition;
+  enum schema_param_state state;
+  bool has_job; /* one that is not finished yet */
+  const struct parameter *wanted;
+};
+struct rows {
+  VEC(struct row) list;
+};
+
+/* ---- What is wanted ---- */
+
+static int add_resource(struct loading *l, struct str id, struct str body) {
+  const struct yyjson_val *resource;
+  struct parameters parameters;
+  struct err err;
+  if (str_find(body, STR("\"active\"")) < 0)
+    return 0;
+  int code = json_parse(l->arena, body, &JSON_LIMITS_DEFAULT, &resource, &err);
+  if (code == 0)
+    code = parameters_read(l->arena, resource, &parameters, &err);
+  if (code == ERR_NO_MEMORY)
+    return err_no_memory(l->err);
+  if (code != 0) {
+    log_warning("store", "SearchParameter/%.*s defines nothing: %s", STR_ARG(id), err.text);
+    return 0;
+  }
+  for (size_t i = 0; i < parameters.n; i++) {
+    struct parameter *place = VEC_PUSH(l->arena, &l->wanted);
+    if (!place)
+      return err_no_memory(l->err);
+    *place = parameters.p[i];
+    place->source = id;
+  }
+  return 0;
+}
+
+/* The oldest first: of two with the same code, it is the one that counts. */
+static int read_resources(struct loading *l) {
+  struct db_statement *row = NULL;
+  bool has_row;
+  int code =
+      db_prepare(l->db, STR("SELECT id,body FROM resource WHERE type=? AND state=1 ORDER BY rid"),
+                 &row, l->err);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, schema_type_number(l->schema, defs_type_by_name(STR("SearchParameter"))));
+  while ((code = db_step(row, &has_row, l->err)) == 0 && has_row) {
+    struct str id = schema_id_unpack(l->arena, db_column_str(row, 0)), body;
+    code = id.p ? body_unpack(l->codec, l->arena, db_column_str(row, 1), &body, l->err)
+                : err_no_memory(l->err);
+    if (code == 0)
+      code = add_resource(l, id, body);
+    if (code != 0)
+      break;
+  }
+  db_release(row);
+  return code;
+}
+
+/* ---- What the index holds ---- */
+
+static const struct parameter *find_wanted(const struct loading *l, struct str type,
+                                           struct str code) {
+  for (size_t i = 0; i < l->wanted.n; i++) {
+    const struct parameter *p = &l->wanted.p[i];
+    if (p->id != 0 && str_equal(p->definition.code, code) &&
+        str_equal(defs_type(p->definition.base)->name, type))
+      return p;
+  }
+  return NULL;
+}
+
+static int read_rows(struct loading *l, struct rows *rows) {
+  struct db_statement *statement = NULL;
+  bool has_row;
+  int code =
+      db_prepare(l->db,
+                 STR("SELECT p.number,p.type,p.code,p.state,p.definition,j.number FROM param p"
+                     " LEFT JOIN job j ON j.number=p.job AND j.state<3 WHERE p.state<>0"),
+                 &statement, l->err);
+  if (code != 0)
+    return code;
+  while ((code = db_step(statement, &has_row, l->err)) == 0 && has_row) {
+    struct row *row = VEC_PUSH(l->arena, &rows->list);
+    if (!row) {
+      code = err_no_memory(l->err);
+      break;
+    }
+    *row = (struct row){.number = (uint16_t)db_column_i64(statement, 0),
+                        .type = arena_str(l->arena, db_column_str(statement, 1)),
+                        .code = arena_str(l->arena, db_column_str(statement, 2)),
+                        .state = (enum schema_param_state)db_column_i64(statement, 3),
+                        .definition = arena_str(l->arena, db_column_str(statement, 4)),
+                        .has_job = !db_column_is_null(statement, 5)};
+    row->wanted = find_wanted(l, row->type, row->code);
+  }
+  db_release(statement);
+  return code;
+}
+
+/* ---- Bringing both together ---- */
+
+static int write_row(struct loading *l, const struct row *row) {
+  struct db_statement *statement = NULL;
+  int code = db_prepare(l->db, STR("UPDATE param SET state=?,definition=?,job=0 WHERE number=?"),
+                        &statement, l->err);
+  if (code != 0)
+    return code;
+  db_bind_i64(statement, 1, row->state);
+  db_bind_text(statement, 2, row->definition);
+  db_bind_i64(statement, 3, row->number);
+  code = db_execute(statement, l->err);
+  db_release(statement);
+  return code;
+}
+
+/* A change of what a row is for needs a new job; any other leaves it as it is. */
+static int settle_row(struct loading *l, struct row *row) {
+  enum schema_param_state state = row->state;
+  struct str definition = row->definition;
+  if (!row->wanted) {
+    state = SCHEMA_PARAM_LEAVING;
+  } else if (state == SCHEMA_PARAM_LEAVING || !str_equal(definition, row->wanted->fingerprint)) {
+    state = SCHEMA_PARAM_BUILDING;
+    definition = row->wanted->fingerprint;
+  }
+  if (state == row->state && str_equal(definition, row->definition))
+    return 0;
+  row->state = state;
+  row->definition = definition;
+  row->has_job = false;
+  return write_row(l, row);
+}
+
+static int insert_row(struct loading *l, struct rows *rows, const struct parameter *wanted,
+                      uint16_t number) {
+  struct row *row = VEC_PUSH(l->arena, &rows->list);
+  if (!row)
+    return err_no_memory(l->err);
+  *row = (struct row){.number = number,
+                      .type = defs_type(wanted->definition.base)->name,
+                      .code = wanted->definition.code,
+                      .definition = wanted->fingerprint,
+                      .state = SCHEMA_PARAM_BUILDING,
+                      .wanted = wanted};
+  struct db_statement *statement = NULL;
+  int code = db_prepare(l->db, STR("INSERT INTO param VALUES(?,?,?,?,0,?)"), &statement, l->err);
+  if (code != 0)
+    return code;
+  db_bind_i64(statement, 1, number);
+  db_bind_text(statement, 2, row->type);
+  db_bind_text(statement, 3, row->code);
+  db_bind_i64(statement, 4, row->state);
+  db_bind_text(statement, 5, row->definition);
+  code = db_execute(statement, l->err);
+  db_release(statement);
+  return code;
+}
+
+static int insert_rows(struct loading *l, struct rows *rows) {
+  struct db_query query;
+  int64_t number;
+  db_query_init(&query, l->arena);
+  db_query_add(&query, "SELECT max(number) FROM param");
+  int code = db_query_number(l->db, &query, 0, &number, l->err);
+  for (size_t i = 0; code == 0 && i < l->wanted.n; i++) {
+    const struct parameter *wanted = &l->wanted.p[i];
+    bool has_row = wanted->id == 0;
+    for (size_t r = 0; r < rows->list.n && !has_row; r++)
+      has_row = rows->list.p[r].wanted == wanted;
+    if (has_row)
+      continue;
+    if ((size_t)++number >= l->schema->params_n)
+      return err_set(l->err, ERR_STORE, "", "The store numbers too many search parameters.");
+    code = insert_row(l, rows, wanted, (uint16_t)number);
+  }
+  return code;
+}
+
+static int make_job(struct loading *l, const struct rows *rows, bool *ret_has_job) {
+  struct reindex_request request = {.owner = STR(REINDEX_OWN)};
+  bool is_any = false;
+  defs_type_id *types = ARENA_ARRAY(l->arena, defs_type_id, rows->list.n + 1);
+  if (!types)
+    return err_no_memory(l->err);
+  for (size_t i = 0; i < rows->list.n; i++) {
+    const struct row *row = &rows->list.p[i];
+    *ret_has_job |= row->has_job;
+    if (row->state == SCHEMA_PARAM_READY || row->has_job)
+      continue;
+    defs_type_id type = defs_type_by_name(row->type);
+    is_any |= type == 0 || defs_type(type)->is_abstract;
+    types[request.types_n++] = type;
+  }
+  if (request.types_n == 0)
+    return 0;
+  if (is_any)
+    request.types_n = 0;
+  request.types = types;
+  struct job_change change;
+  int code = reindex_make_change(l->db, l->arena, l->schema, &request, &change, l->err);
+  if (code == 0)
+    code = job_apply(l->db, l->codec, l->arena, &change, l->err);
+  struct db_statement *statement = NULL;
+  for (size_t i = 0; code == 0 && i < rows->list.n; i++) {
+    const struct row *row = &rows->list.p[i];
+    if (row->state == SCHEMA_PARAM_READY || row->has_job)
+      continue;
+    code = db_prepare(l->db, STR("UPDATE param SET job=? WHERE number=?"), &statement, l->err);
+    if (code != 0)
+      break;
+    db_bind_i64(statement, 1, (int64_t)change.number);
+    db_bind_i64(statement, 2, row->number);
+    code = db_execute(statement, l->err);
+    db_release(statement);
+  }
+  *ret_has_job = true;
+  return code;
+}
+
+static int write_rows(struct loading *l, struct rows *rows, bool *ret_has_job) {
+  int code = db_begin_write(l->db, l->err);
+  if (code == 0)
+    code = read_rows(l, rows);
+  for (size_t i = 0; code == 0 && i < rows->list.n; i++)
+    code = settle_row(l, &rows->list.p[i]);
+  if (code == 0)
+    code = insert_rows(l, rows);
+  if (code == 0)
+    code = make_job(l, rows, ret_has_job);
+  if (code == 0)
+    code = db_commit(l->db, l->err);
+  if (code != 0)
+    db_rollback(l->db);
+  return code;
+}
+
+static void publish_rows(const struct loading *l, const struct rows *rows) {
+  for (size_t i = 0; i < rows->list.n; i++) {
+    const struct row *row = &rows->list.p[i];
+    if (!row->wanted)
+      continue;
+    schema_set_param(l->schema, row->wanted->id, row->number);
+    parameters_set_ready(row->wanted->id, row->state == SCHEMA_PARAM_READY &&
+                                              str_equal(row->definition, row->wanted->fingerprint));
+  }
+}
+
+int parameter_set_load(struct db *db, const struct schema *schema, const struct body_codec *codec,
+                       bool is_writer, bool *ret_has_job, struct err *reterr) {
+  struct loading l = {.db = db,
+                      .arena = arena_new(ARENA_MAX_BYTES),
+                      .schema = schema,
+                      .codec = codec,
+                      .err = reterr};
+  struct rows rows = {0};
+  *ret_has_job = false;
+  int code = l.arena ? read_resources(&l) : err_no_memory(reterr);
+  /* Who extracts with the new set must find its numbers: in force last. */
+  if (code == 0)
+    code = parameters_number((struct parameters){l.wanted.p, l.wanted.n}, reterr);
+  if (code == 0)
+    code = is_writer ? write_rows(&l, &rows, ret_has_job) : read_rows(&l, &rows);
+  if (code == 0) {
+    publish_rows(&l, &rows);
+    code = parameters_install((struct parameters){l.wanted.p, l.wanted.n}, reterr);
+  }
+  arena_free(l.arena);
+  return code;
+}
+
+void parameter_set_clear(void) {
+  struct err err;
+  if (parameters_install((struct parameters){0}, &err) != 0)
+    log_error("store", "search parameters stay in force: %s", err.text);
+}
+
+/* ---- When the job is done ---- */
+
+static int run_with(struct db *db, const char *sql, int64_t value, struct err *reterr) {
+  struct db_statement *statement = NULL;
+  int code = db_prepare(db, str_of(sql), &statement, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(statement, 1, value);
+  code = db_execute(statement, reterr);
+  db_release(statement);
+  return code;
+}
+
+/* What was extracted is the set that is in force; a row of anything else waits for another job. */
+static defs_param_id in_force_as(struct str definition) {
+  struct parameters set = parameters_in_force();
+  for (size_t i = 0; i < set.n; i++)
+    if (set.p[i].id != 0 && str_equal(set.p[i].fingerprint, definition))
+      return set.p[i].id;
+  return 0;
+}
+
+int parameter_set_job_done(struct db *db, uint64_t number, struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row;
+  int code = run_with(db,
+                      "DELETE FROM vocabulary WHERE param IN"
+                      " (SELECT number FROM param WHERE state=3 AND job=?)",
+                      (int64_t)number, reterr);
+  if (code == 0)
+    code = run_with(db, "DELETE FROM param WHERE state=3 AND job=?", (int64_t)number, reterr);
+  if (code == 0)
+    code = db_prepare(db, STR("SELECT number,definition FROM param WHERE state=2 AND job=?"), &row,
+                      reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, (int64_t)number);
+  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    defs_param_id id = in_force_as(db_column_str(row, 1));
+    const char *sql = id ? "UPDATE param SET state=1,job=0 WHERE number=?"
+                         : "UPDATE param SET job=0 WHERE number=?";
+    code = run_with(db, sql, db_column_i64(row, 0), reterr);
+    if (code != 0)
+      break;
+    parameters_set_ready(id, true);
+  }
+  db_release(row);
+  return code;
+}
