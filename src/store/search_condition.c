@@ -1,6 +1,7 @@
 #include "store/search_condition.h"
 
 #include "base/clock.h"
+#include "store/search_match.h"
 
 /* Different hashes that one value of a query may stand for. */
 enum { RANGES_MAX = 20000 };
@@ -144,6 +145,29 @@ static int add_words(struct search_context *c, uint16_t param, struct str prefix
   return code;
 }
 
+/* Every uri of the parameter that fits: there are far fewer different ones than rows. */
+static int add_fitting_words(struct search_context *c, const struct search_condition *condition,
+                             const struct search_operand *o, struct range_list *ranges,
+                             struct err *reterr) {
+  struct db_statement *statement;
+  bool has_row;
+  int code =
+      db_prepare(c->db, STR("SELECT hash,text FROM vocabulary WHERE param=?"), &statement, reterr);
+  if (code)
+    return code;
+  db_bind_i64(statement, 1, condition->param);
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
+    int64_t hash = db_column_i64(statement, 0);
+    if (search_uri_fits(condition->predicate->modifier, o->text, db_column_str(statement, 1)))
+      add_range(ranges, hash, hash);
+    code = search_spend(c, SEARCH_STEP_ROW, reterr);
+    if (code)
+      break;
+  }
+  db_release(statement);
+  return code;
+}
+
 static int add_target(struct search_context *c, defs_type_id type, struct str id,
                       struct range_list *ranges, struct err *reterr) {
   uint64_t rid;
@@ -206,8 +230,17 @@ static int add_above(struct search_context *c, struct str uri, struct range_list
 
 static int add_uri(struct search_context *c, const struct search_condition *condition,
                    const struct search_operand *o, struct range_list *ranges, struct err *reterr) {
-  if (condition->predicate->modifier == SEARCH_BELOW)
+  switch (condition->predicate->modifier) {
+  case SEARCH_BELOW:
+  case SEARCH_BEGINS:
     return add_words(c, condition->param, o->text, ranges, reterr);
+  case SEARCH_CONTAINS:
+  case SEARCH_ENDS:
+  case SEARCH_UNEQUAL:
+    return add_fitting_words(c, condition, o, ranges, reterr);
+  default:
+    break;
+  }
   if (condition->predicate->modifier == SEARCH_ABOVE)
     return add_above(c, o->text, ranges);
   int64_t hash = schema_text_hash(c->schema, o->text);
@@ -269,6 +302,15 @@ static bool is_system_only(const struct search_condition *condition,
          condition->predicate->modifier != SEARCH_TEXT;
 }
 
+/* The index can't tell: codes are hashes, and so are the texts beside them. */
+static bool is_any_value(const struct search_condition *condition) {
+  enum search_modifier modifier = condition->predicate->modifier;
+  bool is_partly =
+      modifier == SEARCH_CONTAINS || modifier == SEARCH_BEGINS || modifier == SEARCH_ENDS;
+  return (is_partly && condition->type == SEARCH_TOKEN) ||
+         (modifier == SEARCH_UNEQUAL && condition->type != SEARCH_URI);
+}
+
 static void set_system_only(const struct schema *schema, const struct search_operand *o,
                             struct search_test *test) {
   test->is_system_only = true;
@@ -290,9 +332,14 @@ static int make_tests(struct search_context *c, struct search_condition *conditi
   for (size_t i = 0; i < p->operands_n; i++) {
     const struct search_operand *o = &p->operands[i];
     struct range_list own = {.arena = c->arena};
-    bool goes_together = is_hashed(condition->type) && !is_system_only(condition, o);
+    bool is_any = is_any_value(condition);
+    bool goes_together = is_hashed(condition->type) && !is_any && !is_system_only(condition, o);
     struct search_test *test = goes_together ? &tests[0] : &tests[n++];
     test->firsts = no_first;
+    if (is_any) {
+      test->is_any_value = test->needs_body = true;
+      continue;
+    }
     if (is_system_only(condition, o)) {
       set_system_only(c->schema, o, test);
       continue;

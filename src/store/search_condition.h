@@ -29,6 +29,7 @@ struct search_test {
   bool is_system_only;                  /* token: any code of this system */
   int64_t system;                       /* its low bits */
   const struct search_operand *operand; /* date, number, quantity, string: to be compared with */
+  bool is_any_value;                    /* every row of the parameter */
   bool needs_body;                      /* a row that fits is necessary, not sufficient */
 };
 

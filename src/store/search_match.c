@@ -121,16 +121,23 @@ static enum truth string_test(enum search_modifier modifier, const struct search
                    key->exact == schema_exact_hash(schema, test->operand->text)
                ? YES
                : NO;
-  if (modifier != SEARCH_CONTAINS)
+  bool is_cut = key->folded.n + 4 > SCHEMA_FOLDED_MAX_BYTES;
+  if (modifier == SEARCH_EQUALS)
+    return !str_equal(key->folded, asked) ? NO : is_cut ? UNSURE : YES;
+  if (modifier == SEARCH_ENDS && !is_cut)
+    return str_ends_with(key->folded, asked) ? YES : NO;
+  if (modifier != SEARCH_CONTAINS && modifier != SEARCH_ENDS)
     return str_starts_with(key->folded, asked) ? YES : NO;
-  if (str_find(key->folded, test->operand->folded) >= 0)
+  if (modifier == SEARCH_CONTAINS && str_find(key->folded, test->operand->folded) >= 0)
     return YES;
   /* what was cut off may hold it */
-  return key->folded.n + 4 > SCHEMA_FOLDED_MAX_BYTES ? UNSURE : NO;
+  return is_cut ? UNSURE : NO;
 }
 
 static enum truth key_test(const struct search_context *c, const struct search_condition *condition,
                            const struct search_test *test, const struct key *key) {
+  if (test->is_any_value)
+    return UNSURE;
   if (!test->is_any_first && !search_ranges_have(test->firsts, key->first))
     return NO;
   enum truth truth = NO;

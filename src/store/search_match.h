@@ -42,6 +42,9 @@ struct keys search_keys_of(struct keys keys, enum keys_table table, uint16_t par
 bool search_values_match(struct arena *arena, const struct search_predicate *predicate,
                          struct search_values values);
 
+/* A uri by the modifiers that uris take. */
+bool search_uri_fits(enum search_modifier modifier, struct str asked, struct str uri);
+
 /* Rids of resources of `type` that refer to `target` by the parameter number `param`, in order,
  * behind `after`; at most `max`. */
 int search_referrers(struct search_context *c, uint16_t param, uint64_t target, uint64_t after,

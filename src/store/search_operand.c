@@ -284,6 +284,10 @@ static int parse_operand(const struct operand_context *c, struct str s, struct s
     return parse_token(c, s, o, reterr);
   case SEARCH_TEXT:
     return parse_string(c, s, o, reterr);
+  case SEARCH_CONTAINS:
+  case SEARCH_BEGINS:
+  case SEARCH_ENDS:
+    return c->type == SEARCH_TOKEN ? parse_string(c, s, o, reterr) : parse_plain(c, s, o, reterr);
   case SEARCH_IN:
   case SEARCH_NOT_IN:
     return parse_value_set(c, s, o, reterr);

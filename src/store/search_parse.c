@@ -21,12 +21,19 @@ static bool is_known(const struct search_parser *parser, struct str name) {
   while (end < name.n && name.p[end] != ':' && name.p[end] != '.')
     end++;
   struct str base = str_slice(name, 0, end);
-  return str_is(base, "_has") || search_is_result_name(base) ||
+  return str_is(base, "_has") || str_is(base, "_filter") || str_is(base, "_list") ||
+         search_is_result_name(base) ||
          defs_param_by_code(search_common_type(parser->search), base);
 }
 
 static int keep_predicate(struct search_parser *parser, const struct search_predicate *predicate,
                           struct err *reterr) {
+  if (predicate->subject == SEARCH_ON_ALL) { /* what is to hold all together already */
+    int code = 0;
+    for (size_t i = 0; i < predicate->targets_n && code == 0; i++)
+      code = keep_predicate(parser, &predicate->targets[i], reterr);
+    return code;
+  }
   struct search_predicate *place = VEC_PUSH(parser->arena, &parser->predicates);
   if (!place)
     return err_no_memory(reterr);

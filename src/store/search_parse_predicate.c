@@ -5,6 +5,7 @@
  *              | "_has:" type ":" code ":" name
  */
 #include "model/parameters.h"
+#include "store/search_filter.h"
 #include "store/search_operand.h"
 #include "store/search_parser.h"
 
@@ -14,8 +15,8 @@ static const struct {
   unsigned types; /* bit per enum search_type */
 } modifiers[] = {
     {"missing", SEARCH_MISSING, ~0u},
-    {"exact", SEARCH_EXACT, 1u << SEARCH_STRING},
-    {"contains", SEARCH_CONTAINS, 1u << SEARCH_STRING},
+    {"exact", SEARCH_EXACT, 1u << SEARCH_STRING | 1u << SEARCH_URI},
+    {"contains", SEARCH_CONTAINS, 1u << SEARCH_STRING | 1u << SEARCH_URI},
     {"text", SEARCH_TEXT, 1u << SEARCH_TOKEN},
     {"not", SEARCH_NOT, 1u << SEARCH_TOKEN},
     {"in", SEARCH_IN, 1u << SEARCH_TOKEN},
@@ -29,7 +30,7 @@ const char *const *search_modifiers(enum search_type type) {
   static const char *const of_string[] = {"missing", "exact", "contains", NULL};
   static const char *const of_token[] = {"missing", "text", "not", "in", "not-in", NULL};
   static const char *const of_reference[] = {"missing", "identifier", "[type]", NULL};
-  static const char *const of_uri[] = {"missing", "above", "below", NULL};
+  static const char *const of_uri[] = {"missing", "exact", "contains", "above", "below", NULL};
   static const char *const of_others[] = {"missing", NULL};
   static const char *const of_none[] = {NULL};
   switch (type) {
@@ -54,20 +55,28 @@ struct link {
   struct str code;     /* "subject" */
   struct str modifier; /* "Patient", or empty */
   struct str rest;     /* "name:exact" behind the dot */
+  struct str filter;   /* of _filter: what stands in brackets; `.p` NULL when nothing does */
   bool is_chain;
 };
 
+static size_t find_any(struct str name, const char *stops, size_t from) {
+  while (from < name.n && !(name.p[from] && strchr(stops, name.p[from])))
+    from++;
+  return from;
+}
+
 static struct link take_link(struct str name) {
   struct link link = {.whole = name};
-  size_t end = 0;
-  while (end < name.n && name.p[end] != ':' && name.p[end] != '.')
-    end++;
+  size_t end = find_any(name, ":.[", 0);
   link.code = str_slice(name, 0, end);
   if (end < name.n && name.p[end] == ':') {
     size_t from = ++end;
-    while (end < name.n && name.p[end] != '.')
-      end++;
+    end = find_any(name, ".[", from);
     link.modifier = str_slice(name, from, end - from);
+  }
+  if (end < name.n && name.p[end] == '[') {
+    link.filter = search_filter_bracket(name, end);
+    end += link.filter.p ? link.filter.n + 2 : 0;
   }
   if (end < name.n) {
     link.is_chain = true;
@@ -88,15 +97,27 @@ static bool is_target(const struct defs_param *param, defs_type_id type) {
   return param->targets_n == 0;
 }
 
-static int parse_at(struct search_parser *parser, defs_type_id type, struct str name,
-                    struct str value, unsigned depth, struct search_predicate *ret_predicate,
-                    struct err *reterr);
-
 static int count_predicate(struct search_parser *parser, struct str name, struct err *reterr) {
   if (++parser->predicates_n <= parser->search->limits.predicates)
     return 0;
   return err_set_at(reterr, ERR_TOO_COSTLY, name,
                     "leads to too many kinds of resources; say which, as in subject:Patient.name");
+}
+
+/* What is behind the dot, and in _filter what stands in the brackets before it. */
+static int parse_target(struct search_parser *parser, const struct link *link, defs_type_id type,
+                        struct str value, unsigned depth, struct search_predicate *ret_predicate,
+                        struct err *reterr) {
+  if (!link->filter.p)
+    return search_parse_predicate_at(parser, type, link->rest, value, depth, ret_predicate, reterr);
+  struct search_predicate *both = ARENA_ARRAY(parser->arena, struct search_predicate, 2);
+  if (!both)
+    return err_no_memory(reterr);
+  *ret_predicate = (struct search_predicate){
+      .subject = SEARCH_ON_ALL, .type = type, .targets = both, .targets_n = 2};
+  int code = search_filter_parse(parser, type, link->filter, depth, &both[0], reterr);
+  return code ? code
+              : search_parse_predicate_at(parser, type, link->rest, value, depth, &both[1], reterr);
 }
 
 /* One target predicate per type that has the parameter behind the dot and can take the value. */
@@ -112,7 +133,7 @@ static int parse_chain_targets(struct search_parser *parser, const struct link *
       continue;
     struct search_predicate target;
     struct err err = {0};
-    int code = parse_at(parser, type, link->rest, value, depth + 1, &target, &err);
+    int code = parse_target(parser, link, type, value, depth + 1, &target, &err);
     if (code == ERR_NO_MEMORY || code == ERR_TOO_COSTLY || code == ERR_BUSY) {
       *reterr = err;
       return code;
@@ -184,7 +205,20 @@ static int parse_has(struct search_parser *parser, defs_type_id type, struct str
                                  .value_type = SEARCH_REFERENCE,
                                  .targets = target,
                                  .targets_n = 1};
-  return parse_at(parser, source, rest, value, depth + 1, target, reterr);
+  return search_parse_predicate_at(parser, source, rest, value, depth + 1, target, reterr);
+}
+
+/* Members of a List are what it refers to as its items. */
+static int parse_list(struct search_parser *parser, defs_type_id type, struct str value,
+                      unsigned depth, struct search_predicate *ret_predicate, struct err *reterr) {
+  if (str_starts_with(value, STR("$")))
+    return err_set(reterr, ERR_NOT_SUPPORTED, "_list",
+                   "lists that a server makes up ('%.*s') are not supported; name a List by its id",
+                   STR_ARG(str_slice(value, 0, 40)));
+  if (str_starts_with(value, STR("List/")))
+    value = str_slice(value, sizeof "List/" - 1, value.n);
+  return search_parse_predicate_at(parser, type, STR("_has:List:item:_id"), value, depth,
+                                   ret_predicate, reterr);
 }
 
 static int set_modifier(const struct link *link, struct search_predicate *p,
@@ -218,18 +252,25 @@ int search_check_ready(defs_param_id param, struct str name, struct err *reterr)
                     STR_ARG(defs_param(param)->code), percent);
 }
 
-static int parse_at(struct search_parser *parser, defs_type_id type, struct str name,
-                    struct str value, unsigned depth, struct search_predicate *ret_predicate,
-                    struct err *reterr) {
+int search_parse_predicate_at(struct search_parser *parser, defs_type_id type, struct str name,
+                              struct str value, unsigned depth,
+                              struct search_predicate *ret_predicate, struct err *reterr) {
   int code = count_predicate(parser, name, reterr);
   if (code)
     return code;
   size_t deepest = parser->search->limits.depth;
   if (depth > deepest)
     return err_set_at(reterr, ERR_TOO_COSTLY, name, "has more than %zu links", deepest);
+  if (str_is(name, "_filter"))
+    return search_filter_parse(parser, type, value, depth, ret_predicate, reterr);
+  if (str_is(name, "_list"))
+    return parse_list(parser, type, value, depth, ret_predicate, reterr);
   if (str_starts_with(name, STR("_has:")))
     return parse_has(parser, type, name, value, depth, ret_predicate, reterr);
   struct link link = take_link(name);
+  if ((link.filter.p && (!parser->filter.operator|| !link.is_chain)) ||
+      (link.is_chain && link.rest.n == 0))
+    return err_set_at(reterr, ERR_VALUE, name, "expected a parameter behind the dot");
   defs_param_id param = defs_param_by_code(type, link.code);
   if (!param)
     return search_unknown(reterr, type, link.code, depth == 0);
@@ -254,7 +295,9 @@ static int parse_at(struct search_parser *parser, defs_type_id type, struct str 
     struct str reference_type;
     code = set_modifier(&link, &p, &reference_type, reterr);
     if (!code)
-      code = search_operands_parse(parser, &p, name, value, reference_type, reterr);
+      code = parser->filter.operator
+                 ? search_filter_operands(parser, &p, name, reference_type, reterr)
+                 : search_operands_parse(parser, &p, name, value, reference_type, reterr);
   }
   if (!code)
     *ret_predicate = p;
@@ -264,7 +307,7 @@ static int parse_at(struct search_parser *parser, defs_type_id type, struct str 
 int search_parse_predicate(struct search_parser *parser, defs_type_id type, struct str name,
                            struct str value, struct search_predicate *ret_predicate,
                            struct err *reterr) {
-  return parse_at(parser, type, name, value, 0, ret_predicate, reterr);
+  return search_parse_predicate_at(parser, type, name, value, 0, ret_predicate, reterr);
 }
 
 /* Several types, a parameter of which each has its own: one of them, each for its type. */
@@ -275,7 +318,7 @@ static int parse_each_type(struct search_parser *parser, struct str name, struct
   if (!each)
     return err_no_memory(reterr);
   for (size_t i = 0; i < types.n; i++) {
-    int code = parse_at(parser, types.p[i], name, value, 0, &each[i], reterr);
+    int code = search_parse_predicate_at(parser, types.p[i], name, value, 0, &each[i], reterr);
     if (code)
       return code;
   }
@@ -288,9 +331,10 @@ int search_parse_condition(struct search_parser *parser, struct str name, struct
                            struct search_predicate *ret_predicate, struct err *reterr) {
   const struct search *search = parser->search;
   defs_type_id common = search_common_type(search);
-  struct link link = take_link(name);
-  if (search->type == 0 && search->types.n > 0 && !str_starts_with(name, STR("_has:")) &&
-      !defs_param_by_code(common, link.code))
+  bool is_of_each =
+      str_is(name, "_filter") || (!str_starts_with(name, STR("_has:")) && !str_is(name, "_list") &&
+                                  !defs_param_by_code(common, take_link(name).code));
+  if (search->type == 0 && search->types.n > 0 && is_of_each)
     return parse_each_type(parser, name, value, ret_predicate, reterr);
-  return parse_at(parser, common, name, value, 0, ret_predicate, reterr);
+  return search_parse_predicate_at(parser, common, name, value, 0, ret_predicate, reterr);
 }

@@ -5,11 +5,39 @@
 
 #include "store/search_query.h"
 
+/* The operators of _filter. */
+enum search_filter_operator {
+  SEARCH_FILTER_NONE, /* not in a _filter */
+  SEARCH_FILTER_EQ,
+  SEARCH_FILTER_NE,
+  SEARCH_FILTER_CO,
+  SEARCH_FILTER_SW,
+  SEARCH_FILTER_EW,
+  SEARCH_FILTER_GT,
+  SEARCH_FILTER_LT,
+  SEARCH_FILTER_GE,
+  SEARCH_FILTER_LE,
+  SEARCH_FILTER_AP,
+  SEARCH_FILTER_SA,
+  SEARCH_FILTER_EB,
+  SEARCH_FILTER_PR,
+  SEARCH_FILTER_PO,
+  SEARCH_FILTER_SS,
+  SEARCH_FILTER_SB,
+  SEARCH_FILTER_IN,
+  SEARCH_FILTER_RE,
+};
+struct search_filter_test {
+  enum search_filter_operator operator;
+  struct str value;
+};
+
 struct search_parser {
   struct arena *arena;
   const struct search_options *options;
-  struct search *search; /* being filled */
-  size_t predicates_n;   /* so far, targets of chains included */
+  struct search *search;            /* being filled */
+  struct search_filter_test filter; /* the one being parsed */
+  size_t predicates_n;              /* so far, targets of chains included */
   VEC(struct search_predicate) predicates;
   VEC(struct search_pair) pairs;
   VEC(struct str) elements;
@@ -45,6 +73,11 @@ int search_parse_condition(struct search_parser *parser, struct str name, struct
 int search_parse_predicate(struct search_parser *parser, defs_type_id type, struct str name,
                            struct str value, struct search_predicate *ret_predicate,
                            struct err *reterr) MUST_CHECK;
+
+int search_parse_predicate_at(struct search_parser *parser, defs_type_id type, struct str name,
+                              struct str value, unsigned depth,
+                              struct search_predicate *ret_predicate,
+                              struct err *reterr) MUST_CHECK;
 
 /* "Patient" -> its type; 0 for what is no resource type. */
 defs_type_id search_resource_type(struct str name);

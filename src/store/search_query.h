@@ -42,6 +42,10 @@ enum search_modifier {
   SEARCH_IDENTIFIER,
   SEARCH_ABOVE,
   SEARCH_BELOW,
+  SEARCH_BEGINS, /* these are of _filter: a text begins, ends so, is so; another value is there */
+  SEARCH_ENDS,
+  SEARCH_EQUALS,
+  SEARCH_UNEQUAL,
 };
 
 /* One value of an OR list. Which member counts follows from the parameter's type and modifier. */
@@ -77,6 +81,7 @@ struct search_predicate {
   enum search_type value_type;
   enum search_modifier modifier;
   bool is_missing; /* SEARCH_MISSING: the value */
+  bool is_open;    /* while a _filter is parsed: the list of targets may grow */
   const struct search_operand *operands;
   size_t operands_n;
   const struct search_predicate *targets; /* chains: one per type that the link may lead to */

@@ -48,7 +48,8 @@ bool search_has_spans(const struct search_condition *condition) {
 
 bool search_spans_are_exact(const struct search_condition *condition) {
   const struct search_predicate *p = condition->predicate;
-  if (p->subject == SEARCH_ON_COMPARTMENT || p->modifier == SEARCH_CONTAINS)
+  if (p->subject == SEARCH_ON_COMPARTMENT || p->modifier == SEARCH_CONTAINS ||
+      p->modifier == SEARCH_ENDS || p->modifier == SEARCH_EQUALS)
     return false;
   for (size_t i = 0; i < condition->tests_n; i++)
     if (condition->tests[i].needs_body)
@@ -167,7 +168,8 @@ static int push_first(struct maker *m, struct search_span span, int64_t first, s
   enum keys_table table = m->condition->table;
   const int64_t *first_column = has_first(table) ? &first : NULL;
   span.first = first;
-  if (span.test->is_system_only || table == KEYS_STRING || table == KEYS_NUMBER)
+  if (span.test->is_system_only || span.test->is_any_value || table == KEYS_STRING ||
+      table == KEYS_NUMBER)
     return push_span(m, span, reterr);
   if (table == KEYS_DATE)
     return each_value(m, first_column, "class", date_classes, push_class, span, reterr);
@@ -444,10 +446,14 @@ static void add_string(struct db_query *query, const struct search_context *c,
     db_query_text(query, asked);
     db_query_add(query, " AND exact=");
     db_query_i64(query, schema_exact_hash(c->schema, o->text));
-  } else if (modifier == SEARCH_CONTAINS) {
+  } else if (modifier == SEARCH_EQUALS) {
+    db_query_add(query, " AND folded=");
+    db_query_text(query, asked);
+  } else if (modifier == SEARCH_CONTAINS || modifier == SEARCH_ENDS) {
     /* Folding dropped '%' and '_'. What was cut off may hold it: such rows are candidates. */
     db_query_add(query, " AND (folded LIKE ");
-    db_query_text(query, arena_printf(c->arena, "%%%.*s%%", STR_ARG(o->folded)));
+    db_query_text(query, arena_printf(c->arena, modifier == SEARCH_ENDS ? "%%%.*s" : "%%%.*s%%",
+                                      STR_ARG(o->folded)));
     db_query_add(query, " OR length(folded)>=");
     db_query_i64(query, (SCHEMA_FOLDED_MAX_BYTES - 4) / 4);
     db_query_add(query, ")");
@@ -479,6 +485,8 @@ static void add_span(struct db_query *query, const struct search_context *c,
     db_query_add(query, " AND first=");
     db_query_i64(query, span->first);
   }
+  if (test->is_any_value)
+    return;
   if (test->is_system_only) {
     db_query_addf(query, " AND (hash & %d)=", SCHEMA_TOKEN_SYSTEM_MASK);
     db_query_i64(query, test->system);

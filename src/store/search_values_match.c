@@ -16,6 +16,17 @@ static bool text_begins(struct arena *arena, const struct search_operand *o, str
   return text.n > 0 && str_starts_with(search_normal_string(arena, text), o->folded);
 }
 
+/* co, sw and ew of _filter on a code or its text. */
+static bool code_fits(struct arena *arena, enum search_modifier modifier,
+                      const struct search_operand *o, struct str code) {
+  struct str folded = code.n ? search_normal_string(arena, code) : STR("");
+  if (folded.n == 0)
+    return false;
+  return modifier == SEARCH_CONTAINS ? str_find(folded, o->folded) >= 0
+         : modifier == SEARCH_BEGINS ? str_starts_with(folded, o->folded)
+                                     : str_ends_with(folded, o->folded);
+}
+
 static bool is_in_value_set(const struct search_operand *o, struct str system, struct str code) {
   uint16_t value_set = defs_value_set_by_url(o->text);
   return value_set && code.n > 0 && defs_value_set_has(value_set, system, code);
@@ -27,12 +38,22 @@ static bool string_fits(enum search_modifier modifier, const struct search_opera
     return str_equal(v->string.exact, o->text);
   if (modifier == SEARCH_CONTAINS)
     return str_find(v->string.folded, o->folded) >= 0;
+  if (modifier == SEARCH_ENDS)
+    return str_ends_with(v->string.folded, o->folded);
+  if (modifier == SEARCH_EQUALS || modifier == SEARCH_UNEQUAL)
+    return str_equal(v->string.folded, o->folded) == (modifier == SEARCH_EQUALS);
   return str_starts_with(v->string.folded, o->folded);
 }
 
-static bool uri_fits(enum search_modifier modifier, struct str asked, struct str uri) {
-  if (modifier == SEARCH_BELOW)
+bool search_uri_fits(enum search_modifier modifier, struct str asked, struct str uri) {
+  if (modifier == SEARCH_BELOW || modifier == SEARCH_BEGINS)
     return str_starts_with(uri, asked);
+  if (modifier == SEARCH_CONTAINS)
+    return str_find(uri, asked) >= 0;
+  if (modifier == SEARCH_ENDS)
+    return str_ends_with(uri, asked);
+  if (modifier == SEARCH_UNEQUAL)
+    return !str_equal(uri, asked);
   if (modifier != SEARCH_ABOVE || str_equal(uri, asked))
     return str_equal(uri, asked);
   if (!str_starts_with(asked, uri) || uri.n == 0)
@@ -69,12 +90,17 @@ static bool value_fits(struct arena *arena, enum search_modifier modifier,
       return text_begins(arena, o, v->token.text);
     if (modifier == SEARCH_IN || modifier == SEARCH_NOT_IN)
       return is_in_value_set(o, v->token.system, v->token.code);
+    if (modifier == SEARCH_CONTAINS || modifier == SEARCH_BEGINS || modifier == SEARCH_ENDS)
+      return code_fits(arena, modifier, o, v->token.code) ||
+             code_fits(arena, modifier, o, v->token.text);
+    if (modifier == SEARCH_UNEQUAL)
+      return v->token.code.n > 0 && !token_fits(o, v->token.system, v->token.code);
     return token_fits(o, v->token.system, v->token.code);
   case SEARCH_REFERENCE:
     if (modifier == SEARCH_IDENTIFIER)
       return v->reference.identifier_value.n > 0 &&
              token_fits(o, v->reference.identifier_system, v->reference.identifier_value);
-    return reference_fits(o, v);
+    return reference_fits(o, v) != (modifier == SEARCH_UNEQUAL);
   case SEARCH_DATE:
     return search_date_fits(o, v->date.from_us, v->date.to_us);
   case SEARCH_NUMBER:
@@ -84,7 +110,7 @@ static bool value_fits(struct arena *arena, enum search_modifier modifier,
   case SEARCH_STRING:
     return string_fits(modifier, o, v);
   case SEARCH_URI:
-    return uri_fits(modifier, o->text, v->uri);
+    return search_uri_fits(modifier, o->text, v->uri);
   case SEARCH_COMPOSITE:
   case SEARCH_SPECIAL:
     break;

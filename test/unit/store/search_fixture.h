@@ -33,18 +33,25 @@ __attribute__((unused)) static void put(const char *json_with_ticks) {
   assert_int_equal(commit(write, 1), 0);
 }
 
-__attribute__((unused)) static const struct search *search_of(const char *url) {
+__attribute__((unused)) static int
+search_parse_url(const char *url, const struct search **ret_search, struct err *err) {
   struct search_place place;
   const struct search_pair *pairs;
-  const struct search *search = NULL;
   struct search_options options = {.base_url = STR("http://here/fhir")};
   struct issues issues = {0};
   size_t n;
-  struct err err = {0};
-  int code = search_split_place(test_arena, str_of(url), &place, &pairs, &n, &err);
+  int code = search_split_place(test_arena, str_of(url), &place, &pairs, &n, err);
+  if (code)
+    return code;
   options.compartment = place.compartment;
   options.compartment_id = place.compartment_id;
-  if (code || search_parse(test_arena, place.type, pairs, n, &options, &search, &issues, &err))
+  return search_parse(test_arena, place.type, pairs, n, &options, ret_search, &issues, err);
+}
+
+__attribute__((unused)) static const struct search *search_of(const char *url) {
+  const struct search *search = NULL;
+  struct err err = {0};
+  if (search_parse_url(url, &search, &err))
     fail_msg("%s: %s: %s", url, err.where, err.text);
   return search;
 }

@@ -40,7 +40,7 @@ static const char *const units[] = {"mg", "mm[Hg]"};
 static const char *const numbers[] = {"1", "5.4", "5.40", "100", "-3", "0.001"};
 
 __attribute__((format(printf, 1, 2))) static struct str text(const char *format, ...) {
-  char line[600];
+  char line[4000];
   va_list args;
   va_start(args, format);
   vsnprintf(line, sizeof line, format, args);
@@ -342,9 +342,69 @@ static struct str patient_condition(void) {
   }
 }
 
+/* One test of a _filter, percent-encoded. */
+static struct str filter_test(bool is_patient) {
+  static const char *const text_ops[] = {"eq", "ne", "co", "sw", "ew"};
+  static const char *const date_ops[] = {"eq", "ne", "gt", "lt", "ge",
+                                         "le", "sa", "eb", "ap", "po"};
+  static const char *const words[] = {"mey", "\"er\"", "ng", "Muller-Lee", "l", "n"};
+  switch (is_patient ? random_below(6) : 6 + random_below(9)) {
+  case 0:
+    return text("family%%20%s%%20%s", PICK(text_ops), PICK(words));
+  case 1:
+    return text("birthdate%%20%s%%20%s", PICK(date_ops), PICK(days));
+  case 2:
+    return text("gender%%20%s%%20male", chance(50) ? "eq" : "ne");
+  case 3:
+    return text("gender%%20pr%%20%s", chance(50) ? "true" : "false");
+  case 4:
+    return text("identifier%%20%s%%20urn:s%%7C%s", PICK(text_ops), "a");
+  case 5:
+    return text("_has:Observation:patient:status%%20eq%%20final");
+  case 6:
+    return text("code%%20%s%%20%s", PICK(text_ops), chance(50) ? "a" : "8480-6");
+  case 7:
+    return text("date%%20%s%%20%s", PICK(date_ops), PICK(times));
+  case 8:
+    return text("value-quantity%%20%s%%20%s", PICK(date_ops), chance(50) ? "5.4" : "100%7C%7Cmg");
+  case 9:
+    return text("subject%%20%s%%20Patient/p%u", chance(50) ? "re" : "ne",
+                (unsigned)random_below(PATIENTS));
+  case 10:
+    return text("subject:Patient%%5B%s%%5D.%s", filter_test(true).p, filter_test(true).p);
+  case 11:
+    return text("encounter.subject:Patient.%s", filter_test(true).p);
+  case 12:
+    return text("encounter%%20pr%%20%s", chance(50) ? "true" : "false");
+  case 13:
+    return text("code-value-quantity%%20eq%%20%s$5.4", chance(50) ? "a" : "b");
+  default:
+    return text("status%%20ne%%20final");
+  }
+}
+
+static struct str filter(bool is_patient, unsigned depth) {
+  if (depth == 0 || chance(30)) {
+    for (;;) {
+      struct str test = filter_test(is_patient);
+      bool is_unordered =
+          str_find(test, STR("po%20")) > 0 && str_starts_with(test, STR("value-quantity"));
+      if (!is_unordered) /* only dates overlap */
+        return test;
+    }
+  }
+  struct str left = filter(is_patient, depth - 1), right = filter(is_patient, depth - 1);
+  if (chance(25))
+    return text("not(%s)", left.p);
+  return text(chance(50) ? "(%s%%20%s%%20%s)" : "%s%%20%s%%20(%s)", left.p,
+              chance(50) ? "and" : "or", right.p);
+}
+
 static struct str one_condition(const char *type) {
   bool is_patient = strcmp(type, "Patient") == 0;
-  unsigned kind = (unsigned)random_below(10);
+  unsigned kind = (unsigned)random_below(12);
+  if (kind >= 10)
+    return text("_filter=%s", filter(is_patient, 2).p);
   if (kind == 0)
     return is_patient ? text("_has:Observation:%s:%s", chance(50) ? "patient" : "subject",
                              observation_condition().p)
