@@ -1,7 +1,6 @@
-#include "flow/transaction.h"
+#include "flow/transaction_internal.h"
 
 #include "base/id.h"
-#include "base/map.h"
 #include "format/json.h"
 #include "format/url.h"
 #include "model/parameters.h"
@@ -9,33 +8,17 @@
 
 #define CONTENT_MAX_BYTES ((size_t)256 << 20)
 
-struct preparation {
-  struct arena *arena;
-  struct store_view *view;
-  const struct transaction_options *options;
-  struct transaction_entry *entries;
-  size_t n;
-  struct store_commit *commit;
-  struct issues *issues;
-  struct map links;      /* a reference as written -> struct str *, "Patient/1" */
-  struct map touched;    /* "Patient/1" -> the entry that writes it */
-  struct map created_by; /* "Patient?identifier=.." of If-None-Exist -> the entry that creates it */
-  VEC(struct store_condition) conditions;
-};
-
 /* ---- Faults -------------------------------------------------------------------------------- */
 
-/* The fault of an entry; "Bundle.entry[3].request.url" or, for a resource alone, `member` only. */
-static int fail_at(const struct transaction_entry *entry, enum err_code code, const char *member,
-                   const char *text, struct err *reterr) {
+int transaction_fail(const struct transaction_entry *entry, enum err_code code, const char *member,
+                     const char *text, struct err *reterr) {
   char place[120];
   if (entry->where.n > 0)
     snprintf(place, sizeof place, "%.*s%s%s", STR_ARG(entry->where), member[0] ? "." : "", member);
   return err_set(reterr, code, entry->where.n > 0 ? place : "", "%s", text);
 }
 
-/* Errors from below get the entry's place, where the entry is one of many. */
-static int place_error(const struct transaction_entry *entry, int code, struct err *reterr) {
+int transaction_place(const struct transaction_entry *entry, int code, struct err *reterr) {
   if (code && reterr && entry->where.n > 0) {
     const struct err below = *reterr;
     char place[2 * sizeof below.where];
@@ -113,6 +96,8 @@ static enum transaction_verb verb_of(struct str method) {
     return TRANSACTION_CREATE;
   if (str_is(method, "PUT"))
     return TRANSACTION_UPDATE;
+  if (str_is(method, "PATCH"))
+    return TRANSACTION_PATCH;
   return str_is(method, "DELETE") ? TRANSACTION_DELETE : TRANSACTION_READ;
 }
 
@@ -130,14 +115,16 @@ static int read_url(struct transaction_entry *entry, struct err *reterr) {
   entry->id = rest;
   entry->type = defs_type_by_name(type);
   if (!entry->type || !defs_is_resource(defs_type(entry->type)))
-    return fail_at(entry, ERR_NOT_FOUND, "request.url",
-                   "The URL does not begin with the name of a resource type.", reterr);
+    return transaction_fail(entry, ERR_NOT_FOUND, "request.url",
+                            "The URL does not begin with the name of a resource type.", reterr);
   if (rest.p && !id_is_fhir_id(rest))
-    return fail_at(entry, ERR_VALUE, "request.url",
-                   "The id in the URL is not one: 1 to 64 letters, digits, '-' and '.'.", reterr);
+    return transaction_fail(entry, ERR_VALUE, "request.url",
+                            "The id in the URL is not one: 1 to 64 letters, digits, '-' and '.'.",
+                            reterr);
   if (entry->is_conditional && (rest.n > 0 || entry->condition.n == 0))
-    return fail_at(entry, ERR_VALUE, "request.url",
-                   "A conditional URL has a type and at least one parameter, and no id.", reterr);
+    return transaction_fail(entry, ERR_VALUE, "request.url",
+                            "A conditional URL has a type and at least one parameter, and no id.",
+                            reterr);
   return 0;
 }
 
@@ -145,17 +132,19 @@ static int check_resource(const struct transaction_entry *entry, struct err *ret
   struct str type = json_get_text(entry->resource, STR("resourceType"));
   const struct yyjson_val *id = json_get(entry->resource, STR("id"));
   if (json_kind(entry->resource) != JSON_OBJECT || type.n == 0)
-    return fail_at(entry, ERR_STRUCTURE, "resource",
-                   "The body must be one resource: a JSON object with a resourceType.", reterr);
+    return transaction_fail(entry, ERR_STRUCTURE, "resource",
+                            "The body must be one resource: a JSON object with a resourceType.",
+                            reterr);
   if (!str_equal(type, defs_type(entry->type)->name))
-    return fail_at(entry, ERR_VALUE, "resource", "The resource is not of the type in the URL.",
-                   reterr);
+    return transaction_fail(entry, ERR_VALUE, "resource",
+                            "The resource is not of the type in the URL.", reterr);
   if (entry->verb == TRANSACTION_UPDATE && !entry->is_conditional && json_kind(id) != JSON_STRING)
-    return fail_at(entry, ERR_VALUE, "resource.id",
-                   "The resource has no id; it must be the one in the URL.", reterr);
+    return transaction_fail(entry, ERR_VALUE, "resource.id",
+                            "The resource has no id; it must be the one in the URL.", reterr);
   if (entry->verb == TRANSACTION_UPDATE && !entry->is_conditional &&
       !str_equal(json_text(id), entry->id))
-    return fail_at(entry, ERR_VALUE, "resource.id", "The id is not the one in the URL.", reterr);
+    return transaction_fail(entry, ERR_VALUE, "resource.id", "The id is not the one in the URL.",
+                            reterr);
   return 0;
 }
 
@@ -169,18 +158,19 @@ static int read_request(struct transaction_entry *entry, struct err *reterr) {
     return code;
   if (entry->verb == TRANSACTION_CREATE) {
     if (entry->is_conditional || entry->id.n > 0)
-      return fail_at(entry, ERR_VALUE, "request.url",
-                     "POST goes to the type; its condition is in ifNoneExist.", reterr);
+      return transaction_fail(entry, ERR_VALUE, "request.url",
+                              "POST goes to the type; its condition is in ifNoneExist.", reterr);
     entry->is_conditional = entry->if_none_exist.n > 0;
     entry->condition = entry->if_none_exist;
     ssize_t question = str_find_char(entry->condition, '?', 0);
     if (question >= 0) /* some clients send the whole URL */
       entry->condition = str_slice(entry->condition, (size_t)question + 1, entry->condition.n);
   } else if (!entry->is_conditional && entry->id.n == 0) {
-    return fail_at(entry, ERR_VALUE, "request.url",
-                   "PUT and DELETE need an id or a condition in the URL.", reterr);
+    return transaction_fail(entry, ERR_VALUE, "request.url",
+                            "PUT, PATCH and DELETE need an id or a condition in the URL.", reterr);
   }
-  return entry->verb == TRANSACTION_DELETE ? 0 : check_resource(entry, reterr);
+  bool has_resource = entry->verb == TRANSACTION_CREATE || entry->verb == TRANSACTION_UPDATE;
+  return has_resource ? check_resource(entry, reterr) : 0;
 }
 
 /* ---- Conditions ---------------------------------------------------------------------------- */
@@ -201,46 +191,75 @@ static bool is_identifier_search(const struct search_pair *pairs, size_t n, stru
 }
 
 static int find_by_search(struct preparation *p, const struct search_pair *pairs, size_t pairs_n,
-                          struct store_condition *condition, struct err *reterr) {
+                          defs_type_id type, size_t max, const struct search **ret_search,
+                          struct store_resources *ret_found, struct err *reterr) {
   struct search_options options = {.base_url = p->options->base_url};
   struct issues issues = {0};
-  struct store_resources found;
-  int code = search_parse(p->arena, condition->type, pairs, pairs_n, &options, &condition->search,
-                          &issues, reterr);
+  int code = search_parse(p->arena, type, pairs, pairs_n, &options, ret_search, &issues, reterr);
   if (code == 0)
-    code = search_ids(p->view, p->options->access, p->arena, condition->search, 2, &found, reterr);
-  if (code)
-    return code;
-  if (found.n > 1)
-    return err_set(reterr, ERR_MULTIPLE_MATCHES, "", "More than one resource matches.");
-  if (found.n == 1)
-    condition->id = found.p[0].id;
-  return 0;
+    code = search_ids(p->view, p->options->access, p->arena, *ret_search, max, ret_found, reterr);
+  return code;
 }
 
-/* The id of the only resource that matches (empty: none does), remembered as a condition of the
- * commit. */
-static int find_one(struct preparation *p, defs_type_id type, struct str query, struct str *ret_id,
-                    struct err *reterr) {
-  struct store_condition *condition = VEC_PUSH(p->arena, &p->conditions);
+/* What shapes the answer of a search selects nothing: such a condition would match everything. */
+static bool selects(struct str name) {
+  static const char *const shapes[] = {"_count",    "_sort",      "_total",         "_summary",
+                                       "_elements", "_include",   "_revinclude",    "_format",
+                                       "_pretty",   "_contained", "_containedType", "_cursor"};
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+    if (str_is(name, shapes[i]) ||
+        (str_starts_with(name, str_of(shapes[i])) && name.p[strlen(shapes[i])] == ':'))
+      return false;
+  return true;
+}
+
+static int read_condition(struct preparation *p, struct str query, struct search_pair **ret_pairs,
+                          size_t *ret_n, struct err *reterr) {
+  int code = transaction_search_pairs(p->arena, query, ret_pairs, ret_n, reterr);
+  for (size_t i = 0; i < *ret_n && code == 0; i++)
+    if (selects((*ret_pairs)[i].name))
+      return 0;
+  return code ? code
+              : err_set(reterr, ERR_VALUE, "",
+                        "The condition names no parameter that selects anything.");
+}
+
+int transaction_find_all(struct preparation *p, defs_type_id type, struct str query, size_t max,
+                         struct store_resources *ret_found, struct err *reterr) {
   struct search_pair *pairs = NULL;
-  size_t pairs_n = 0;
-  if (!condition)
-    return err_no_memory(reterr);
-  condition->type = type;
-  int code = transaction_search_pairs(p->arena, query, &pairs, &pairs_n, reterr);
+  const struct search *search;
+  size_t n = 0;
+  int code = read_condition(p, query, &pairs, &n, reterr);
+  return code ? code : find_by_search(p, pairs, n, type, max + 1, &search, ret_found, reterr);
+}
+
+int transaction_find_one(struct preparation *p, defs_type_id type, struct str query,
+                         struct str *ret_id, struct err *reterr) {
+  struct store_condition condition = {.type = type};
+  struct search_pair *pairs = NULL;
+  size_t n = 0;
+  int code = read_condition(p, query, &pairs, &n, reterr);
   if (code)
     return code;
-  if (pairs_n == 0 || !pairs)
-    return err_set(reterr, ERR_VALUE, "", "The condition names no parameter.");
-  if (is_identifier_search(pairs, pairs_n, &condition->system, &condition->code))
-    code = store_find_identifier(p->view, p->options->access, p->arena, type, condition->system,
-                                 condition->code, &condition->id, reterr);
-  else
-    code = find_by_search(p, pairs, pairs_n, condition, reterr);
-  if (code == 0)
-    *ret_id = condition->id;
-  return code;
+  if (is_identifier_search(pairs, n, &condition.system, &condition.code)) {
+    code = store_find_identifier(p->view, p->options->access, p->arena, type, condition.system,
+                                 condition.code, &condition.id, reterr);
+  } else {
+    struct store_resources found = {0};
+    code = find_by_search(p, pairs, n, type, 2, &condition.search, &found, reterr);
+    if (code == 0 && found.n > 1)
+      code = err_set(reterr, ERR_MULTIPLE_MATCHES, "", "More than one resource matches.");
+    if (code == 0 && found.n == 1)
+      condition.id = found.p[0].id;
+  }
+  if (code)
+    return code;
+  struct store_condition *kept = VEC_PUSH(p->arena, &p->conditions);
+  if (!kept)
+    return err_no_memory(reterr);
+  *kept = condition;
+  *ret_id = condition.id;
+  return 0;
 }
 
 /* ---- Which resource ------------------------------------------------------------------------ */
@@ -261,8 +280,8 @@ static int kept_id(struct preparation *p, struct transaction_entry *entry, struc
     entry->id = json_text(own);
     return id_is_fhir_id(entry->id)
                ? 0
-               : fail_at(entry, ERR_VALUE, "resource.id",
-                         "An id has 1 to 64 letters, digits, '-' and '.'.", reterr);
+               : transaction_fail(entry, ERR_VALUE, "resource.id",
+                                  "An id has 1 to 64 letters, digits, '-' and '.'.", reterr);
   }
   if (str_starts_with(entry->full_url, scheme) && id_is_fhir_id(uuid)) {
     entry->id = uuid;
@@ -296,7 +315,7 @@ static int identify_create(struct preparation *p, struct transaction_entry *entr
     return 0;
   }
   struct str found = STR_NULL;
-  int code = find_one(p, entry->type, entry->condition, &found, reterr);
+  int code = transaction_find_one(p, entry->type, entry->condition, &found, reterr);
   if (code)
     return code;
   if (found.n > 0) {
@@ -316,26 +335,33 @@ static int identify_update(struct preparation *p, struct transaction_entry *entr
   if (!entry->is_conditional)
     return 0;
   struct str found = STR_NULL, own = json_get_text(entry->resource, STR("id"));
-  int code = find_one(p, entry->type, entry->condition, &found, reterr);
+  int code = transaction_find_one(p, entry->type, entry->condition, &found, reterr);
   if (code)
     return code;
   if (found.n > 0 && own.n > 0 && !str_equal(own, found))
-    return fail_at(entry, ERR_VALUE, "resource.id",
-                   "The resource that matches the condition has another id.", reterr);
+    return transaction_fail(entry, ERR_VALUE, "resource.id",
+                            "The resource that matches the condition has another id.", reterr);
   if (own.n > 0 && !id_is_fhir_id(own))
-    return fail_at(entry, ERR_VALUE, "resource.id",
-                   "An id has 1 to 64 letters, digits, '-' and '.'.", reterr);
+    return transaction_fail(entry, ERR_VALUE, "resource.id",
+                            "An id has 1 to 64 letters, digits, '-' and '.'.", reterr);
   entry->id = found.n > 0 ? found : own;
   return entry->id.n > 0 ? 0 : new_id(p, &entry->id, reterr);
 }
 
+/* All that match, up to a limit. Each is deleted in the version that was found: where one is
+ * changed meanwhile, the condition is looked at again. */
 static int identify_delete(struct preparation *p, struct transaction_entry *entry,
                            struct err *reterr) {
+  size_t max = p->options->deletes_max > 0 ? p->options->deletes_max : 1;
   if (!entry->is_conditional)
     return 0;
-  int code = find_one(p, entry->type, entry->condition, &entry->id, reterr);
-  if (code == 0 && entry->id.n == 0 && !p->options->is_transaction)
-    return fail_at(entry, ERR_NOT_FOUND, "", "Nothing matches the condition.", reterr);
+  int code = transaction_find_all(p, entry->type, entry->condition, max, &entry->matches, reterr);
+  if (code == 0 && entry->matches.n > max)
+    return err_set(reterr, ERR_MULTIPLE_MATCHES, "",
+                   "More than %zu resources match; this server deletes that many at once at most.",
+                   max);
+  if (code == 0 && entry->matches.n > 0)
+    entry->id = entry->matches.p[0].id;
   return code;
 }
 
@@ -345,11 +371,13 @@ static int identify(struct preparation *p, struct transaction_entry *entry, stru
     return code;
   switch (entry->verb) {
   case TRANSACTION_CREATE:
-    return place_error(entry, identify_create(p, entry, reterr), reterr);
+    return transaction_place(entry, identify_create(p, entry, reterr), reterr);
   case TRANSACTION_UPDATE:
-    return place_error(entry, identify_update(p, entry, reterr), reterr);
+    return transaction_place(entry, identify_update(p, entry, reterr), reterr);
+  case TRANSACTION_PATCH:
+    return transaction_place(entry, transaction_identify_patch(p, entry, reterr), reterr);
   case TRANSACTION_DELETE:
-    return place_error(entry, identify_delete(p, entry, reterr), reterr);
+    return transaction_place(entry, identify_delete(p, entry, reterr), reterr);
   case TRANSACTION_READ:
     break;
   }
@@ -371,24 +399,38 @@ static struct str restful_tail(struct str url) {
   return before < 0 ? STR_NULL : str_slice(url, (size_t)before + 1, url.n);
 }
 
-/* Remembers under which references this entry is known, and that it is touched. */
+static struct str *name_of(struct preparation *p, defs_type_id type, struct str id) {
+  struct str *name = ARENA_NEW(p->arena, struct str);
+  if (name)
+    *name = arena_printf(p->arena, "%.*s/%.*s", STR_ARG(defs_type(type)->name), STR_ARG(id));
+  return name && name->p ? name : NULL;
+}
+
+/* One resource is changed by one entry only. */
+static int touch(struct preparation *p, struct transaction_entry *entry, struct str name,
+                 struct err *reterr) {
+  if (map_get(&p->touched, name))
+    return transaction_fail(entry, ERR_INVALID, "request.url",
+                            "Another entry of this transaction changes the same resource.", reterr);
+  return map_set(&p->touched, name, entry) == 0 ? 0 : err_no_memory(reterr);
+}
+
+/* Remembers under which references this entry is known, and what it touches. */
 static int register_entry(struct preparation *p, struct transaction_entry *entry,
                           struct err *reterr) {
   if (entry->verb == TRANSACTION_READ || entry->id.n == 0)
     return 0;
-  struct str *target = ARENA_NEW(p->arena, struct str);
+  struct str *target = name_of(p, entry->type, entry->id);
   if (!target)
     return err_no_memory(reterr);
-  *target = arena_printf(p->arena, "%.*s/%.*s", STR_ARG(defs_type(entry->type)->name),
-                         STR_ARG(entry->id));
-  if (!target->p)
-    return err_no_memory(reterr);
   bool has_effect = entry->found.id.n == 0 && !entry->twin;
-  if (has_effect && map_get(&p->touched, *target))
-    return fail_at(entry, ERR_INVALID, "request.url",
-                   "Another entry of this transaction changes the same resource.", reterr);
-  if (has_effect && map_set(&p->touched, *target, entry) != 0)
-    return err_no_memory(reterr);
+  int code = has_effect ? touch(p, entry, *target, reterr) : 0;
+  for (size_t i = 1; i < entry->matches.n && code == 0; i++) {
+    const struct str *other = name_of(p, entry->type, entry->matches.p[i].id);
+    code = other ? touch(p, entry, *other, reterr) : err_no_memory(reterr);
+  }
+  if (code)
+    return code;
   entry->write = has_effect ? 0 : TRANSACTION_NO_WRITE; /* its place is set when it is written */
   struct str tail = entry->verb == TRANSACTION_CREATE ? restful_tail(entry->full_url) : STR_NULL;
   if ((entry->full_url.n > 0 && map_set(&p->links, entry->full_url, target) != 0) ||
@@ -407,13 +449,13 @@ static int resolve_conditional(struct preparation *p, const struct transaction_e
     return 0; /* an absolute URL with a query, or a relative one of another kind */
   if (!target)
     return err_no_memory(reterr);
-  int code =
-      find_one(p, type, str_slice(reference, (size_t)question + 1, reference.n), &id, reterr);
+  int code = transaction_find_one(p, type, str_slice(reference, (size_t)question + 1, reference.n),
+                                  &id, reterr);
   if (code == 0 && id.n == 0)
     code = err_set(reterr, ERR_PRECONDITION, "resource",
                    "Nothing matches the conditional reference '%.*s'.", STR_ARG(reference));
   if (code)
-    return place_error(entry, code, reterr);
+    return transaction_place(entry, code, reterr);
   *target = arena_printf(p->arena, "%.*s/%.*s", STR_ARG(defs_type(type)->name), STR_ARG(id));
   if (!target->p || map_set(&p->links, reference, target) != 0)
     return err_no_memory(reterr);
@@ -432,9 +474,10 @@ static int relink(struct preparation *p, const struct transaction_entry *entry,
   else if (base.n > 0 && from.n > base.n + 1 && from.p[base.n] == '/' &&
            str_starts_with(from, base))
     to = str_slice(from, base.n + 1, from.n);
-  else if (p->options->is_transaction && str_starts_with(from, STR("urn:")))
+  else if (p->options->is_transaction && entry->verb != TRANSACTION_PATCH &&
+           str_starts_with(from, STR("urn:"))) /* a patched resource may have had it before */
     return report_dangling(p, entry, from, reterr);
-  else if (p->options->is_transaction && str_find_char(from, '?', 0) > 0) {
+  else if (p->options->resolves_conditions && str_find_char(from, '?', 0) > 0) {
     int code = resolve_conditional(p, entry, from, &to, reterr);
     if (code)
       return code;
@@ -486,8 +529,9 @@ static int expect_of(const struct preparation *p, const struct transaction_entry
     write->expected_version = transaction_version_of_etag(entry->if_match);
     write->expect = STORE_MUST_BE_VERSION;
     if (write->expected_version == 0)
-      return fail_at(entry, ERR_PRECONDITION, "request.ifMatch",
-                     "If-Match must be a version of this server, such as W/\"3\".", reterr);
+      return transaction_fail(entry, ERR_PRECONDITION, "request.ifMatch",
+                              "If-Match must be a version of this server, such as W/\"3\".",
+                              reterr);
   } else if (str_is(entry->if_none_match, "*") && entry->verb == TRANSACTION_UPDATE) {
     write->expect = STORE_MUST_BE_NEW;
   }
@@ -512,28 +556,70 @@ static int fill_body(struct preparation *p, struct transaction_entry *entry,
    */
   if (code == 0 && str_is(defs_type(entry->type)->name, "SearchParameter"))
     code = parameters_check(p->arena, entry->resource, write->id, reterr);
-  return place_error(entry, code, reterr);
+  return transaction_place(entry, code, reterr);
+}
+
+/* A conditional delete: one write for each that matches. */
+static void write_matches(struct preparation *p, const struct transaction_entry *entry) {
+  for (size_t i = 0; i < entry->matches.n; i++)
+    p->commit->writes[entry->write + i] =
+        (struct store_write){.type = entry->type,
+                             .id = entry->matches.p[i].id,
+                             .is_delete = true,
+                             .expect = STORE_IS_STILL_VERSION,
+                             .expected_version = entry->matches.p[i].version};
+  p->commit->writes_n += entry->matches.n - 1;
 }
 
 static int write_entry(struct preparation *p, struct transaction_entry *entry, struct err *reterr) {
   entry->write = p->commit->writes_n++;
   struct store_write *write = &p->commit->writes[entry->write];
+  if (entry->matches.n > 0) {
+    write_matches(p, entry);
+    return 0;
+  }
   *write = (struct store_write){.type = entry->type,
                                 .id = entry->id,
                                 .is_delete = entry->verb == TRANSACTION_DELETE,
                                 .is_put = entry->verb == TRANSACTION_UPDATE};
-  int code = expect_of(p, entry, write, reterr);
+  int code = entry->verb == TRANSACTION_PATCH ? transaction_apply_patch(p, entry, write, reterr)
+                                              : expect_of(p, entry, write, reterr);
   if (code == 0 && !write->is_delete)
     code = fill_body(p, entry, write, reterr);
   return code;
+}
+
+static int write_entries(struct preparation *p, struct err *reterr) {
+  /* DELETE, POST, then PUT and PATCH. */
+  static const uint8_t phase_of[] = {[TRANSACTION_READ] = 0,
+                                     [TRANSACTION_DELETE] = 1,
+                                     [TRANSACTION_CREATE] = 2,
+                                     [TRANSACTION_UPDATE] = 3,
+                                     [TRANSACTION_PATCH] = 3};
+  size_t writes_max = p->n + 1;
+  for (size_t i = 0; i < p->n; i++)
+    writes_max += p->entries[i].matches.n;
+  p->commit->writes = ARENA_ARRAY(p->arena, struct store_write, writes_max);
+  p->commit->writes_n = 0;
+  if (!p->commit->writes)
+    return err_no_memory(reterr);
+  for (unsigned phase = 1; phase <= 3; phase++)
+    for (size_t i = 0; i < p->n; i++)
+      if (phase_of[p->entries[i].verb] == phase && p->entries[i].write != TRANSACTION_NO_WRITE) {
+        int code = write_entry(p, &p->entries[i], reterr);
+        if (code)
+          return code;
+      }
+  for (size_t i = 0; i < p->n; i++)
+    if (p->entries[i].twin)
+      p->entries[i].write = p->entries[i].twin->write;
+  return 0;
 }
 
 int transaction_prepare(struct arena *arena, struct store_view *view,
                         const struct transaction_options *options,
                         struct transaction_entry *entries, size_t n, struct store_commit *commit,
                         struct issues *issues, struct err *reterr) {
-  static const enum transaction_verb order[] = {TRANSACTION_DELETE, TRANSACTION_CREATE,
-                                                TRANSACTION_UPDATE};
   struct preparation p = {.arena = arena,
                           .view = view,
                           .options = options,
@@ -544,10 +630,6 @@ int transaction_prepare(struct arena *arena, struct store_view *view,
   map_init(&p.links, arena);
   map_init(&p.touched, arena);
   map_init(&p.created_by, arena);
-  commit->writes = ARENA_ARRAY(arena, struct store_write, n + 1);
-  commit->writes_n = 0;
-  if (!commit->writes)
-    return err_no_memory(reterr);
   for (size_t i = 0; i < n; i++) {
     int code = identify(&p, &entries[i], reterr);
     if (code == 0)
@@ -555,16 +637,9 @@ int transaction_prepare(struct arena *arena, struct store_view *view,
     if (code)
       return code;
   }
-  for (size_t o = 0; o < sizeof order / sizeof order[0]; o++)
-    for (size_t i = 0; i < n; i++)
-      if (entries[i].verb == order[o] && entries[i].write != TRANSACTION_NO_WRITE) {
-        int code = write_entry(&p, &entries[i], reterr);
-        if (code)
-          return code;
-      }
-  for (size_t i = 0; i < n; i++)
-    if (entries[i].twin)
-      entries[i].write = entries[i].twin->write;
+  int code = write_entries(&p, reterr);
+  if (code)
+    return code;
   commit->conditions = p.conditions.p;
   commit->conditions_n = p.conditions.n;
   return 0;

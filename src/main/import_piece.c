@@ -115,7 +115,7 @@ static int try_once(struct import_piece *piece, struct store_view *view,
     return 0;
   if (!piece->is_transaction)
     take_out_faulty(ret_entries, &piece->issues);
-  options->is_transaction = piece->is_transaction;
+  options->is_transaction = options->resolves_conditions = piece->is_transaction;
   piece->issues.errors_n = 0; /* only new ones stop the preparation */
   code = transaction_prepare(piece->arena, view, options, ret_entries->p, ret_entries->n,
                              &piece->commit, &piece->issues, reterr);

@@ -192,6 +192,8 @@ static void respond(struct rest_call *call) {
   if (answer->last_modified_us)
     add_header(&response, "Last-Modified", rest_http_date(call->arena, answer->last_modified_us));
   add_header(&response, "Allow", answer->allow);
+  if (answer->status == 415 && str_is(call->method, "PATCH"))
+    add_header(&response, "Accept-Patch", str_of(REST_PATCH_TYPES));
   add_header(&response, "Cache-Control", STR("private, no-cache"));
   http_respond(http->request, &response);
 }

@@ -14,6 +14,11 @@
 #include "flow/transaction.h"
 #include "service/service_internal.h"
 
+/* What PATCH takes, as the header Accept-Patch has it (RFC 5789, 3.1). */
+#define REST_PATCH_TYPES                                                                           \
+  "application/json-patch+json, application/xml-patch+xml, application/fhir+json, "                \
+  "application/fhir+xml"
+
 enum rest_return {
   REST_RETURN_DEFAULT,
   REST_RETURN_MINIMAL,
@@ -131,8 +136,8 @@ int rest_subset_of(const struct rest_call *call, const struct search **ret_subse
 void rest_finish(struct rest_call *call);
 /* Ends it with an OperationOutcome of one fault; the status comes from its code. */
 void rest_fail(struct rest_call *call, const struct err *err);
-/* The same of several; the status is that of the first error. */
-void rest_fail_issues(struct rest_call *call, const struct issues *issues);
+/* The same of several; `status` 0: that of the first error. */
+void rest_fail_issues(struct rest_call *call, int status, const struct issues *issues);
 /* An OperationOutcome's bytes. */
 struct str rest_outcome(struct arena *arena, const struct err *issues, size_t n);
 /* Puts a resource version into the answer: status, ETag, Last-Modified, and the body. */
@@ -171,6 +176,7 @@ void rest_history(struct rest_call *call);
 void rest_create(struct rest_call *call);
 void rest_update(struct rest_call *call);
 void rest_delete(struct rest_call *call);
+void rest_patch(struct rest_call *call);
 void rest_search(struct rest_call *call);
 void rest_search_form(struct rest_call *call);
 void rest_everything(struct rest_call *call);

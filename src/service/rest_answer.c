@@ -72,14 +72,11 @@ void rest_fail(struct rest_call *call, const struct err *err) {
   answer_outcome(call, err_facts(err->code)->http_status, err, 1);
 }
 
-void rest_fail_issues(struct rest_call *call, const struct issues *issues) {
-  int status = 400;
-  for (size_t i = 0; i < issues->list.n; i++)
-    if (issues->list.p[i].severity <= ERR_SEVERITY_ERROR) {
+void rest_fail_issues(struct rest_call *call, int status, const struct issues *issues) {
+  for (size_t i = 0; i < issues->list.n && status == 0; i++)
+    if (issues->list.p[i].severity <= ERR_SEVERITY_ERROR)
       status = err_facts(issues->list.p[i].code)->http_status;
-      break;
-    }
-  answer_outcome(call, status, issues->list.p, issues->list.n);
+  answer_outcome(call, status ? status : 400, issues->list.p, issues->list.n);
 }
 
 /* ---- Resources ------------------------------------------------------------------------------ */

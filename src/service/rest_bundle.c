@@ -120,10 +120,6 @@ static int read_transaction(struct rest_call *call, struct err *reterr) {
   if (code == 0)
     code = transaction_read_bundle(call->arena, bundle, call->base_url, &write->entries, &write->n,
                                    &write->issues, reterr);
-  for (size_t i = 0; code == 0 && i < write->n; i++)
-    if (str_is(write->entries[i].method, "PATCH"))
-      code = err_set_at(reterr, ERR_NOT_SUPPORTED, write->entries[i].where,
-                        "PATCH is not supported in a transaction yet.");
   return code;
 }
 
@@ -226,7 +222,7 @@ static void run_batch(struct rest_call *call, const struct yyjson_val *bundle) {
   struct err err = {0};
   int code = init_batch(call, bundle, &issues, &batch, &err);
   if (code == 0 && issues.errors_n > 0)
-    rest_fail_issues(call, &issues);
+    rest_fail_issues(call, 0, &issues);
   else if (batch)
     run_phases(batch);
   else

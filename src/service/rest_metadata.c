@@ -110,7 +110,8 @@ static void write_operations(struct json_writer *w, struct str type) {
     json_end_array(w);
 }
 
-static void write_type(struct json_writer *w, struct arena *arena, defs_type_id type) {
+static void write_type(struct json_writer *w, struct arena *arena, defs_type_id type,
+                       bool deletes_many) {
   struct str name = defs_type(type)->name;
   json_begin_object(w);
   json_member_string(w, STR("type"), name);
@@ -124,7 +125,7 @@ static void write_type(struct json_writer *w, struct arena *arena, defs_type_id 
   json_member_bool(w, STR("conditionalCreate"), true);
   json_member_string(w, STR("conditionalRead"), STR("full-support"));
   json_member_bool(w, STR("conditionalUpdate"), true);
-  json_member_string(w, STR("conditionalDelete"), STR("single"));
+  json_member_string(w, STR("conditionalDelete"), deletes_many ? STR("multiple") : STR("single"));
   json_key(w, STR("referencePolicy"));
   json_begin_array(w);
   json_string(w, STR("literal"));
@@ -138,7 +139,7 @@ static void write_type(struct json_writer *w, struct arena *arena, defs_type_id 
   json_end_object(w);
 }
 
-static void write_rest(struct json_writer *w, struct arena *arena) {
+static void write_rest(struct json_writer *w, struct arena *arena, bool deletes_many) {
   json_key(w, STR("rest"));
   json_begin_array(w);
   json_begin_object(w);
@@ -149,7 +150,7 @@ static void write_rest(struct json_writer *w, struct arena *arena) {
   json_begin_array(w);
   for (size_t type = 1; type <= defs_types_count(); type++)
     if (defs_is_resource(defs_type((defs_type_id)type)))
-      write_type(w, arena, (defs_type_id)type);
+      write_type(w, arena, (defs_type_id)type, deletes_many);
   json_end_array(w);
   write_interactions(w, false);
   json_end_object(w);
@@ -182,7 +183,12 @@ static void write_statement(struct json_writer *w, const struct rest_call *call)
   json_string(w, STR("json"));
   json_string(w, STR("xml"));
   json_end_array(w);
-  write_rest(w, call->arena);
+  json_key(w, STR("patchFormat"));
+  json_begin_array(w);
+  for (struct str rest = STR(REST_PATCH_TYPES), one; rest.n > 0 && str_split(&rest, ',', &one);)
+    json_string(w, str_trim(one));
+  json_end_array(w);
+  write_rest(w, call->arena, call->service->limits.conditional_deletes > 1);
   json_end_object(w);
 }
 

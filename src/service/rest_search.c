@@ -94,7 +94,7 @@ static void search_pairs(struct rest_call *call, const struct search_pair *pairs
   struct err err;
   int code = search_parse(call->arena, call->type, pairs, n, &options, &search, &issues, &err);
   if (code && issues.errors_n > 0) {
-    rest_fail_issues(call, &issues);
+    rest_fail_issues(call, 0, &issues);
     return;
   }
   if (code == 0)

@@ -11,12 +11,35 @@
 
 static void prepare(struct rest_call *call);
 
+/* Before the call ends: what comes after may be on another thread, and the call gone. */
+static void leave_turn(struct rest_call *call) {
+  if (call->write->has_turn)
+    turns_leave(call->service->turns, &call->write->turn);
+  call->write->has_turn = false;
+}
+
+static void answer(struct rest_call *call) {
+  leave_turn(call);
+  call->write->answer(call);
+}
+
+static void fail(struct rest_call *call, const struct err *err) {
+  leave_turn(call);
+  rest_fail(call, err);
+}
+
+/* A patch whose result is not valid can't be processed (RFC 5789, 2.2), whatever the fault. */
+static void fail_issues(struct rest_call *call) {
+  leave_turn(call);
+  rest_fail_issues(call, str_is(call->method, "PATCH") ? 422 : 0, &call->write->issues);
+}
+
 static void settle(void *what) {
   struct rest_call *call = what;
   struct rest_write *write = call->write;
   struct err err = write->commit.err;
   if (write->commit.code == 0) {
-    write->answer(call);
+    answer(call);
     return;
   }
   if (write->commit.code == ERR_STALE && ++write->attempts < ATTEMPTS_MAX) {
@@ -36,7 +59,7 @@ static void settle(void *what) {
     }
     break;
   }
-  rest_fail(call, &err);
+  fail(call, &err);
 }
 
 /* On the committer's thread: others wait for it, so the rest is done elsewhere. */
@@ -49,9 +72,14 @@ static void committed(struct store_commit *commit, void *what) {
 
 static int prepare_entries(struct rest_call *call, struct err *reterr) {
   struct rest_write *write = call->write;
+  const struct limits *limits = &call->service->limits;
   struct transaction_options options = {.access = &call->access,
                                         .base_url = call->base_url,
                                         .is_transaction = write->is_transaction,
+                                        .resolves_conditions =
+                                            write->is_transaction || call->is_entry,
+                                        .deletes_max = limits->conditional_deletes,
+                                        .patch_operations_max = limits->patch_operations,
                                         .with_invariants = true};
   struct store_view *view;
   int code = store_view_open(call->service->options.store, &view, reterr);
@@ -78,16 +106,35 @@ static void prepare(struct rest_call *call) {
   if (code == 0 && write->issues.errors_n == 0)
     code = prepare_entries(call, &err);
   if (code)
-    rest_fail(call, &err);
+    fail(call, &err);
   else if (write->issues.errors_n > 0)
-    rest_fail_issues(call, &write->issues);
+    fail_issues(call);
   else if (write->commit.writes_n == 0)
-    write->answer(call);
+    answer(call);
   else
     store_submit(call->service->options.store, &write->commit);
 }
 
+static void prepare_job(void *what) {
+  prepare(what);
+}
+
+static void go(void *what) {
+  struct rest_call *call = what;
+  call->job = (struct worker_job){.run = prepare_job, .what = call};
+  workers_submit(call->service->workers, &call->job);
+}
+
 void rest_write_run(struct rest_call *call) {
+  struct rest_write *write = call->write;
+  if (str_is(call->method, "PATCH")) {
+    struct str name =
+        arena_printf(call->arena, "%.*s?%.*s", STR_ARG(call->path), STR_ARG(call->query));
+    write->turn = (struct turn){.go = go, .what = call};
+    write->has_turn = true;
+    if (!turns_take(call->service->turns, &write->turn, name))
+      return;
+  }
   prepare(call);
 }
 
@@ -124,6 +171,8 @@ static int read_single(struct rest_call *call, struct err *reterr) {
         arena_printf(call->arena, "%.*s?%.*s", STR_ARG(type), STR_ARG(write_condition(call)));
   if (!entry->url.p)
     return err_no_memory(reterr);
+  if (str_is(call->method, "PATCH"))
+    return rest_read_patch(call, entry, reterr);
   return str_is(call->method, "DELETE") ? 0 : rest_read_body(call, &entry->resource, reterr);
 }
 
@@ -143,23 +192,36 @@ static int status_of(enum store_effect effect) {
   return 200;
 }
 
-static struct str outcome_of(struct rest_call *call, const struct rest_answer *answer) {
+static struct str outcome_of(struct rest_call *call, const struct transaction_entry *entry,
+                             const struct rest_answer *answer) {
   struct err issue = {.severity = ERR_SEVERITY_INFORMATION};
   snprintf(issue.text, sizeof issue.text, "%s%.*s",
            answer->status == 201   ? "Created "
            : answer->status == 204 ? "Deleted "
                                    : "Stored ",
            STR_ARG(answer->location));
+  if (entry->verb == TRANSACTION_DELETE && entry->is_conditional)
+    snprintf(issue.text, sizeof issue.text, "Deleted %zu of type %.*s.", entry->matches.n,
+             STR_ARG(defs_type(entry->type)->name));
   return rest_outcome(call->arena, &issue, 1);
 }
 
-static int add_body(struct rest_call *call, bool with_body, struct str body, uint32_t version,
-                    struct rest_answer *answer, struct err *reterr) {
+/* A conditional delete says how many, where it was not the one that it was most likely meant for.
+ */
+static bool wants_outcome(const struct rest_call *call, const struct transaction_entry *entry) {
+  bool is_count = entry->verb == TRANSACTION_DELETE && entry->is_conditional &&
+                  entry->matches.n != 1 && call->wanted != REST_RETURN_MINIMAL;
+  return is_count || call->wanted == REST_RETURN_OUTCOME;
+}
+
+static int add_body(struct rest_call *call, const struct transaction_entry *entry, bool with_body,
+                    struct str body, uint32_t version, struct rest_answer *answer,
+                    struct err *reterr) {
   bool wants_resource = call->wanted == REST_RETURN_REPRESENTATION ||
                         (call->wanted == REST_RETURN_DEFAULT && with_body);
   struct buf buf;
-  if (call->wanted == REST_RETURN_OUTCOME) {
-    answer->body = outcome_of(call, answer);
+  if (wants_outcome(call, entry)) {
+    answer->body = outcome_of(call, entry, answer);
     answer->is_outcome = true;
     if (answer->status == 204)
       answer->status = 200;
@@ -185,7 +247,7 @@ int rest_answer_entry(struct rest_call *call, const struct transaction_entry *en
     const struct store_write *write = &call->write->commit.writes[entry->write];
     answer.status = status_of(write->effect);
     answer.last_modified_us = write->updated_us;
-    version = write->version;
+    version = entry->matches.n > 1 ? 0 : write->version;
     body = write->body;
   } else if (entry->found.id.n > 0) {
     answer.status = 200;
@@ -198,7 +260,7 @@ int rest_answer_entry(struct rest_call *call, const struct transaction_entry *en
     answer.location = arena_printf(call->arena, "%.*s/%.*s/_history/%u",
                                    STR_ARG(defs_type(entry->type)->name), STR_ARG(id), version);
   }
-  int code = add_body(call, with_body, body, version, &answer, reterr);
+  int code = add_body(call, entry, with_body, body, version, &answer, reterr);
   *ret_answer = answer;
   return code;
 }
@@ -214,7 +276,7 @@ static void answer_single(struct rest_call *call) {
     rest_finish(call);
 }
 
-static void run_single(struct rest_call *call, const char *action) {
+void rest_write_single(struct rest_call *call, const char *action) {
   struct rest_write *write = ARENA_NEW(call->arena, struct rest_write);
   struct err err;
   if (write)
@@ -234,13 +296,13 @@ static void run_single(struct rest_call *call, const char *action) {
 }
 
 void rest_create(struct rest_call *call) {
-  run_single(call, "create");
+  rest_write_single(call, "create");
 }
 
 void rest_update(struct rest_call *call) {
-  run_single(call, "update");
+  rest_write_single(call, "update");
 }
 
 void rest_delete(struct rest_call *call) {
-  run_single(call, "delete");
+  rest_write_single(call, "delete");
 }

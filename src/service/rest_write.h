@@ -9,6 +9,7 @@
 #define SERVICE_REST_WRITE_H
 
 #include "service/rest.h"
+#include "service/turns.h"
 
 struct rest_write {
   struct transaction_entry *entries;
@@ -18,6 +19,9 @@ struct rest_write {
   struct issues issues;
   struct store_audit audit;
   unsigned attempts;
+  struct patch patch; /* of a PATCH */
+  struct turn turn;   /* of a PATCH that stands alone */
+  bool has_turn;
   /* Parses the request and fills entries. Faults go to `issues` or `reterr`. */
   int (*read)(struct rest_call *call, struct err *reterr);
   /* Everything is durable: makes the answer and ends the call. */
@@ -26,6 +30,13 @@ struct rest_write {
 
 /* Begins; `call->write` must have `read`, `answer` and `is_transaction`. */
 void rest_write_run(struct rest_call *call);
+
+/* A write of its own: reads the request, writes, answers. `action` is what the audit calls it. */
+void rest_write_single(struct rest_call *call, const char *action);
+
+/* Fills in the patch of a PATCH (rest_patch.c). */
+int rest_read_patch(struct rest_call *call, struct transaction_entry *entry,
+                    struct err *reterr) MUST_CHECK;
 
 /* The resource in the body of a POST or PUT; checks its media type. */
 int rest_read_body(struct rest_call *call, const struct yyjson_val **ret_resource,

@@ -78,6 +78,8 @@ static int open_parts(struct service *service, struct err *reterr) {
   if (code == 0)
     code = files_open(&service->files, reterr);
   if (code == 0)
+    code = turns_open(&service->turns, reterr);
+  if (code == 0)
     code = workers_open(options->threads, &service->workers, reterr);
   if (code)
     return code;
@@ -123,5 +125,6 @@ void service_close(struct service *service) {
   http_server_close(service->http);
   workers_close(service->workers);
   files_close(service->files);
+  turns_close(service->turns);
   free(service);
 }

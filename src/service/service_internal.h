@@ -3,6 +3,7 @@
 #define SERVICE_SERVICE_INTERNAL_H
 
 #include "service/service.h"
+#include "service/turns.h"
 #include "service/workers.h"
 
 struct files;
@@ -12,6 +13,7 @@ struct service {
   struct limits limits;
   struct http_server *http;
   struct workers *workers;
+  struct turns *turns; /* of patches of one resource */
   struct files *files;
   int64_t started_us; /* monotonic */
   int64_t started_at_us;

@@ -1,0 +1,54 @@
+#include "base/base64.h"
+
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_write(struct buf *buf, struct str bytes) {
+  for (size_t at = 0; at < bytes.n; at += 3) {
+    size_t n = bytes.n - at < 3 ? bytes.n - at : 3;
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 3; i++)
+      bits = bits << 8 | (i < n ? (unsigned char)bytes.p[at + i] : 0u);
+    char group[4];
+    for (size_t i = 0; i < 4; i++)
+      group[i] = i > n ? '=' : letters[bits >> (18 - 6 * i) & 63];
+    buf_add(buf, str_n(group, 4));
+  }
+}
+
+/* -1: not of the alphabet. */
+static int value_of(char c) {
+  if (c >= 'A' && c <= 'Z')
+    return c - 'A';
+  if (c >= 'a' && c <= 'z')
+    return c - 'a' + 26;
+  if (c >= '0' && c <= '9')
+    return c - '0' + 52;
+  return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+int base64_read(struct arena *arena, struct str text, struct str *ret_bytes, struct err *reterr) {
+  char *bytes = arena_alloc(arena, text.n / 4 * 3 + 3);
+  size_t n = 0, letters_n = 0, pads_n = 0;
+  uint32_t bits = 0;
+  if (!bytes)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < text.n; i++) {
+    char c = text.p[i];
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+      continue;
+    int value = value_of(c);
+    if (c == '=' ? ++pads_n > 2 : value < 0 || pads_n > 0)
+      return err_set(reterr, ERR_VALUE, "", "This is not base64.");
+    if (c == '=')
+      continue;
+    bits = bits << 6 | (uint32_t)value;
+    if (++letters_n % 4 != 1) /* 8 more bits are there */
+      bytes[n++] = (char)(bits >> (letters_n % 4 == 2 ? 4 : letters_n % 4 == 3 ? 2 : 0));
+  }
+  size_t rest = letters_n % 4;
+  uint32_t lost = rest == 2 ? bits & 15 : rest == 3 ? bits & 3 : 0;
+  if ((letters_n + pads_n) % 4 != 0 || rest == 1 || lost)
+    return err_set(reterr, ERR_VALUE, "", "This is not base64.");
+  *ret_bytes = str_n(bytes, n);
+  return 0;
+}
