@@ -23,7 +23,11 @@ struct xml_reader {
   struct buf run;   /* text until the next tag */
   size_t run_at;    /* where it begins */
   unsigned skipped; /* open elements inside the one that is kept as source, itself included */
-  bool needs_tree;  /* a source would not stand for itself: parse again without sources */
+  /* Where elements begin whose source would not stand for itself, in order. What the first run
+   * finds, the second heeds. */
+  VEC(size_t) not_sources;
+  size_t not_sources_passed;
+  bool is_second_run;
   int code;
   struct err *err;
 };
@@ -63,13 +67,16 @@ static void stop(struct xml_reader *r, enum err_code code, const char *what) {
   XML_StopParser(r->expat, XML_FALSE);
 }
 
-static void stop_for_tree(struct xml_reader *r) {
-  r->needs_tree = true;
-  XML_StopParser(r->expat, XML_FALSE);
-}
-
-static bool has_stopped(const struct xml_reader *r) {
-  return r->code || r->needs_tree;
+/* The element that is being skipped has to be read as a tree. */
+static void refuse_source(struct xml_reader *r) {
+  size_t n = r->not_sources.n;
+  if (r->code || (n > 0 && r->not_sources.p[n - 1] == r->current->at))
+    return;
+  size_t *at = VEC_PUSH(r->arena, &r->not_sources);
+  if (at)
+    *at = r->current->at;
+  else
+    stop(r, ERR_NO_MEMORY, NULL);
 }
 
 /* ---- Nodes ------------------------------------------------------------------------------------
@@ -218,9 +225,19 @@ static void resolve_names(struct xml_reader *r, struct xml_node *node) {
       return;
 }
 
+/* Was it found that this element has to be a tree? They come in the order in which they were found.
+ */
+static bool is_refused_source(struct xml_reader *r, size_t at) {
+  if (!r->is_second_run || r->not_sources_passed == r->not_sources.n ||
+      r->not_sources.p[r->not_sources_passed] != at)
+    return false;
+  r->not_sources_passed++;
+  return true;
+}
+
 /* Will the bytes of this element mean the same in another document? What is in it is seen to on
  * the way. */
-static bool begins_source(const struct xml_reader *r, const struct xml_node *node) {
+static bool may_be_source(const struct xml_reader *r, const struct xml_node *node) {
   return r->limits->xhtml_as_source && str_is(node->ns, XML_NS_XHTML) && node->prefix.n == 0 &&
          node->namespaces && node->namespaces->prefix.n == 0 && !node->namespaces->next &&
          (!node->parent || !str_is(node->parent->ns, XML_NS_XHTML));
@@ -238,17 +255,15 @@ static void skip_element(struct xml_reader *r, const char *name, const char **at
   if (!count_node(r))
     return;
   for (size_t i = 0; attributes[i]; i += 2)
-    if (has_prefix(attributes[i])) {
-      stop_for_tree(r);
-      return;
-    }
+    if (has_prefix(attributes[i]))
+      refuse_source(r);
   if (has_prefix(name))
-    stop_for_tree(r);
+    refuse_source(r);
 }
 
 static void on_start(void *what, const char *name, const char **attributes) {
   struct xml_reader *r = what;
-  if (has_stopped(r))
+  if (r->code)
     return;
   if (++r->depth > r->limits->max_depth) {
     stop(r, ERR_TOO_LONG, "The XML is nested too deeply.");
@@ -270,37 +285,49 @@ static void on_start(void *what, const char *name, const char **attributes) {
   if (r->code)
     return;
   resolve_names(r, node);
-  if (!r->code && begins_source(r, node)) {
+  if (!r->code && may_be_source(r, node) && !is_refused_source(r, node->at)) {
     r->skipped = 1;
     for (size_t i = 0; attributes[i]; i += 2)
       if (has_prefix(attributes[i]))
-        stop_for_tree(r);
+        refuse_source(r);
   }
+}
+
+/* XML reads every end of a line as LF (2.11). */
+static struct str with_line_feeds(struct xml_reader *r, struct str s) {
+  if (str_find_char(s, '\r', 0) < 0)
+    return s;
+  char *p = arena_alloc(r->arena, s.n);
+  size_t n = 0;
+  for (size_t i = 0; p && i < s.n; i++)
+    if (s.p[i] != '\r')
+      p[n++] = s.p[i];
+    else if (i + 1 == s.n || s.p[i + 1] != '\n')
+      p[n++] = '\n';
+  if (!p)
+    stop(r, ERR_NO_MEMORY, NULL);
+  return str_n(p, n);
 }
 
 /* The bytes from "<div" to "</div>"; expat says where the end tag (of "<div/>": nothing) is. */
 static void end_source(struct xml_reader *r) {
   struct xml_node *node = r->current;
   size_t end = here(r) + (size_t)XML_GetCurrentByteCount(r->expat);
-  struct str source = str_slice(r->text, node->at, end - node->at);
-  if (str_find_char(source, '\r', 0) >= 0) {
-    stop_for_tree(r);
-    return;
-  }
-  node->text = source;
+  node->text = with_line_feeds(r, str_slice(r->text, node->at, end - node->at));
   node->is_source = true;
 }
 
 static void on_end(void *what, const char *name) {
   struct xml_reader *r = what;
   (void)name; /* expat has seen that it is the open one's */
-  if (has_stopped(r))
+  if (r->code)
     return;
   r->depth--;
-  if (r->skipped && --r->skipped > 0)
+  bool was_skipped = r->skipped > 0;
+  if (was_skipped && --r->skipped > 0)
     return;
   struct xml_node *node = r->current;
-  if (begins_source(r, node))
+  if (was_skipped)
     end_source(r);
   else
     end_run(r);
@@ -311,7 +338,7 @@ static void on_end(void *what, const char *name) {
 
 static void on_text(void *what, const char *p, int n) {
   struct xml_reader *r = what;
-  if (r->skipped || has_stopped(r))
+  if (r->skipped || r->code)
     return;
   if (r->run.n == 0)
     r->run_at = here(r);
@@ -322,10 +349,10 @@ static void on_text(void *what, const char *p, int n) {
 
 static void on_comment(void *what, const char *z) {
   struct xml_reader *r = what;
-  if (r->skipped || has_stopped(r) || !r->current)
+  if (r->skipped || r->code || !r->current)
     return;
   end_run(r);
-  struct xml_node *node = has_stopped(r) ? NULL : add_node(r, XML_COMMENT);
+  struct xml_node *node = r->code ? NULL : add_node(r, XML_COMMENT);
   if (!node)
     return;
   node->text = arena_str(r->arena, str_of(z));
@@ -336,7 +363,7 @@ static void on_comment(void *what, const char *z) {
 static void on_cdata(void *what) {
   struct xml_reader *r = what;
   if (r->skipped)
-    stop_for_tree(r);
+    refuse_source(r);
 }
 
 static void on_instruction(void *what, const char *target, const char *data) {
@@ -390,22 +417,16 @@ static int explain(const struct xml_reader *r) {
   return fail_at(r, ERR_STRUCTURE, what);
 }
 
-static int run(struct arena *arena, struct str text, const struct xml_limits *limits,
-               struct xml_node **ret_root, bool *ret_needs_tree, struct err *reterr) {
-  struct xml_reader r = {.arena = arena, .text = text, .limits = limits, .err = reterr};
-  r.expat = XML_ParserCreate("UTF-8");
-  if (!r.expat)
-    return err_no_memory(reterr);
-  buf_init_arena(&r.run, arena, text.n);
-  set_handlers(&r);
+static int run(struct xml_reader *r) {
+  r->expat = XML_ParserCreate("UTF-8");
+  if (!r->expat)
+    return err_no_memory(r->err);
+  buf_init_arena(&r->run, r->arena, r->text.n);
+  set_handlers(r);
   int code = 0;
-  if (XML_Parse(r.expat, text.p ? text.p : "", (int)text.n, XML_TRUE) != XML_STATUS_OK &&
-      !r.needs_tree)
-    code = r.code ? r.code : explain(&r);
-  XML_ParserFree(r.expat);
-  *ret_needs_tree = r.needs_tree;
-  if (code == 0)
-    *ret_root = r.root;
+  if (XML_Parse(r->expat, r->text.p ? r->text.p : "", (int)r->text.n, XML_TRUE) != XML_STATUS_OK)
+    code = r->code ? r->code : explain(r);
+  XML_ParserFree(r->expat);
   return code;
 }
 
@@ -415,10 +436,20 @@ int xml_parse(struct arena *arena, struct str text, const struct xml_limits *lim
   if (text.n > applied.max_bytes || text.n > INT32_MAX)
     return err_set(reterr, ERR_TOO_LONG, "", "The XML has %zu bytes; the limit is %zu.", text.n,
                    applied.max_bytes);
-  bool needs_tree;
-  int code = run(arena, text, &applied, ret_root, &needs_tree, reterr);
-  if (code || !needs_tree)
-    return code;
-  applied.xhtml_as_source = false;
-  return run(arena, text, &applied, ret_root, &needs_tree, reterr);
+  struct xml_reader r = {.arena = arena, .text = text, .limits = &applied, .err = reterr};
+  int code = run(&r);
+  if (code == 0 && r.not_sources.n > 0) {
+    struct xml_reader second = {.arena = arena,
+                                .text = text,
+                                .limits = &applied,
+                                .err = reterr,
+                                .not_sources.p = r.not_sources.p,
+                                .not_sources.n = r.not_sources.n,
+                                .is_second_run = true};
+    r = second;
+    code = run(&r);
+  }
+  if (code == 0)
+    *ret_root = r.root;
+  return code;
 }

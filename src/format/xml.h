@@ -54,8 +54,8 @@ struct xml_limits {
   size_t max_attributes; /* of one element */
   bool keep_space;       /* text that is only white space is kept outside XHTML too */
   bool xhtml_as_source;  /* an element that goes over into XHTML is a single node with its bytes as
-                            they are, where these stand for themselves (own declaration, no
-                            prefixes, CDATA, carriage returns, processing instructions) */
+                            they are but for CR, where these stand for themselves (own
+                            declaration, no prefixes, CDATA, processing instructions) */
 };
 #define XML_LIMITS_DEFAULT                                                                         \
   ((struct xml_limits){.max_bytes = (size_t)64 << 20,                                              \

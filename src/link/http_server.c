@@ -123,7 +123,7 @@ static void add_cors_headers(struct exchange *x, struct MHD_Response *response) 
     return;
   add_header(x, response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, is_any ? STR("*") : origin);
   add_header(x, response, "Access-Control-Expose-Headers",
-             STR("Content-Location, ETag, Last-Modified, Location"));
+             STR("Content-Location, ETag, Last-Modified, Location, Retry-After, X-Progress"));
 }
 
 static bool is_text(struct str content_type) {

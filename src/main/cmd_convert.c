@@ -1,10 +1,11 @@
-/* callosum convert: v2 messages to FHIR bundles, without a server. */
+/* callosum convert: v2 messages to FHIR bundles, FHIR in XML to JSON and back; without a server. */
 #include "base/file.h"
 #include "base/clock.h"
 #include "flow/config.h"
 #include "format/charset.h"
 #include "main/command.h"
 #include "mapping/mapping.h"
+#include "model/resource_xml.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -90,6 +91,48 @@ static int convert_message(struct convert *convert, struct arena *arena, const c
   return 0;
 }
 
+/* ---- FHIR from one form to the other --------------------------------------------------------- */
+
+static int write_other_form(const struct convert *convert, struct arena *arena, struct str text,
+                            struct err *reterr) {
+  const struct yyjson_val *resource = NULL;
+  struct buf buf;
+  buf_init_arena(&buf, arena, ARENA_BYTES_MAX);
+  int fault = resource_parse(arena, text, INPUT_BYTES_MAX, &resource, reterr);
+  if (fault)
+    return fault;
+  if (!resource_is_xml(text)) {
+    fault = resource_to_xml(arena, resource, convert->is_pretty, &buf, reterr);
+  } else if (convert->is_pretty) {
+    json_write_pretty(&buf, resource);
+  } else {
+    json_write(&buf, resource);
+  }
+  if (!fault && buf_is_overflown(&buf))
+    fault = err_no_memory(reterr);
+  if (fault)
+    return fault;
+  struct str written = str_trim(buf_str(&buf));
+  if (fwrite(written.p, 1, written.n, stdout) != written.n || putchar('\n') == EOF)
+    return err_set(reterr, ERR_IO, "standard output", "can't be written");
+  return 0;
+}
+
+/* A v2 message begins with letters; XML and JSON don't. */
+static bool is_fhir(struct str text) {
+  return resource_is_xml(text) || str_starts_with(str_trim(text), STR("{"));
+}
+
+static void convert_resource(struct convert *convert, struct arena *arena, const char *file,
+                             struct str text) {
+  struct err err;
+  convert->messages++;
+  if (write_other_form(convert, arena, text, &err)) {
+    print_err(file, &err, "error");
+    convert->failed++;
+  }
+}
+
 /* Every message of a file; one that fails does not stop the others. */
 static int convert_file(struct convert *convert, struct arena *arena, const char *file,
                         struct err *reterr) {
@@ -98,6 +141,10 @@ static int convert_file(struct convert *convert, struct arena *arena, const char
   int fault = file_read(file, &buf, reterr);
   if (fault)
     return fault;
+  if (is_fhir(buf_str(&buf))) {
+    convert_resource(convert, arena, file, buf_str(&buf));
+    return 0;
+  }
   struct charset_result utf8;
   const struct str *messages = NULL;
   size_t n = 0;
@@ -182,10 +229,11 @@ static int run_convert(int argc, char **argv) {
 
 const struct command command_convert = {
     .name = "convert",
-    .summary = "turn HL7 v2 messages into FHIR bundles",
+    .summary = "turn HL7 v2 messages into FHIR bundles, FHIR XML into JSON and back",
     .usage = "convert [OPTIONS] FILE...\n\n"
              "Writes one FHIR bundle per message, a line each, on standard output; notes on what "
-             "was not\nmapped go to standard error. FILE can be - for standard input.\n\n"
+             "was not\nmapped go to standard error. A FHIR resource in XML is written as JSON, one "
+             "in JSON as XML.\nFILE can be - for standard input.\n\n"
              "  --maps DIR           use the maps in DIR in place of their namesakes\n"
              "  --pretty, -p         indent the bundles\n"
              "  --lineage, -l        tell on standard error where each element came from\n"

@@ -1,6 +1,7 @@
 /* callosum validate: FHIR resources against the definitions, without a server. */
 #include "base/file.h"
 #include "main/command.h"
+#include "model/resource_xml.h"
 #include "model/validate.h"
 
 #include <getopt.h>
@@ -36,7 +37,7 @@ static int check(struct validate *validate, const char *file, size_t line, struc
   struct issues issues = {0};
   struct err err;
   validate->resources++;
-  if (json_parse(validate->arena, text, NULL, &root, &err)) {
+  if (resource_parse(validate->arena, text, JSON_LIMITS_DEFAULT.max_bytes, &root, &err)) {
     err.severity = ERR_SEVERITY_FATAL;
     print_issue(file, line, &err);
     validate->invalid++;
@@ -55,7 +56,7 @@ static int check(struct validate *validate, const char *file, size_t line, struc
 static bool is_one_resource(struct arena *arena, struct str text) {
   const struct yyjson_val *root = NULL;
   struct err err;
-  return json_parse(arena, text, NULL, &root, &err) == 0;
+  return resource_parse(arena, text, JSON_LIMITS_DEFAULT.max_bytes, &root, &err) == 0;
 }
 
 static int check_lines(struct validate *validate, const char *file, struct str text,
@@ -132,12 +133,13 @@ static int run_validate(int argc, char **argv) {
 const struct command command_validate = {
     .name = "validate",
     .summary = "check FHIR resources against the definitions",
-    .usage = "validate [OPTIONS] FILE...\n\n"
-             "A file holds one resource (bundles too), or one to a line (NDJSON). Every fault is "
-             "printed with its\nFHIRPath. FILE can be - for standard input.\n\n"
-             "  --quiet, -q        count only\n"
-             "  --no-invariants    structure, types, cardinality and bindings only\n\n"
-             "Exit codes: 0 all valid, 1 some are not, 2 wrong usage, 3 a file can't be read.\n\n"
-             "Example: callosum convert -q admission.hl7 | callosum validate -",
+    .usage =
+        "validate [OPTIONS] FILE...\n\n"
+        "A file holds one resource (bundles too) in JSON or XML, or one to a line (NDJSON). Every "
+        "fault is printed\nwith its FHIRPath. FILE can be - for standard input.\n\n"
+        "  --quiet, -q        count only\n"
+        "  --no-invariants    structure, types, cardinality and bindings only\n\n"
+        "Exit codes: 0 all valid, 1 some are not, 2 wrong usage, 3 a file can't be read.\n\n"
+        "Example: callosum convert -q admission.hl7 | callosum validate -",
     .run = run_validate,
 };

@@ -9,6 +9,7 @@
 #define BLOCKS_MAX 48
 #define BATCH_WRITES_MAX 200
 #define ATTEMPTS_MAX 5
+#define SCRATCH_ARENA_MAX_BYTES ((size_t)4 << 30)
 #define LATE_ARENA_MAX_BYTES ((size_t)4 << 30)
 
 /* Where a line stands, and the line. */
@@ -31,7 +32,8 @@ struct batch {
 
 struct job {
   struct import *import;
-  struct arena *arena;
+  struct arena *arena;   /* the text, and what waits to be stored */
+  struct arena *scratch; /* trees and values, until everything is packed */
   const char *path;
   struct import_block block;
   uint64_t number;
@@ -200,8 +202,8 @@ static void stored(struct store_commit *commit, void *what) {
 /* ---- Making ready ---- */
 
 static struct batch *new_batch(struct job *job) {
-  struct batch **place = VEC_PUSH(job->arena, &job->batches);
-  struct batch *batch = place ? ARENA_NEW(job->arena, struct batch) : NULL;
+  struct batch **place = VEC_PUSH(job->scratch, &job->batches);
+  struct batch *batch = place ? ARENA_NEW(job->scratch, struct batch) : NULL;
   if (!batch)
     return NULL;
   batch->job = job;
@@ -230,18 +232,18 @@ static int add_to_batch(struct job *job, struct batch **shared, const struct imp
   if (!batch)
     return -1;
   *shared = piece->is_bundle ? NULL : batch;
-  struct origin *place = VEC_PUSH(job->arena, &batch->origins);
+  struct origin *place = VEC_PUSH(job->scratch, &batch->origins);
   if (!place)
     return -1;
   *place = *origin;
   for (size_t i = 0; i < commit->writes_n; i++) {
-    struct store_write *write = VEC_PUSH(job->arena, &batch->writes);
+    struct store_write *write = VEC_PUSH(job->scratch, &batch->writes);
     if (!write)
       return -1;
     *write = commit->writes[i];
   }
   for (size_t i = 0; i < commit->conditions_n; i++) {
-    struct store_condition *condition = VEC_PUSH(job->arena, &batch->conditions);
+    struct store_condition *condition = VEC_PUSH(job->scratch, &batch->conditions);
     if (!condition)
       return -1;
     *condition = commit->conditions[i];
@@ -252,7 +254,7 @@ static int add_to_batch(struct job *job, struct batch **shared, const struct imp
 static int prepare_line(struct job *job, struct store_view *view, const struct origin *origin,
                         struct batch **shared) {
   struct import *import = job->import;
-  struct import_piece piece = {.arena = job->arena, .text = origin->text};
+  struct import_piece piece = {.arena = job->scratch, .text = origin->text};
   struct err err;
   int code = import_piece_prepare(view, import->options.with_invariants, &piece, &err);
   if (code != 0) {
@@ -283,35 +285,65 @@ static int prepare_block(struct job *job, struct store_view *view) {
   return 0;
 }
 
-/* Packs every batch; one that can't be is told and dropped. */
-static void prepare_batches(struct job *job) {
-  struct import *import = job->import;
-  size_t kept = 0;
-  for (size_t i = 0; i < job->batches.n; i++) {
-    struct batch *batch = job->batches.p[i];
-    struct err err;
-    batch->commit = (struct store_commit){.arena = job->arena,
-                                          .principal = STR("import"),
-                                          .writes = batch->writes.p,
-                                          .writes_n = batch->writes.n,
-                                          .conditions = batch->conditions.p,
-                                          .conditions_n = batch->conditions.n,
-                                          .done = stored,
-                                          .what = batch};
-    int code = store_prepare(import->options.store, &batch->commit, &err);
-    if (code == 0)
-      job->batches.p[kept++] = batch;
-    for (size_t j = 0; code != 0 && j < batch->origins.n; j++)
-      fail_line(import, &batch->origins.p[j], code, &err);
+/* Onto the job's arena. */
+static struct batch *pack_batch(struct job *job, const struct batch *batch, struct err *reterr) {
+  struct arena *arena = job->arena;
+  struct batch *packed = ARENA_NEW(arena, struct batch);
+  struct store_write *writes = ARENA_ARRAY(arena, struct store_write, batch->writes.n + 1);
+  struct origin *origins = ARENA_ARRAY(arena, struct origin, batch->origins.n + 1);
+  if (!packed || !writes || !origins) {
+    (void)err_no_memory(reterr);
+    return NULL;
   }
+  memcpy(writes, batch->writes.p, batch->writes.n * sizeof *writes);
+  memcpy(origins, batch->origins.p, batch->origins.n * sizeof *origins);
+  *packed = (struct batch){.job = job};
+  packed->origins.p = origins;
+  packed->origins.n = batch->origins.n;
+  packed->commit = (struct store_commit){.arena = arena,
+                                         .principal = STR("import"),
+                                         .writes = writes,
+                                         .writes_n = batch->writes.n,
+                                         .conditions = batch->conditions.p,
+                                         .conditions_n = batch->conditions.n,
+                                         .done = stored,
+                                         .what = packed};
+  return store_prepare_packed(job->import->options.store, &packed->commit, reterr) == 0 ? packed
+                                                                                        : NULL;
+}
+
+/* One that can't be packed is told and dropped. The trees are given back, unless a condition still
+ * looks at them. */
+static void pack_batches(struct job *job) {
+  size_t kept = 0;
+  bool is_borrowed = false;
+  struct batch **packed = ARENA_ARRAY(job->arena, struct batch *, job->batches.n + 1);
+  for (size_t i = 0; i < job->batches.n; i++) {
+    const struct batch *batch = job->batches.p[i];
+    struct err err = {.code = ERR_NO_MEMORY};
+    struct batch *done = packed ? pack_batch(job, batch, &err) : NULL;
+    if (done) {
+      packed[kept++] = done;
+      is_borrowed |= done->commit.conditions_n > 0;
+    }
+    for (size_t j = 0; !done && j < batch->origins.n; j++)
+      fail_line(job->import, &batch->origins.p[j], err.code, &err);
+  }
+  job->batches.p = packed;
   job->batches.n = kept;
+  if (!is_borrowed) {
+    arena_free(job->scratch);
+    job->scratch = NULL;
+  }
 }
 
 static void prepare_job(struct job *job) {
   struct import *import = job->import;
   struct store_view *view;
   struct err err;
-  int code = store_view_open(import->options.store, &view, &err);
+  job->scratch = arena_new(SCRATCH_ARENA_MAX_BYTES);
+  int code =
+      job->scratch ? store_view_open(import->options.store, &view, &err) : err_no_memory(&err);
   if (code != 0) {
     stop(import, code, &err);
     return;
@@ -319,7 +351,7 @@ static void prepare_job(struct job *job) {
   code = prepare_block(job, view);
   store_view_close(view);
   if (code == 0)
-    prepare_batches(job);
+    pack_batches(job);
   else
     job->batches.n = 0;
 }
@@ -329,6 +361,7 @@ static void prepare_job(struct job *job) {
 static void free_finished(struct job *job) {
   for (struct job *next; job; job = next) {
     next = job->next;
+    arena_free(job->scratch);
     arena_free(job->arena); /* the job is on it */
   }
 }

@@ -1,8 +1,10 @@
 #include "main/import_piece.h"
 
+#include "model/resource_xml.h"
+
 #include "format/json.h"
 
-static const struct json_limits piece_limits = {.max_bytes = (size_t)1 << 30, .max_depth = 100};
+#define PIECE_MAX_BYTES ((size_t)1 << 30)
 
 struct entries {
   struct transaction_entry *p;
@@ -105,7 +107,7 @@ static int try_once(struct import_piece *piece, struct store_view *view,
   const struct yyjson_val *root;
   struct issues said_before = {0};
   bool is_first = piece->issues.list.n == 0;
-  int code = json_parse(piece->arena, piece->text, &piece_limits, &root, reterr);
+  int code = resource_parse(piece->arena, piece->text, PIECE_MAX_BYTES, &root, reterr);
   if (code == 0)
     code = read_entries(piece, root, ret_entries, is_first ? &piece->issues : &said_before, reterr);
   if (code != 0)

@@ -14,14 +14,36 @@
 
 struct fhirpath;
 
-/* Compiles `text` for an input of `type` (0: unknown). ERR_VALUE with the column for a syntax error
- * or an unknown function. */
+/* How closely an expression is held to the specification. */
+enum fhirpath_mode {
+  /* As it says. */
+  FHIRPATH_EXACT,
+  /* Also refuses, when compiling, a name that the types known then don't have (`name.given1` on a
+   * Patient), and functions that need an order on collections that have none
+   * (`children().first()`): for what a person writes. */
+  FHIRPATH_STRICT,
+  /* For R4's own expressions, which break the rules: `as` filters a collection, where the
+   * specification has it fail on several items (dom-3). */
+  FHIRPATH_PUBLISHED,
+};
+
+struct fhirpath_options {
+  defs_type_id type; /* of the input; 0: unknown */
+  enum fhirpath_mode mode;
+  const struct str *variables; /* names that the context will define, without '%' */
+  size_t variables_n;
+};
+
+/* ERR_VALUE with the column for a syntax error, or an unknown function, type or variable. */
+int fhirpath_compile_with(struct arena *arena, struct str text,
+                          const struct fhirpath_options *options,
+                          const struct fhirpath **ret_program, struct err *reterr) MUST_CHECK;
+
+/* The same in the mode PUBLISHED without variables. */
 int fhirpath_compile(struct arena *arena, struct str text, defs_type_id type,
                      const struct fhirpath **ret_program, struct err *reterr) MUST_CHECK;
 
-/* The same for what a person writes: also refuses a name that the types known at compile time don't
- * have (`name.given1` on a Patient), as strict evaluation does. The published definitions
- * themselves hold such names (cid-0), so that these are compiled without. */
+/* ... in the mode STRICT. */
 int fhirpath_compile_strict(struct arena *arena, struct str text, defs_type_id type,
                             const struct fhirpath **ret_program, struct err *reterr) MUST_CHECK;
 
@@ -106,5 +128,14 @@ int fhirpath_eval(struct arena *arena, const struct fhirpath *program,
                   const struct yyjson_val *input, defs_type_id type,
                   const struct fhirpath_context *context, struct fhirpath_values *ret_values,
                   struct err *reterr) MUST_CHECK;
+
+/*
+ * Where the elements among `values` stand in `root` (of `type`): "Patient.name[0].given[1]", with
+ * an index for what repeats. STR_NULL for computed values and for what isn't in `root`. `ret_paths`
+ * has room for all values. One walk over the resource. ERR_NO_MEMORY.
+ */
+int fhirpath_locate(struct arena *arena, const struct yyjson_val *root, defs_type_id type,
+                    struct fhirpath_values values, struct str *ret_paths,
+                    struct err *reterr) MUST_CHECK;
 
 #endif

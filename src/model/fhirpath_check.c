@@ -15,6 +15,7 @@ struct types {
   defs_type_id p[TYPES_MAX];
   size_t n;
   bool is_unknown;
+  bool is_unordered; /* what children() and descendants() give, and what is reached from there */
 };
 
 struct checker {
@@ -88,40 +89,86 @@ static int infer_member(struct checker *c, const struct fhirpath_node *node,
   return 0;
 }
 
-/* Functions whose result has the types of what they are called on. */
-static bool keeps_types(const char *name) {
-  static const char *const names[] = {"where", "first",  "last",     "tail",    "skip",     "take",
-                                      "trace", "single", "distinct", "exclude", "intersect"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+static bool is_one_of(const char *name, const char *const *names, size_t n) {
+  for (size_t i = 0; i < n; i++)
     if (strcmp(name, names[i]) == 0)
       return true;
   return false;
 }
 
+/* Functions whose result has the types of what they are called on. */
+static bool keeps_types(const char *name) {
+  static const char *const names[] = {"where", "first",  "last",     "tail",    "skip",     "take",
+                                      "trace", "single", "distinct", "exclude", "intersect"};
+  return is_one_of(name, names, sizeof names / sizeof *names);
+}
+
+/* Functions whose arguments are seen by each item. */
 static bool is_lambda(const char *name) {
-  return strcmp(name, "where") == 0 || strcmp(name, "exists") == 0 || strcmp(name, "all") == 0 ||
-         strcmp(name, "select") == 0;
+  static const char *const names[] = {"where", "exists", "all", "select", "trace"};
+  return is_one_of(name, names, sizeof names / sizeof *names);
+}
+
+static bool needs_order(const char *name) {
+  static const char *const names[] = {"first", "last", "tail", "skip", "take"};
+  return is_one_of(name, names, sizeof names / sizeof *names);
+}
+
+static bool has_no_order(const char *name) {
+  return strcmp(name, "children") == 0 || strcmp(name, "descendants") == 0;
+}
+
+static int check_order(struct checker *c, const struct fhirpath_node *node, const char *what,
+                       const struct types *focus) {
+  return focus->is_unordered
+             ? fhirpath_syntax_error(c->program->text, node->at, c->err,
+                                     "%s needs an order, which children and descendants don't have",
+                                     what)
+             : 0;
+}
+
+/* The arguments; `*ret_last` is what the last one gives. */
+static int infer_arguments(struct checker *c, const struct fhirpath_node *node,
+                           const struct types *focus, const struct types *this_,
+                           struct types *ret_last) {
+  struct types item = is_lambda(node->function->name) ? *focus : *this_;
+  bool is_open_lambda = strcmp(node->function->name, "repeat") == 0 ||
+                        strcmp(node->function->name, "aggregate") == 0 ||
+                        strcmp(node->function->name, "iif") == 0 ||
+                        strcmp(node->function->name, "sort") == 0;
+  item.is_unordered = false;
+  if (is_open_lambda)
+    item = UNKNOWN;
+  int code = 0;
+  for (uint32_t i = 0; code == 0 && i < node->args_n; i++)
+    code = infer(c, node->args[i], &item, &item, ret_last);
+  return code;
 }
 
 static int infer_call(struct checker *c, const struct fhirpath_node *node,
-                      const struct types *focus, struct types *ret_types) {
+                      const struct types *focus, const struct types *this_,
+                      struct types *ret_types) {
   const char *name = node->function->name;
   struct types result = UNKNOWN;
+  int code = needs_order(name) ? check_order(c, node, name, focus) : 0;
+  if (code < 0)
+    return code;
   if (node->function->flags & FHIRPATH_TAKES_TYPE) {
-    *ret_types = UNKNOWN;
     if (node->spec.type && strcmp(name, "is") != 0)
-      *ret_types = (struct types){.p = {node->spec.type}, .n = 1};
+      result = (struct types){.p = {node->spec.type}, .n = 1};
+    result.is_unordered = focus->is_unordered;
+    *ret_types = result;
     return 0;
   }
-  if (is_lambda(name) && node->args_n > 0) {
-    int code = infer(c, node->args[0], focus, focus, &result);
-    if (code < 0)
-      return code;
-  }
+  code = infer_arguments(c, node, focus, this_, &result);
+  if (code < 0)
+    return code;
   if (strcmp(name, "extension") == 0)
     result = (struct types){.p = {defs_type_by_name(STR("Extension"))}, .n = 1};
   else if (strcmp(name, "select") != 0)
     result = keeps_types(name) ? *focus : UNKNOWN;
+  result.is_unordered = has_no_order(name) ||
+                        (focus->is_unordered && (keeps_types(name) || strcmp(name, "select") == 0));
   *ret_types = result;
   return 0;
 }
@@ -163,14 +210,19 @@ static int infer(struct checker *c, uint32_t index, const struct types *focus,
     *ret_types = *this_;
     return 0;
   case FHIRPATH_OP_MEMBER:
-    return infer_member(c, node, focus, ret_types);
+    code = infer_member(c, node, focus, ret_types);
+    ret_types->is_unordered = focus->is_unordered;
+    return code;
   case FHIRPATH_OP_CALL:
-    return infer_call(c, node, focus, ret_types);
+    return infer_call(c, node, focus, this_, ret_types);
   case FHIRPATH_OP_DOT:
     code = infer(c, node->args[0], focus, this_, &left);
     return code < 0 ? code : infer(c, node->args[1], &left, this_, ret_types);
   case FHIRPATH_OP_INDEXER:
-    return infer(c, node->args[0], focus, this_, ret_types);
+    code = infer(c, node->args[0], focus, this_, ret_types);
+    if (code == 0)
+      code = infer(c, node->args[1], this_, this_, &left);
+    return code < 0 ? code : check_order(c, node, "an index", ret_types);
   default:
     return infer_binary(c, node, focus, this_, ret_types);
   }
@@ -179,17 +231,12 @@ static int infer(struct checker *c, uint32_t index, const struct types *focus,
 /* The check recurses along the nodes: what has more of them is let through. */
 #define CHECKED_NODES_MAX 1000
 
-int fhirpath_compile_strict(struct arena *arena, struct str text, defs_type_id type,
-                            const struct fhirpath **ret_program, struct err *reterr) {
-  const struct fhirpath *program;
-  int code = fhirpath_compile(arena, text, type, &program, reterr);
-  if (code < 0)
-    return code;
+int fhirpath_check(const struct fhirpath *program, defs_type_id type, struct err *reterr) {
   struct checker c = {.program = program, .err = reterr};
   struct types root = {.p = {type}, .n = 1}, result;
-  if (!is_open(type) && program->nodes_n <= CHECKED_NODES_MAX)
-    code = infer(&c, (uint32_t)(program->nodes_n - 1), &root, &root, &result);
-  if (code == 0)
-    *ret_program = program;
-  return code;
+  if (is_open(type))
+    root = UNKNOWN;
+  return program->nodes_n <= CHECKED_NODES_MAX
+             ? infer(&c, (uint32_t)(program->nodes_n - 1), &root, &root, &result)
+             : 0;
 }

@@ -238,10 +238,10 @@ int fhirpath_fn_ofType(struct fhirpath_eval *e, const struct fhirpath_call *call
   return 0;
 }
 
-/* R4's own expressions call as() on collections (dom-3), so that it filters. */
 int fhirpath_fn_as(struct fhirpath_eval *e, const struct fhirpath_call *call,
                    struct fhirpath_list *out) {
-  return fhirpath_fn_ofType(e, call, out);
+  int code = fhirpath_check_as(e, call->node, call->focus);
+  return code < 0 ? code : fhirpath_fn_ofType(e, call, out);
 }
 
 int fhirpath_fn_is(struct fhirpath_eval *e, const struct fhirpath_call *call,
@@ -352,11 +352,17 @@ int fhirpath_fn_aggregate(struct fhirpath_eval *e, const struct fhirpath_call *c
   return code < 0 ? code : push_range(e, fhirpath_all(&total), 0, SIZE_MAX, out);
 }
 
-/* Nothing is logged: what passes here may be a patient's. The arguments are still evaluated. */
+/* Nothing is logged here: what passes may be a patient's. Who evaluates may look. */
 int fhirpath_fn_trace(struct fhirpath_eval *e, const struct fhirpath_call *call,
                       struct fhirpath_list *out) {
   bool there = false;
   struct str name = STR_NULL;
+  struct fhirpath_list projected = {0};
   int code = fhirpath_string_argument(e, call, 0, &there, &name);
+  for (size_t i = 0; code == 0 && call->node->args_n > 1 && i < call->focus.n; i++)
+    code = fhirpath_run_lambda(e, call, 1, &call->focus.p[i], (int64_t)i, &projected);
+  if (code == 0 && e->context->trace)
+    e->context->trace(e->context->trace_what, name,
+                      call->node->args_n > 1 ? fhirpath_all(&projected) : call->focus);
   return code < 0 ? code : push_range(e, call->focus, 0, SIZE_MAX, out);
 }

@@ -1,76 +1,9 @@
 /* Equality, equivalence and order of values: FHIRPath 2.0.0, sections 6.1 and 6.2. */
 #include "base/map.h"
 #include "model/fhirpath_decimal.h"
-#include "model/fhirpath_program.h"
+#include "model/fhirpath_quantity.h"
 #include "model/fhirpath_time.h"
 #include "model/search_values.h"
-
-/* ---- Quantities ------------------------------------------------------------------------------ */
-
-/* Units that convert by a factor, by dimension. The calendar's years and months are of a dimension
- * of their own: they have no fixed length. */
-static const struct unit {
-  const char *name, *plural;
-  char dimension;
-  const char *factor;
-} UNITS[] = {
-    {"ms", NULL, 's', "0.001"},
-    {"millisecond", "milliseconds", 's', "0.001"},
-    {"s", NULL, 's', "1"},
-    {"second", "seconds", 's', "1"},
-    {"min", NULL, 's', "60"},
-    {"minute", "minutes", 's', "60"},
-    {"h", NULL, 's', "3600"},
-    {"hour", "hours", 's', "3600"},
-    {"d", NULL, 's', "86400"},
-    {"day", "days", 's', "86400"},
-    {"wk", NULL, 's', "604800"},
-    {"week", "weeks", 's', "604800"},
-    {"month", "months", 'M', "1"},
-    {"year", "years", 'M', "12"},
-    {"mo", NULL, 'm', "1"},
-    {"a", NULL, 'm', "12"},
-    {"ng", NULL, 'g', "0.000000001"},
-    {"ug", NULL, 'g', "0.000001"},
-    {"mg", NULL, 'g', "0.001"},
-    {"g", NULL, 'g', "1"},
-    {"kg", NULL, 'g', "1000"},
-    {"[lb_av]", NULL, 'g', "453.59237"},
-    {"[oz_av]", NULL, 'g', "28.349523125"},
-    {"mm", NULL, 'l', "0.001"},
-    {"cm", NULL, 'l', "0.01"},
-    {"m", NULL, 'l', "1"},
-    {"km", NULL, 'l', "1000"},
-    {"[in_i]", NULL, 'l', "0.0254"},
-    {"[ft_i]", NULL, 'l', "0.3048"},
-    {"uL", NULL, 'v', "0.000001"},
-    {"mL", NULL, 'v', "0.001"},
-    {"dL", NULL, 'v', "0.1"},
-    {"L", NULL, 'v', "1"},
-};
-
-static const struct unit *find_unit(struct str name) {
-  for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++)
-    if (str_is(name, UNITS[i].name) || (UNITS[i].plural && str_is(name, UNITS[i].plural)))
-      return &UNITS[i];
-  return NULL;
-}
-
-static struct str unit_of(const struct fhirpath_value *v) {
-  return v->kind != FHIRPATH_QUANTITY || str_is_empty(v->unit) ? STR("1") : v->unit;
-}
-
-/* Brings both to one unit. False when that can't be done. */
-static bool align_units(const struct fhirpath_value *a, const struct fhirpath_value *b,
-                        struct fhirpath_decimal *x, struct fhirpath_decimal *y) {
-  if (str_equal(unit_of(a), unit_of(b)))
-    return true;
-  const struct unit *p = find_unit(unit_of(a)), *q = find_unit(unit_of(b));
-  struct fhirpath_decimal f, g;
-  return p && q && p->dimension == q->dimension && fhirpath_decimal_parse(str_of(p->factor), &f) &&
-         fhirpath_decimal_parse(str_of(q->factor), &g) && fhirpath_decimal_multiply(*x, f, x) &&
-         fhirpath_decimal_multiply(*y, g, y);
-}
 
 /* ---- Order ----------------------------------------------------------------------------------- */
 
@@ -88,12 +21,7 @@ static enum fhirpath_truth order_numbers(const struct fhirpath_value *a,
     *ret_order = (a->integer > b->integer) - (a->integer < b->integer);
     return FHIRPATH_TRUE;
   }
-  struct fhirpath_decimal x, y;
-  if (!fhirpath_decimal_parse(a->text, &x) || !fhirpath_decimal_parse(b->text, &y) ||
-      !align_units(a, b, &x, &y))
-    return FHIRPATH_UNKNOWN;
-  *ret_order = fhirpath_decimal_compare(x, y);
-  return FHIRPATH_TRUE;
+  return fhirpath_quantity_order(a, b, ret_order) ? FHIRPATH_TRUE : FHIRPATH_UNKNOWN;
 }
 
 static enum fhirpath_truth order_times(const struct fhirpath_value *a,
@@ -243,19 +171,6 @@ int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
 
 /* ---- Equivalence ----------------------------------------------------------------------------- */
 
-static bool decimals_equivalent(const struct fhirpath_value *a, const struct fhirpath_value *b) {
-  struct fhirpath_decimal x, y;
-  if (!fhirpath_decimal_parse(a->text, &x) || !fhirpath_decimal_parse(b->text, &y))
-    return str_equal(a->text, b->text);
-  if (!align_units(a, b, &x, &y))
-    return false;
-  x = fhirpath_decimal_trim(x);
-  y = fhirpath_decimal_trim(y);
-  int scale = x.scale < y.scale ? x.scale : y.scale;
-  return fhirpath_decimal_compare(fhirpath_decimal_round(x, scale),
-                                  fhirpath_decimal_round(y, scale)) == 0;
-}
-
 static bool nodes_equivalent(struct fhirpath_eval *e, const struct fhirpath_value *a,
                              const struct fhirpath_value *b) {
   struct fhirpath_list left = {0}, right = {0};
@@ -275,7 +190,7 @@ bool fhirpath_equivalent(struct fhirpath_eval *e, const struct fhirpath_value *a
     return str_equal(search_normal_string(e->arena, x.text),
                      search_normal_string(e->arena, y.text));
   if (is_number(x.kind) && is_number(y.kind))
-    return decimals_equivalent(&x, &y);
+    return fhirpath_quantity_equivalent(&x, &y);
   return fhirpath_equal(e, &x, &y) == FHIRPATH_TRUE;
 }
 

@@ -4,13 +4,8 @@
 #include "base/clock.h"
 #include "model/fhirpath_decimal.h"
 #include "model/fhirpath_functions.h"
+#include "model/fhirpath_quantity.h"
 #include "model/fhirpath_time.h"
-
-static int push_decimal(struct fhirpath_eval *e, struct fhirpath_decimal value,
-                        struct fhirpath_list *out) {
-  struct str text = fhirpath_decimal_text(e->arena, value);
-  return text.p ? fhirpath_push_text(e, out, FHIRPATH_DECIMAL, text) : err_no_memory(e->err);
-}
 
 /* ---- Conversions ----------------------------------------------------------------------------- */
 
@@ -105,13 +100,12 @@ static bool to_quantity(struct fhirpath_value *v) {
     struct str unit = space < 0 ? STR_NULL : str_trim(str_slice(v->text, (size_t)space, v->text.n));
     q.text = space < 0 ? v->text : str_slice(v->text, 0, (size_t)space);
     bool is_quoted = unit.n >= 3 && unit.p[0] == '\'' && unit.p[unit.n - 1] == '\'';
-    struct fhirpath_time any = {.year = 2000, .month = 1, .day = 1, .precision = FHIRPATH_FRACTION};
-    bool is_calendar = unit.n > 2 && fhirpath_time_add(&any, FHIRPATH_DATETIME, 0, unit);
+    bool is_calendar = fhirpath_calendar_code(unit) != NULL;
     if (!fhirpath_decimal_parse(q.text, &d) || (space >= 0 && !is_quoted && !is_calendar))
       return false;
     if (space >= 0)
       q.unit = is_quoted ? str_slice(unit, 1, unit.n - 2) : unit;
-    q.integer = is_calendar;
+    q.integer = is_calendar ? FHIRPATH_UNIT_CALENDAR : FHIRPATH_UNIT_UCUM;
     break;
   }
   default:
@@ -186,8 +180,8 @@ int fhirpath_fn_toQuantity(struct fhirpath_eval *e, const struct fhirpath_call *
     int code = fhirpath_string_argument(e, call, 0, &there, &unit);
     if (code < 0 || !there)
       return code;
-    if (!str_equal(unit, v.unit))
-      return fhirpath_fail(e, call->node, "the conversion to this unit is not supported");
+    if (!fhirpath_quantity_convert(e->arena, &v, unit))
+      return 0;
   }
   return fhirpath_push(e, out, &v);
 }
@@ -275,13 +269,14 @@ int fhirpath_fn_round(struct fhirpath_eval *e, const struct fhirpath_call *call,
     return code;
   if (precision < 0)
     return fhirpath_fail(e, call->node, "round() takes a precision of 0 or more");
-  return push_decimal(e, fhirpath_decimal_round(d, precision > 36 ? 36 : (int)precision), out);
+  return fhirpath_push_decimal(e, out,
+                               fhirpath_decimal_round(d, precision > 36 ? 36 : (int)precision));
 }
 
 /* A result that is no number has no value. */
 static int push_double(struct fhirpath_eval *e, double value, struct fhirpath_list *out) {
   struct fhirpath_decimal d = {0};
-  return fhirpath_decimal_from_double(value, &d) ? push_decimal(e, d, out) : 0;
+  return fhirpath_decimal_from_double(value, &d) ? fhirpath_push_decimal(e, out, d) : 0;
 }
 
 static int run_double(struct fhirpath_eval *e, const struct fhirpath_call *call,
@@ -353,8 +348,9 @@ int fhirpath_fn_power(struct fhirpath_eval *e, const struct fhirpath_call *call,
 static int push_now(struct fhirpath_eval *e, enum fhirpath_kind kind, size_t from, size_t n,
                     struct fhirpath_list *out) {
   char text[CLOCK_INSTANT_BYTES];
-  int64_t now_us = e->context->now_us ? e->context->now_us : clock_now_us();
-  (void)clock_format_instant(now_us, text);
+  if (!e->now_us) /* one evaluation has one now */
+    e->now_us = clock_now_us();
+  (void)clock_format_instant(e->now_us, text);
   struct str copy = arena_str(e->arena, str_n(text + from, n));
   return copy.p ? fhirpath_push_text(e, out, kind, copy) : err_no_memory(e->err);
 }

@@ -111,6 +111,9 @@ static int run_constant(struct fhirpath_eval *e, const struct fhirpath_node *nod
     return push_json(e, context->resource, out);
   if (str_is(name, "rootResource"))
     return push_json(e, context->root_resource ? context->root_resource : context->resource, out);
+  for (size_t i = 0; i < context->variables_n; i++)
+    if (str_equal(name, context->variables[i].name))
+      return push_all(e, context->variables[i].values, out);
   struct str text;
   if (str_is(name, "ucum"))
     text = STR("http://unitsofmeasure.org");
@@ -121,9 +124,11 @@ static int run_constant(struct fhirpath_eval *e, const struct fhirpath_node *nod
   else if (str_starts_with(name, STR("vs-")))
     text = arena_printf(e->arena, "http://hl7.org/fhir/ValueSet/%.*s",
                         STR_ARG(str_slice(name, 3, name.n)));
-  else
+  else if (str_starts_with(name, STR("ext-")))
     text = arena_printf(e->arena, "http://hl7.org/fhir/StructureDefinition/%.*s",
                         STR_ARG(str_slice(name, 4, name.n)));
+  else
+    return fhirpath_fail(e, node, "the variable %%%.*s has no value", STR_ARG(name));
   return text.p ? fhirpath_push_text(e, out, FHIRPATH_STRING, text) : err_no_memory(e->err);
 }
 
@@ -171,6 +176,13 @@ static int run_call(struct fhirpath_eval *e, const struct fhirpath_node *node,
   return node->function->run(e, &call, out);
 }
 
+int fhirpath_check_as(struct fhirpath_eval *e, const struct fhirpath_node *node,
+                      struct fhirpath_values values) {
+  return values.n > 1 && e->program->mode != FHIRPATH_PUBLISHED
+             ? fhirpath_fail(e, node, "'as' takes one item, not %zu; ofType() filters", values.n)
+             : 0;
+}
+
 static int run_type_operator(struct fhirpath_eval *e, const struct fhirpath_node *node,
                              struct fhirpath_values left, struct fhirpath_list *out) {
   if (node->op == FHIRPATH_OP_IS) {
@@ -178,13 +190,11 @@ static int run_type_operator(struct fhirpath_eval *e, const struct fhirpath_node
       return fhirpath_fail(e, node, "'is' takes one item, not %zu", left.n);
     return left.n ? fhirpath_push_boolean(e, out, fhirpath_is(&left.p[0], node->spec)) : 0;
   }
-  for (size_t i = 0; i < left.n; i++)
-    if (fhirpath_is_of_type(&left.p[i], node->spec)) {
-      int code = fhirpath_push(e, out, &left.p[i]);
-      if (code < 0)
-        return code;
-    }
-  return 0;
+  int code = fhirpath_check_as(e, node, left);
+  for (size_t i = 0; code == 0 && i < left.n; i++)
+    if (fhirpath_is_of_type(&left.p[i], node->spec))
+      code = fhirpath_push(e, out, &left.p[i]);
+  return code;
 }
 
 /* ---- Logic ----------------------------------------------------------------------------------- */
@@ -316,6 +326,7 @@ int fhirpath_eval(struct arena *arena, const struct fhirpath *program,
   struct fhirpath_eval e = {.arena = arena, .program = program, .context = context, .err = reterr};
   e.steps_left = context->max_steps ? context->max_steps : STEPS_DEFAULT;
   e.input = all;
+  e.now_us = context->now_us;
   struct fhirpath_frame frame = {.this_ = all};
   struct fhirpath_list out = {0};
   int code = fhirpath_run_node(&e, (uint32_t)(program->nodes_n - 1), all, &frame, &out);

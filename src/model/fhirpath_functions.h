@@ -20,6 +20,7 @@
   X(anyTrue, 0, 0, 0)                                                                              \
   X(as, 1, 1, FHIRPATH_TAKES_TYPE)                                                                 \
   X(ceiling, 0, 0, FHIRPATH_SINGLETON)                                                             \
+  X(checkModifiers, 0, FHIRPATH_ARGS_MAX, 0)                                                       \
   X(children, 0, 0, 0)                                                                             \
   X(combine, 1, 1, 0)                                                                              \
   X(comparable, 1, 1, FHIRPATH_SINGLETON)                                                          \
@@ -37,6 +38,7 @@
   X(decode, 1, 1, FHIRPATH_SINGLETON)                                                              \
   X(descendants, 0, 0, 0)                                                                          \
   X(distinct, 0, 0, 0)                                                                             \
+  X(elementDefinition, 0, 0, 0)                                                                    \
   X(empty, 0, 0, 0)                                                                                \
   X(encode, 1, 1, FHIRPATH_SINGLETON)                                                              \
   X(endsWith, 1, 1, FHIRPATH_SINGLETON)                                                            \
@@ -80,10 +82,13 @@
   X(select, 1, 1, 0)                                                                               \
   X(single, 0, 0, 0)                                                                               \
   X(skip, 1, 1, 0)                                                                                 \
-  X(sort, 0, 4, 0)                                                                                 \
+  X(slice, 2, 2, 0)                                                                                \
+  X(sort, 0, FHIRPATH_ARGS_MAX, 0)                                                                 \
   X(split, 1, 1, FHIRPATH_SINGLETON)                                                               \
   X(sqrt, 0, 0, FHIRPATH_SINGLETON)                                                                \
   X(startsWith, 1, 1, FHIRPATH_SINGLETON)                                                          \
+  X(subsumedBy, 1, 1, FHIRPATH_SINGLETON)                                                          \
+  X(subsumes, 1, 1, FHIRPATH_SINGLETON)                                                            \
   X(subsetOf, 1, 1, 0)                                                                             \
   X(substring, 1, 2, FHIRPATH_SINGLETON)                                                           \
   X(supersetOf, 1, 1, 0)                                                                           \

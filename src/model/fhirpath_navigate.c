@@ -1,6 +1,6 @@
 /* From an element to its children, with their types: choices, primitives' siblings, contained
  * resources. */
-#include "model/fhirpath_program.h"
+#include "model/fhirpath_quantity.h"
 
 /* ---- Types ----------------------------------------------------------------------------------- */
 
@@ -74,8 +74,7 @@ bool fhirpath_is_of_type(const struct fhirpath_value *value, struct fhirpath_typ
   return fhirpath_is(value, spec);
 }
 
-/* The type that a resource says it is, where the definitions leave it open. */
-static defs_type_id type_of_node(const struct yyjson_val *node, defs_type_id declared) {
+defs_type_id fhirpath_type_of_node(const struct yyjson_val *node, defs_type_id declared) {
   if (declared != 0 &&
       !(defs_type(declared)->kind == DEFS_KIND_RESOURCE && defs_type(declared)->is_abstract))
     return declared;
@@ -124,8 +123,11 @@ static struct fhirpath_value computed_quantity(struct fhirpath_value value) {
   struct fhirpath_value result = {
       .kind = FHIRPATH_QUANTITY, .type = value.type, .text = json_text(number)};
   result.unit = json_get_text(value.node, STR("code"));
+  bool is_ucum = str_is(json_get_text(value.node, STR("system")), "http://unitsofmeasure.org");
   if (str_is_empty(result.unit))
     result.unit = json_get_text(value.node, STR("unit"));
+  else if (is_ucum && fhirpath_calendar_keyword(result.unit))
+    result.integer = FHIRPATH_UNIT_EITHER;
   return result;
 }
 
@@ -161,15 +163,15 @@ static int push_child(struct fhirpath_eval *e, const struct yyjson_val *node,
     extra = NULL;
   if (!node && !extra)
     return 0;
-  struct fhirpath_value value = {
-      .kind = FHIRPATH_NODE, .type = type_of_node(node, type), .node = node, .extra = extra};
+  struct fhirpath_value value = {.kind = FHIRPATH_NODE,
+                                 .type = fhirpath_type_of_node(node, type),
+                                 .node = node,
+                                 .extra = extra};
   return fhirpath_push(e, out, &value);
 }
 
-static const struct yyjson_val *sibling(struct fhirpath_eval *e, const struct yyjson_val *object,
-                                        struct str name) {
+const struct yyjson_val *fhirpath_sibling(const struct yyjson_val *object, struct str name) {
   char text[128];
-  (void)e;
   if (name.n + 1 > sizeof text)
     return NULL;
   text[0] = '_';
@@ -183,7 +185,7 @@ static int push_property(struct fhirpath_eval *e, const struct yyjson_val *objec
   const struct yyjson_val *node = json_get(object, name);
   const struct yyjson_val *extra = NULL;
   if (type == 0 || defs_type(type)->kind == DEFS_KIND_PRIMITIVE)
-    extra = sibling(e, object, name);
+    extra = fhirpath_sibling(object, name);
   if (json_kind(node) != JSON_ARRAY && json_kind(extra) != JSON_ARRAY)
     return push_child(e, node, extra, type, out);
   struct json_each nodes = json_each(json_kind(node) == JSON_ARRAY ? node : NULL);
@@ -208,9 +210,8 @@ static const struct yyjson_val *object_of(const struct fhirpath_value *parent,
   return json_kind(parent->node) == JSON_OBJECT ? parent->node : parent->extra;
 }
 
-/* A member's name without the '_' of a sibling; false for a sibling whose property is there too. */
-static bool property_name(const struct yyjson_val *object, struct str member,
-                          struct str *ret_name) {
+bool fhirpath_property_name(const struct yyjson_val *object, struct str member,
+                            struct str *ret_name) {
   if (member.n > 1 && member.p[0] == '_') {
     *ret_name = str_slice(member, 1, member.n);
     return json_get(object, *ret_name) == NULL;
@@ -225,7 +226,7 @@ static int push_choice(struct fhirpath_eval *e, const struct yyjson_val *object,
   struct json_each each = json_each(object);
   while (json_next(&each)) {
     struct str member;
-    if (!property_name(object, each.name, &member) || !str_starts_with(member, name))
+    if (!fhirpath_property_name(object, each.name, &member) || !str_starts_with(member, name))
       continue;
     const struct defs_property *property = defs_property(type, member);
     if (property && defs_element(property->element)->is_choice &&
@@ -265,7 +266,7 @@ int fhirpath_children(struct fhirpath_eval *e, const struct fhirpath_value *pare
     int code = fhirpath_step(e);
     if (code < 0)
       return code;
-    if (!property_name(object, each.name, &name))
+    if (!fhirpath_property_name(object, each.name, &name))
       continue;
     const struct defs_property *property = type ? defs_property(type, name) : NULL;
     if (type && !property)

@@ -1,6 +1,6 @@
 /* The binary operators but for logic and types: FHIRPath 2.0.0, section 6. */
 #include "model/fhirpath_decimal.h"
-#include "model/fhirpath_program.h"
+#include "model/fhirpath_quantity.h"
 #include "model/fhirpath_time.h"
 
 bool fhirpath_to_text(struct arena *arena, const struct fhirpath_value *value,
@@ -13,8 +13,9 @@ bool fhirpath_to_text(struct arena *arena, const struct fhirpath_value *value,
     *ret_text = v.integer ? STR("true") : STR("false");
     return true;
   case FHIRPATH_QUANTITY:
-    *ret_text = v.integer ? arena_printf(arena, "%.*s %.*s", STR_ARG(v.text), STR_ARG(v.unit))
-                          : arena_printf(arena, "%.*s '%.*s'", STR_ARG(v.text), STR_ARG(v.unit));
+    *ret_text = v.integer == FHIRPATH_UNIT_CALENDAR
+                    ? arena_printf(arena, "%.*s %.*s", STR_ARG(v.text), STR_ARG(v.unit))
+                    : arena_printf(arena, "%.*s '%.*s'", STR_ARG(v.text), STR_ARG(v.unit));
     return ret_text->p != NULL;
   default:
     *ret_text = v.text;
@@ -22,8 +23,8 @@ bool fhirpath_to_text(struct arena *arena, const struct fhirpath_value *value,
   }
 }
 
-static int push_decimal(struct fhirpath_eval *e, struct fhirpath_decimal value,
-                        struct fhirpath_list *out) {
+int fhirpath_push_decimal(struct fhirpath_eval *e, struct fhirpath_list *out,
+                          struct fhirpath_decimal value) {
   struct str text = fhirpath_decimal_text(e->arena, value);
   return text.p ? fhirpath_push_text(e, out, FHIRPATH_DECIMAL, text) : err_no_memory(e->err);
 }
@@ -66,53 +67,19 @@ static int run_decimals(struct fhirpath_eval *e, enum fhirpath_op op, struct fhi
   switch (op) {
   case FHIRPATH_OP_SUBTRACT:
     b.integer = -b.integer;
-    return fhirpath_decimal_add(a, b, &result) ? push_decimal(e, result, out) : 0;
+    return fhirpath_decimal_add(a, b, &result) ? fhirpath_push_decimal(e, out, result) : 0;
   case FHIRPATH_OP_ADD:
-    return fhirpath_decimal_add(a, b, &result) ? push_decimal(e, result, out) : 0;
+    return fhirpath_decimal_add(a, b, &result) ? fhirpath_push_decimal(e, out, result) : 0;
   case FHIRPATH_OP_MULTIPLY:
-    return fhirpath_decimal_multiply(a, b, &result) ? push_decimal(e, result, out) : 0;
+    return fhirpath_decimal_multiply(a, b, &result) ? fhirpath_push_decimal(e, out, result) : 0;
   case FHIRPATH_OP_DIVIDE:
-    return fhirpath_decimal_divide(a, b, &result) ? push_decimal(e, result, out) : 0;
+    return fhirpath_decimal_divide(a, b, &result) ? fhirpath_push_decimal(e, out, result) : 0;
   default:
     if (!fhirpath_decimal_divide_whole(a, b, &quotient, &result))
       return 0;
     if (op == FHIRPATH_OP_MOD)
-      return push_decimal(e, fhirpath_decimal_trim(result), out);
+      return fhirpath_push_decimal(e, out, fhirpath_decimal_trim(result));
     return fhirpath_decimal_to_integer(quotient, &whole) ? fhirpath_push_integer(e, out, whole) : 0;
-  }
-}
-
-static int run_quantities(struct fhirpath_eval *e, const struct fhirpath_node *node,
-                          const struct fhirpath_value *a, const struct fhirpath_value *b,
-                          struct fhirpath_list *out) {
-  struct fhirpath_decimal x, y, result;
-  if (!fhirpath_decimal_parse(a->text, &x) || !fhirpath_decimal_parse(b->text, &y))
-    return 0;
-  bool both = a->kind == FHIRPATH_QUANTITY && b->kind == FHIRPATH_QUANTITY;
-  const struct fhirpath_value *like = a->kind == FHIRPATH_QUANTITY ? a : b;
-  switch (node->op) {
-  case FHIRPATH_OP_ADD:
-  case FHIRPATH_OP_SUBTRACT:
-    if (!both || !str_equal(a->unit, b->unit))
-      return 0;
-    if (node->op == FHIRPATH_OP_SUBTRACT)
-      y.integer = -y.integer;
-    return fhirpath_decimal_add(x, y, &result) ? push_quantity(e, result, like, out) : 0;
-  case FHIRPATH_OP_MULTIPLY:
-    if (both && !str_is(a->unit, "1") && !str_is(b->unit, "1"))
-      return fhirpath_fail(e, node, "the product of two units is not supported");
-    return fhirpath_decimal_multiply(x, y, &result) ? push_quantity(e, result, like, out) : 0;
-  case FHIRPATH_OP_DIVIDE: {
-    static const struct fhirpath_value one = {.unit = {"1", 1}};
-    bool cancels = both && str_equal(a->unit, b->unit);
-    if (!cancels && b->kind == FHIRPATH_QUANTITY && !str_is(b->unit, "1"))
-      return fhirpath_fail(e, node, "the quotient of these units is not supported");
-    return fhirpath_decimal_divide(x, y, &result)
-               ? push_quantity(e, result, cancels ? &one : a, out)
-               : 0;
-  }
-  default:
-    return fhirpath_fail(e, node, "this operator does not take quantities");
   }
 }
 
@@ -128,6 +95,8 @@ static int run_time_arithmetic(struct fhirpath_eval *e, const struct fhirpath_no
   if (!fhirpath_time_parse(a->text, a->kind, &time) || !fhirpath_decimal_parse(b->text, &amount))
     return 0;
   struct str unit = b->unit;
+  if (b->integer == FHIRPATH_UNIT_EITHER) /* a FHIR Quantity of '1 a' is a year */
+    unit = str_of(fhirpath_calendar_keyword(unit));
   if (str_starts_with(unit, STR("second")) && amount.scale > 0) {
     struct fhirpath_decimal thousand = fhirpath_decimal_from_integer(1000);
     if (!fhirpath_decimal_multiply(amount, thousand, &amount))
@@ -177,7 +146,7 @@ static int run_arithmetic(struct fhirpath_eval *e, const struct fhirpath_node *n
   if (!is_number(a.kind) || !is_number(b.kind))
     return fhirpath_fail(e, node, "this operator does not take such operands");
   if (a.kind == FHIRPATH_QUANTITY || b.kind == FHIRPATH_QUANTITY)
-    return run_quantities(e, node, &a, &b, out);
+    return fhirpath_quantity_arithmetic(e, node, &a, &b, out);
   if (a.kind == FHIRPATH_INTEGER && b.kind == FHIRPATH_INTEGER && node->op != FHIRPATH_OP_DIVIDE)
     return run_integers(e, node->op, a.integer, b.integer, out);
   struct fhirpath_decimal x, y;
@@ -273,5 +242,6 @@ int fhirpath_negate(struct fhirpath_eval *e, const struct fhirpath_node *node,
   if (!is_number(v.kind) || !fhirpath_decimal_parse(v.text, &d))
     return fhirpath_fail(e, node, "'-' takes a number");
   d.integer = -d.integer;
-  return v.kind == FHIRPATH_QUANTITY ? push_quantity(e, d, &v, out) : push_decimal(e, d, out);
+  return v.kind == FHIRPATH_QUANTITY ? push_quantity(e, d, &v, out)
+                                     : fhirpath_push_decimal(e, out, d);
 }

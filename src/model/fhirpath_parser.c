@@ -2,7 +2,7 @@
  * A Pratt parser: an operand, then operators for as long as they bind tighter than the caller's.
  * Nodes are appended children first, so that the last one is the root.
  */
-#include "model/fhirpath_program.h"
+#include "model/fhirpath_quantity.h"
 #include "model/fhirpath_regex.h"
 #include "model/fhirpath_time.h"
 
@@ -13,6 +13,7 @@ struct parser {
   struct fhirpath_lexer lexer;
   struct fhirpath_token token; /* not yet taken */
   VEC(struct fhirpath_node) nodes;
+  const struct fhirpath_options *options;
   unsigned depth;
   struct err *err;
 };
@@ -150,16 +151,6 @@ static int parse_call(struct parser *p, struct str name, size_t at, bool starts_
 
 /* ---- Terms ----------------------------------------------------------------------------------- */
 
-static bool is_calendar_unit(struct str s) {
-  static const char *const units[] = {
-      "year", "years", "month",  "months",  "week",   "weeks",   "day",         "days",
-      "hour", "hours", "minute", "minutes", "second", "seconds", "millisecond", "milliseconds"};
-  for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-    if (str_is(s, units[i]))
-      return true;
-  return false;
-}
-
 /* 4, 4.5, 4 'mg', 4 days */
 static int parse_number(struct parser *p, uint32_t *ret_index) {
   struct fhirpath_node node = {.op = FHIRPATH_OP_LITERAL, .at = p->token.at};
@@ -171,11 +162,11 @@ static int parse_number(struct parser *p, uint32_t *ret_index) {
   if (code < 0)
     return code;
   if (p->token.kind == FHIRPATH_TOKEN_STRING ||
-      (p->token.kind == FHIRPATH_TOKEN_IDENTIFIER && is_calendar_unit(p->token.text))) {
+      (p->token.kind == FHIRPATH_TOKEN_IDENTIFIER && fhirpath_calendar_code(p->token.text))) {
     node.value.kind = FHIRPATH_QUANTITY;
-    /* A UCUM unit in quotes is kept as written; a calendar unit is marked by a leading blank. */
     node.value.unit = p->token.text;
-    node.value.integer = p->token.kind == FHIRPATH_TOKEN_IDENTIFIER;
+    node.value.integer =
+        p->token.kind == FHIRPATH_TOKEN_IDENTIFIER ? FHIRPATH_UNIT_CALENDAR : FHIRPATH_UNIT_UCUM;
     code = next(p);
     if (code < 0)
       return code;
@@ -216,11 +207,14 @@ static int parse_variable(struct parser *p, uint32_t *ret_index) {
   return code < 0 ? code : add_node(p, &node, ret_index);
 }
 
-static bool is_known_constant(struct str name) {
+static bool is_known_constant(const struct parser *p, struct str name) {
   static const char *const names[] = {"context", "resource", "rootResource",
                                       "ucum",    "sct",      "loinc"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (str_is(name, names[i]))
+      return true;
+  for (size_t i = 0; i < p->options->variables_n; i++)
+    if (str_equal(name, p->options->variables[i]))
       return true;
   return str_starts_with(name, STR("vs-")) || str_starts_with(name, STR("ext-"));
 }
@@ -228,7 +222,7 @@ static bool is_known_constant(struct str name) {
 static int parse_constant(struct parser *p, uint32_t *ret_index) {
   struct fhirpath_node node = {.op = FHIRPATH_OP_CONSTANT, .at = p->token.at};
   node.value.text = p->token.text;
-  if (!is_known_constant(p->token.text))
+  if (!is_known_constant(p, p->token.text))
     return fhirpath_syntax_error(p->lexer.text, p->token.at, p->err,
                                  "the variable %%%.*s is not known", STR_ARG(p->token.text));
   int code = next(p);
@@ -394,12 +388,13 @@ static int parse_expression(struct parser *p, int power, uint32_t *ret_index) {
   return code;
 }
 
-int fhirpath_compile(struct arena *arena, struct str text, defs_type_id type,
-                     const struct fhirpath **ret_program, struct err *reterr) {
+int fhirpath_compile_with(struct arena *arena, struct str text,
+                          const struct fhirpath_options *options,
+                          const struct fhirpath **ret_program, struct err *reterr) {
   if (text.n > TEXT_MAX_BYTES)
     return err_set(reterr, ERR_TOO_LONG, "", "The FHIRPath has %zu bytes; the limit is %d.", text.n,
                    TEXT_MAX_BYTES);
-  struct parser p = {.lexer = {.arena = arena}, .err = reterr};
+  struct parser p = {.lexer = {.arena = arena}, .options = options, .err = reterr};
   p.lexer.text = arena_str(arena, text);
   struct fhirpath *program = ARENA_NEW(arena, struct fhirpath);
   if (!p.lexer.text.p || !program)
@@ -413,7 +408,22 @@ int fhirpath_compile(struct arena *arena, struct str text, defs_type_id type,
   if (code < 0)
     return code;
   *program = (struct fhirpath){
-      .text = p.lexer.text, .nodes = p.nodes.p, .nodes_n = p.nodes.n, .type = type};
-  *ret_program = program;
-  return 0;
+      .text = p.lexer.text, .nodes = p.nodes.p, .nodes_n = p.nodes.n, .mode = options->mode};
+  if (options->mode == FHIRPATH_STRICT)
+    code = fhirpath_check(program, options->type, reterr);
+  if (code == 0)
+    *ret_program = program;
+  return code;
+}
+
+int fhirpath_compile(struct arena *arena, struct str text, defs_type_id type,
+                     const struct fhirpath **ret_program, struct err *reterr) {
+  const struct fhirpath_options options = {.type = type, .mode = FHIRPATH_PUBLISHED};
+  return fhirpath_compile_with(arena, text, &options, ret_program, reterr);
+}
+
+int fhirpath_compile_strict(struct arena *arena, struct str text, defs_type_id type,
+                            const struct fhirpath **ret_program, struct err *reterr) {
+  const struct fhirpath_options options = {.type = type, .mode = FHIRPATH_STRICT};
+  return fhirpath_compile_with(arena, text, &options, ret_program, reterr);
 }

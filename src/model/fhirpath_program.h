@@ -13,6 +13,7 @@
 #define MODEL_FHIRPATH_PROGRAM_H
 
 #include "model/fhirpath.h"
+#include "model/fhirpath_decimal.h"
 
 /* ---- Tokens ---------------------------------------------------------------------------------- */
 
@@ -105,7 +106,7 @@ struct fhirpath_type_spec {
 
 struct fhirpath_function;
 
-#define FHIRPATH_ARGS_MAX 4
+#define FHIRPATH_ARGS_MAX 8
 struct fhirpath_node {
   enum fhirpath_op op;
   size_t at;                        /* byte offset in the expression, for messages */
@@ -122,8 +123,12 @@ struct fhirpath {
   struct str text;
   const struct fhirpath_node *nodes;
   size_t nodes_n; /* the root is the last */
-  defs_type_id type;
+  enum fhirpath_mode mode;
 };
+
+/* Refuses what FHIRPATH_STRICT refuses (fhirpath_check.c). */
+int fhirpath_check(const struct fhirpath *program, defs_type_id type,
+                   struct err *reterr) MUST_CHECK;
 
 /* ---- Evaluation ------------------------------------------------------------------------------ */
 
@@ -143,6 +148,7 @@ struct fhirpath_eval {
   const struct fhirpath_context *context;
   struct fhirpath_values input; /* of the whole expression: %context */
   unsigned steps_left, depth;
+  int64_t now_us; /* 0: the clock was not asked yet */
   struct err *err;
 };
 
@@ -195,6 +201,8 @@ int fhirpath_push_boolean(struct fhirpath_eval *e, struct fhirpath_list *out,
                           bool value) MUST_CHECK;
 int fhirpath_push_integer(struct fhirpath_eval *e, struct fhirpath_list *out,
                           int64_t value) MUST_CHECK;
+int fhirpath_push_decimal(struct fhirpath_eval *e, struct fhirpath_list *out,
+                          struct fhirpath_decimal value) MUST_CHECK;
 int fhirpath_push_text(struct fhirpath_eval *e, struct fhirpath_list *out, enum fhirpath_kind kind,
                        struct str text) MUST_CHECK;
 
@@ -218,6 +226,17 @@ int fhirpath_children(struct fhirpath_eval *e, const struct fhirpath_value *pare
 /* Appends the extensions with this url. */
 int fhirpath_extensions(struct fhirpath_eval *e, const struct fhirpath_value *parent,
                         struct str url, struct fhirpath_list *out) MUST_CHECK;
+/* The name of the property that a member belongs to ("given" for "_given"); false for
+ * resourceType and for a sibling whose property is there too. */
+bool fhirpath_property_name(const struct yyjson_val *object, struct str member,
+                            struct str *ret_name);
+/* The member "_name", or NULL. */
+const struct yyjson_val *fhirpath_sibling(const struct yyjson_val *object, struct str name);
+/* The type that a resource says it is, where the definitions leave it open. */
+defs_type_id fhirpath_type_of_node(const struct yyjson_val *node, defs_type_id declared);
+/* The element that a node of %resource is; 0: it isn't known (fhirpath_location.c). */
+int fhirpath_element_of(struct fhirpath_eval *e, const struct fhirpath_value *value,
+                        uint32_t *ret_element, defs_type_id *ret_type) MUST_CHECK;
 /* A node that stands for a primitive or a Quantity becomes a computed value; others stay. */
 struct fhirpath_value fhirpath_computed(struct fhirpath_value value);
 bool fhirpath_has_value(const struct fhirpath_value *value);
@@ -249,6 +268,9 @@ int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
  * leave it open. */
 enum fhirpath_truth fhirpath_order(const struct fhirpath_value *a, const struct fhirpath_value *b,
                                    int *ret_order);
+/* `as` takes one item, but for the mode PUBLISHED. */
+int fhirpath_check_as(struct fhirpath_eval *e, const struct fhirpath_node *node,
+                      struct fhirpath_values values) MUST_CHECK;
 int fhirpath_run_binary(struct fhirpath_eval *e, const struct fhirpath_node *node,
                         struct fhirpath_values left, struct fhirpath_values right,
                         struct fhirpath_list *out) MUST_CHECK;

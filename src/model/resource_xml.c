@@ -425,3 +425,18 @@ int resource_from_xml(struct arena *arena, struct str text, const struct xml_lim
   int code = xml_parse(arena, text, &applied, &root, reterr);
   return code ? code : convert(arena, text, root, ret_resource, reterr);
 }
+
+bool resource_is_xml(struct str text) {
+  if (str_starts_with(text, STR("\xef\xbb\xbf")))
+    text = str_slice(text, 3, text.n);
+  return str_starts_with(str_trim(text), STR("<"));
+}
+
+int resource_parse(struct arena *arena, struct str text, size_t max_bytes,
+                   const struct yyjson_val **ret_resource, struct err *reterr) {
+  struct json_limits of_json = JSON_LIMITS_DEFAULT;
+  struct xml_limits of_xml = XML_LIMITS_DEFAULT;
+  of_json.max_bytes = of_xml.max_bytes = max_bytes;
+  return resource_is_xml(text) ? resource_from_xml(arena, text, &of_xml, ret_resource, reterr)
+                               : json_parse(arena, text, &of_json, ret_resource, reterr);
+}

@@ -23,7 +23,14 @@
 int resource_from_xml(struct arena *arena, struct str text, const struct xml_limits *limits,
                       const struct yyjson_val **ret_resource, struct err *reterr) MUST_CHECK;
 
-/* The same for a tree; an element in XHTML may have children or its source. */
+/* Is this text XML (its first character, after white space or a byte order mark, is '<')? */
+bool resource_is_xml(struct str text);
+
+/* A resource in either form; JSON may be any JSON. `max_bytes` of the text. */
+int resource_parse(struct arena *arena, struct str text, size_t max_bytes,
+                   const struct yyjson_val **ret_resource, struct err *reterr) MUST_CHECK;
+
+/* The same as resource_from_xml for a tree; an element in XHTML may have children or its source. */
 int resource_from_xml_tree(struct arena *arena, const struct xml_node *root,
                            const struct yyjson_val **ret_resource, struct err *reterr) MUST_CHECK;
 

@@ -86,6 +86,13 @@ static bool is_spent(struct generation *generation) {
   return is;
 }
 
+static struct generation *own_generation(uint64_t epoch) {
+  struct generation *generation = generation_new(epoch);
+  if (generation)
+    generation->handles_n = 1;
+  return generation;
+}
+
 /* Under the cache's lock. */
 static struct generation *take_generation(struct terminology_cache *cache, uint64_t epoch) {
   struct generation *newest = cache->newest;
@@ -93,10 +100,9 @@ static struct generation *take_generation(struct terminology_cache *cache, uint6
     newest->handles_n++;
     return newest;
   }
-  struct generation *generation = generation_new(epoch);
+  struct generation *generation = own_generation(epoch);
   if (!generation)
     return NULL;
-  generation->handles_n = 1;
   if (newest && newest->epoch > epoch)
     return generation; /* of a reader that is late */
   if (newest) {
@@ -114,15 +120,18 @@ int terminology_open(struct terminology_cache *cache, const struct terminology_s
   struct terminology *t = calloc(1, sizeof *t);
   if (!t)
     return err_no_memory(reterr);
-  pthread_mutex_lock(&cache->lock);
-  t->generation = take_generation(cache, epoch);
-  pthread_mutex_unlock(&cache->lock);
+  *t = (struct terminology){.cache = cache, .source = source};
+  if (cache) {
+    pthread_mutex_lock(&cache->lock);
+    t->generation = take_generation(cache, epoch);
+    pthread_mutex_unlock(&cache->lock);
+  } else {
+    t->generation = own_generation(epoch);
+  }
   if (!t->generation) {
     free(t);
     return err_no_memory(reterr);
   }
-  t->cache = cache;
-  t->source = source;
   *ret_terminology = t;
   return 0;
 }
@@ -130,9 +139,12 @@ int terminology_open(struct terminology_cache *cache, const struct terminology_s
 void terminology_close(struct terminology *t) {
   if (!t)
     return;
-  pthread_mutex_lock(&t->cache->lock);
-  bool is_last = --t->generation->handles_n == 0 && !t->generation->is_newest;
-  pthread_mutex_unlock(&t->cache->lock);
+  bool is_last = true;
+  if (t->cache) {
+    pthread_mutex_lock(&t->cache->lock);
+    is_last = --t->generation->handles_n == 0 && !t->generation->is_newest;
+    pthread_mutex_unlock(&t->cache->lock);
+  }
   if (is_last)
     generation_free(t->generation);
   free(t);

@@ -54,7 +54,7 @@ struct terminology_source {
 };
 
 /*
- * A handle. `source` (borrowed; NULL: the definitions only) shows the world of `epoch`, a number
+ * A handle. Without a `cache` what it loads is its own. `source` (borrowed; NULL: the definitions only) shows the world of `epoch`, a number
  * that rises with every change of a resource that the source could give: what was loaded in another
  * epoch is not used.
  */

@@ -223,6 +223,7 @@ int admin_figures(struct admin_call *call, struct err *reterr) {
   json_member_int(w, STR("versions"), (int64_t)figures.versions);
   json_member_int(w, STR("messages"), (int64_t)figures.messages);
   json_member_int(w, STR("commits"), (int64_t)figures.commits);
+  json_member_int(w, STR("fsyncs"), (int64_t)figures.fsyncs);
   json_member_int(w, STR("queue"), (int64_t)figures.queue_length);
   json_member_int(w, STR("fileBytes"), (int64_t)figures.file_bytes);
   json_member_int(w, STR("rssBytes"), (int64_t)resident_bytes());

@@ -156,6 +156,21 @@ void bundle_end_entry(struct bundle_writer *b) {
   json_end_object(&b->w);
 }
 
+void bundle_answer(struct bundle_writer *b, const struct rest_answer *answer, bool is_read) {
+  bundle_begin_entry(b, 0, STR_NULL);
+  if (answer->body.n > 0 && !answer->is_outcome)
+    bundle_resource_raw(b, answer->body);
+  bundle_begin_response(b, answer->status);
+  if (answer->location.n > 0 && !is_read)
+    bundle_response_location(b, answer->location);
+  if (answer->etag.n > 0)
+    bundle_response_version(b, transaction_version_of_etag(answer->etag), answer->last_modified_us);
+  if (answer->is_outcome)
+    bundle_response_outcome(b, answer->body);
+  bundle_end_response(b);
+  bundle_end_entry(b);
+}
+
 int bundle_end(struct bundle_writer *b, struct str *ret_body, struct err *reterr) {
   if (b->has_entries)
     json_end_array(&b->w);

@@ -39,6 +39,9 @@ void bundle_response_outcome(struct bundle_writer *b, struct str outcome);
 void bundle_end_response(struct bundle_writer *b);
 void bundle_end_entry(struct bundle_writer *b);
 
+/* An entry that is the answer to a call. `is_read`: Location is not told. */
+void bundle_answer(struct bundle_writer *b, const struct rest_answer *answer, bool is_read);
+
 int bundle_end(struct bundle_writer *b, struct str *ret_body, struct err *reterr) MUST_CHECK;
 
 #endif

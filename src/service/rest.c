@@ -1,4 +1,4 @@
-#include "service/rest.h"
+#include "service/rest_async.h"
 
 #include "base/id.h"
 #include "format/url.h"
@@ -118,6 +118,8 @@ static int read_prefer(struct rest_call *call, struct err *reterr) {
         call->is_lenient = true;
       else if (str_is(part, "handling=strict"))
         call->is_lenient = false;
+      else if (str_is(part, "respond-async"))
+        call->wants_async = true;
       else if (str_starts_with(part, STR("return=")) && !call->is_lenient)
         return err_set(reterr, ERR_VALUE, "",
                        "Prefer: return is one of minimal, representation, OperationOutcome.");
@@ -131,6 +133,10 @@ static int read_prefer(struct rest_call *call, struct err *reterr) {
 static void run_operation(void *what) {
   struct rest_call *call = what;
   call->operation->run(call);
+}
+
+static void begin_async(void *what) {
+  rest_async_begin(what);
 }
 
 static int prepare(struct rest_call *call, struct err *reterr) {
@@ -158,7 +164,10 @@ void rest_run(struct rest_call *call) {
     code = read_prefer(call, &err);
   if (code) {
     rest_fail(call, &err);
-  } else if (call->operation->is_long && !call->is_entry) {
+  } else if (call->wants_async && rest_async_may(call)) {
+    call->job = (struct worker_job){.run = begin_async, .what = call};
+    workers_submit(call->service->workers, &call->job);
+  } else if (call->operation->is_long && !call->is_entry && !call->is_job) {
     call->job = (struct worker_job){.run = run_operation, .what = call};
     workers_submit(call->service->workers, &call->job);
   } else {
@@ -178,22 +187,32 @@ static void add_header(struct http_response *response, const char *name, struct 
     response->headers[response->headers_n++] = (struct http_header){name, value};
 }
 
+static void add_url(struct rest_call *call, struct http_response *response, const char *name,
+                    struct str path) {
+  if (path.n > 0)
+    add_header(response, name,
+               arena_printf(call->arena, "%.*s/%.*s", STR_ARG(call->base_url), STR_ARG(path)));
+}
+
 static void respond(struct rest_call *call) {
   struct http_call *http = call->what;
   const struct rest_answer *answer = &call->answer;
   struct http_response response = {.status = answer->status, .body = answer->body};
   if (answer->body.n > 0)
     response.content_type = call->media.content_type;
-  if (answer->location.n > 0)
-    add_header(
-        &response, "Location",
-        arena_printf(call->arena, "%.*s/%.*s", STR_ARG(call->base_url), STR_ARG(answer->location)));
+  add_url(call, &response, "Location", answer->location);
+  add_url(call, &response, "Content-Location", answer->content_location);
   add_header(&response, "ETag", answer->etag);
   if (answer->last_modified_us)
     add_header(&response, "Last-Modified", rest_http_date(call->arena, answer->last_modified_us));
   add_header(&response, "Allow", answer->allow);
   if (answer->status == 415 && str_is(call->method, "PATCH"))
     add_header(&response, "Accept-Patch", str_of(REST_PATCH_TYPES));
+  add_header(&response, "X-Progress", answer->progress);
+  if (answer->retry_after_s)
+    add_header(&response, "Retry-After", arena_printf(call->arena, "%u", answer->retry_after_s));
+  if (answer->expires_us)
+    add_header(&response, "Expires", rest_http_date(call->arena, answer->expires_us));
   add_header(&response, "Cache-Control", STR("private, no-cache"));
   http_respond(http->request, &response);
 }

@@ -40,6 +40,11 @@ struct rest_answer {
   int64_t last_modified_us;  /* 0: none */
   struct str allow;          /* of a 405 */
   bool is_outcome;           /* body is an OperationOutcome */
+  /* Of the asynchronous pattern. */
+  struct str content_location; /* relative */
+  struct str progress;
+  unsigned retry_after_s; /* 0: none */
+  int64_t expires_us;     /* 0: not said */
 };
 
 /* The media type of an answer's body. */
@@ -63,6 +68,7 @@ struct rest_call {
   struct str body;                   /* of HTTP; */
   const struct yyjson_val *resource; /* or, in a bundle, already parsed */
   bool is_entry;                     /* of a batch or transaction */
+  bool is_job;                       /* run later, rest_async.h */
 
   /* What was read from it. */
   const struct rest_operation *operation;
@@ -73,7 +79,7 @@ struct rest_call {
   size_t pairs_n;
   struct str format; /* _format as asked for in the query; empty: it was not */
   enum rest_return wanted;
-  bool is_lenient, is_pretty;
+  bool is_lenient, is_pretty, wants_async;
   struct rest_media media; /* of the answer; entries of bundles: JSON, whatever this says */
 
   struct rest_answer answer;
@@ -84,6 +90,14 @@ struct rest_call {
   struct rest_write *write; /* of rest_write.c and rest_bundle.c */
 };
 
+/* A parameter of an operation, as OperationDefinition has it. */
+struct rest_parameter {
+  const char *name, *type; /* "_since", "instant" */
+  const char *text;
+  bool is_out, is_required;
+  const char *max; /* NULL: "1" */
+};
+
 struct rest_operation {
   const char *interaction; /* code of http://hl7.org/fhir/restful-interaction, or "" */
   const char *operation;   /* name of an operation ("everything"), or "" */
@@ -92,11 +106,14 @@ struct rest_operation {
   bool is_long;     /* runs on a worker */
   void (*run)(struct rest_call *call);
   const char *text; /* for docs and CapabilityStatement */
+  /* Of operations; may be left out. */
+  const struct rest_parameter *parameters; /* ends with one without name; for OperationDefinition */
+  bool affects_state;
 };
 
 const struct rest_operation *rest_operations(size_t *ret_n);
 
-/* Runs a call; `call->done` follows. `may_run_here` false: never on this thread for long. */
+/* Runs a call; `call->done` follows. What takes long runs on a worker, but for entries and jobs. */
 void rest_run(struct rest_call *call);
 
 /* From HTTP: makes the call, runs it, responds. `path` is below /fhir. */
@@ -182,5 +199,7 @@ void rest_search_form(struct rest_call *call);
 void rest_everything(struct rest_call *call);
 void rest_bundle(struct rest_call *call);
 void rest_metadata(struct rest_call *call);
+void rest_async_status(struct rest_call *call);
+void rest_async_cancel(struct rest_call *call);
 
 #endif

@@ -53,21 +53,6 @@ static void run_entry_call(struct rest_call *entry_call) {
     rest_run(entry_call);
 }
 
-static void write_answer(struct bundle_writer *b, const struct rest_answer *answer, bool is_read) {
-  bundle_begin_entry(b, 0, STR_NULL);
-  if (answer->body.n > 0 && !answer->is_outcome)
-    bundle_resource_raw(b, answer->body);
-  bundle_begin_response(b, answer->status);
-  if (answer->location.n > 0 && !is_read)
-    bundle_response_location(b, answer->location);
-  if (answer->etag.n > 0)
-    bundle_response_version(b, transaction_version_of_etag(answer->etag), answer->last_modified_us);
-  if (answer->is_outcome)
-    bundle_response_outcome(b, answer->body);
-  bundle_end_response(b);
-  bundle_end_entry(b);
-}
-
 static bool is_read(struct str method) {
   return str_is(method, "GET") || str_is(method, "HEAD");
 }
@@ -101,7 +86,7 @@ static void answer_transaction(struct rest_call *call) {
     struct rest_answer answer = {0};
     code = answer_of_entry(call, &call->write->entries[i], &answer, &err);
     if (code == 0)
-      write_answer(&b, &answer, is_read(call->write->entries[i].method));
+      bundle_answer(&b, &answer, is_read(call->write->entries[i].method));
   }
   call->answer = (struct rest_answer){.status = 200};
   if (code == 0)
@@ -154,7 +139,7 @@ static void answer_batch(struct batch *batch) {
   struct err err;
   bundle_begin(&b, call, "batch-response");
   for (size_t i = 0; i < batch->n; i++)
-    write_answer(&b, &batch->calls[i].answer, is_read(batch->entries[i].method));
+    bundle_answer(&b, &batch->calls[i].answer, is_read(batch->entries[i].method));
   call->answer = (struct rest_answer){.status = 200};
   if (bundle_end(&b, &call->answer.body, &err) != 0)
     rest_fail(call, &err);

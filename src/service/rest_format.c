@@ -146,7 +146,7 @@ int rest_media_of_body(struct str content_type, struct str body, bool *ret_is_xm
         reterr, ERR_MEDIA_TYPE, "",
         "A body must be application/fhir+json or application/fhir+xml (fhirVersion=4.0), "
         "in UTF-8.");
-  *ret_is_xml = type ? type->answer.is_xml : str_starts_with(str_trim(body), STR("<"));
+  *ret_is_xml = type ? type->answer.is_xml : resource_is_xml(body);
   return 0;
 }
 
@@ -165,7 +165,8 @@ int rest_read_body(struct rest_call *call, const struct yyjson_val **ret_resourc
   struct xml_limits of_xml = XML_LIMITS_DEFAULT;
   struct json_limits of_json = JSON_LIMITS_DEFAULT;
   of_xml.max_bytes = of_json.max_bytes = REST_BODY_MAX_BYTES;
-  of_xml.max_depth = of_json.max_depth = (unsigned)call->service->limits.json_depth;
+  of_xml.max_depth = (unsigned)call->service->limits.xml_depth;
+  of_json.max_depth = (unsigned)call->service->limits.json_depth;
   return is_xml ? resource_from_xml(call->arena, call->body, &of_xml, ret_resource, reterr)
                 : json_parse(call->arena, call->body, &of_json, ret_resource, reterr);
 }

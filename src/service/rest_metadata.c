@@ -20,8 +20,20 @@ static const char *search_type_name(enum search_type type) {
   return names[type];
 }
 
-static bool is_on_types(const struct rest_operation *operation) {
-  return strncmp(operation->path, "[type]", 6) == 0;
+/* The codes of http://hl7.org/fhir/ValueSet/type-restful-interaction and system-...; other rows are
+ * ways to them. */
+static bool is_interaction(const char *code, bool of_types) {
+  static const char *const type_codes[] = {"read",         "vread",  "update",
+                                           "patch",        "delete", "history-instance",
+                                           "history-type", "create", "search-type"};
+  static const char *const system_codes[] = {"transaction", "search-system", "history-system"};
+  const char *const *codes = of_types ? type_codes : system_codes;
+  size_t n = of_types ? sizeof type_codes / sizeof type_codes[0]
+                      : sizeof system_codes / sizeof system_codes[0];
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(codes[i], code) == 0)
+      return true;
+  return false;
 }
 
 /* Each interaction once, with the texts of all its rows. */
@@ -31,8 +43,7 @@ static void write_interactions(struct json_writer *w, bool of_types) {
   json_key(w, STR("interaction"));
   json_begin_array(w);
   for (size_t i = 0; i < n; i++) {
-    bool is_first = rows[i].interaction[0] != '\0' && is_on_types(&rows[i]) == of_types &&
-                    strcmp(rows[i].interaction, "capabilities") != 0;
+    bool is_first = is_interaction(rows[i].interaction, of_types);
     for (size_t k = 0; k < i && is_first; k++)
       is_first = strcmp(rows[k].interaction, rows[i].interaction) != 0;
     if (!is_first)

@@ -35,6 +35,10 @@ static const struct rest_operation operations[] = {
      "a Bundle of type transaction (all or nothing, one commit) or batch"},
     {"", "everything", "GET", "Patient/[id]/$everything", true, rest_everything,
      "the patient's whole record; _since, _count"},
+    {"async-status", "", "GET", "_async/[id]", true, rest_async_status,
+     "how far a request with Prefer: respond-async is, then its answer"},
+    {"async-cancel", "", "DELETE", "_async/[id]", true, rest_async_cancel,
+     "cancels it, or throws its answer away"},
     {"capabilities", "", "GET", "metadata", true, rest_metadata, "this statement"},
 };
 

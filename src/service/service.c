@@ -6,7 +6,7 @@
 #include "model/validate.h"
 #include "service/admin.h"
 #include "service/files.h"
-#include "service/rest.h"
+#include "service/rest_async.h"
 
 /* The authority goes into URLs and JSON as it is. */
 static bool is_plain_authority(struct str host) {
@@ -81,6 +81,8 @@ static int open_parts(struct service *service, struct err *reterr) {
     code = turns_open(&service->turns, reterr);
   if (code == 0)
     code = workers_open(options->threads, &service->workers, reterr);
+  if (code == 0)
+    code = rest_async_open(service, &service->async, reterr);
   if (code)
     return code;
   struct http_server_options http = {.address = options->address,
@@ -123,6 +125,7 @@ void service_close(struct service *service) {
   if (!service)
     return;
   http_server_close(service->http);
+  rest_async_close(service->async);
   workers_close(service->workers);
   files_close(service->files);
   turns_close(service->turns);

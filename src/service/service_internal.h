@@ -7,6 +7,7 @@
 #include "service/workers.h"
 
 struct files;
+struct rest_async;
 
 struct service {
   struct service_options options;
@@ -15,6 +16,7 @@ struct service {
   struct workers *workers;
   struct turns *turns; /* of patches of one resource */
   struct files *files;
+  struct rest_async *async;
   int64_t started_us; /* monotonic */
   int64_t started_at_us;
 };

@@ -25,9 +25,11 @@ static struct named *name_resource(struct preparing *p, defs_type_id type, struc
     return NULL;
   *named = (struct named){.key = key,
                           .type = type,
-                          .id = id,
+                          .id = arena_str(p->arena, id),
                           .packed_id = schema_id_pack(id),
                           .number = p->prepared->named.n - 1};
+  if (!named->id.p)
+    return NULL;
   *place = named;
   key_bytes.p = (const char *)&named->key;
   if (!is_known && map_set(&p->prepared->by_key, key_bytes, named) != 0)

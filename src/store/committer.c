@@ -8,7 +8,7 @@
 #define GROUP_ARENA_MAX_BYTES ((size_t)2 << 30)
 #define TRAINING_MAX_BYTES ((size_t)64 << 20)
 #define GROUP_ROWS_MAX 20000u
-#define BULK_ROWS_MAX 200000u
+#define BULK_ROWS_MAX 120000u
 #define BULK_WAIT_MS 50
 #define IDLE_MS 3000
 

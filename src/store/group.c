@@ -363,10 +363,13 @@ static int is_unchanged(struct group *group, const struct slot *slot,
     *ret_is_unchanged = true;
     return 0;
   }
-  struct str body; /* the same text may have been packed with another dictionary */
-  int code = body_unpack(group->codec, group->arena, slot->body, &body, reterr);
+  /* The same text may have been packed with another dictionary. */
+  struct str old_body, new_body = write->body;
+  int code = body_unpack(group->codec, group->arena, slot->body, &old_body, reterr);
+  if (code == 0 && str_is_empty(new_body))
+    code = body_unpack(group->codec, group->arena, prepared->body, &new_body, reterr);
   if (code == 0)
-    *ret_is_unchanged = str_equal(body, write->body);
+    *ret_is_unchanged = str_equal(old_body, new_body);
   return code;
 }
 

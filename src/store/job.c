@@ -270,3 +270,18 @@ int job_unfinished(struct store_view *view, struct arena *arena, struct str kind
     *ret_jobs = (struct jobs){jobs.p, jobs.n};
   return code;
 }
+
+int job_count(struct store_view *view, struct str kind, uint64_t *ret_n, struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  int code =
+      db_prepare(store_view_db(view), STR("SELECT count(*) FROM job WHERE kind=?"), &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_text(row, 1, kind);
+  code = db_step(row, &has_row, reterr);
+  if (code == 0)
+    *ret_n = has_row ? (uint64_t)db_column_i64(row, 0) : 0;
+  db_release(row);
+  return code;
+}

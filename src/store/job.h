@@ -85,6 +85,10 @@ int job_read(struct store_view *view, struct arena *arena, uint64_t number, stru
 int job_unfinished(struct store_view *view, struct arena *arena, struct str kind,
                    struct jobs *ret_jobs, struct err *reterr) MUST_CHECK;
 
+/* How many jobs of a kind are kept, in any state. */
+int job_count(struct store_view *view, struct str kind, uint64_t *ret_n,
+              struct err *reterr) MUST_CHECK;
+
 /* "waiting", "running", "done", "failed", "cancelled" */
 struct str job_state_name(enum job_state state);
 

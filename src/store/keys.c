@@ -88,8 +88,9 @@ static void add_key(struct maker *maker, struct key key) {
 
 static void add_word(struct maker *maker, int64_t param, int64_t hash, struct str text) {
   struct keys_word *place = VEC_PUSH(maker->arena, &maker->made->words);
-  if (place)
-    *place = (struct keys_word){param, hash, str_is_empty(text) ? STR("") : schema_cut(text)};
+  struct str own = str_is_empty(text) ? STR("") : arena_str(maker->arena, schema_cut(text));
+  if (place && own.p)
+    *place = (struct keys_word){param, hash, own};
   else
     maker->is_out_of_memory = true;
 }
@@ -178,7 +179,8 @@ static void add_value(struct maker *maker, int64_t param, int64_t first,
     break;
   case SEARCH_STRING:
     key.table = KEYS_STRING;
-    key.folded = schema_cut(value->string.folded);
+    key.folded = arena_str(maker->arena, schema_cut(value->string.folded));
+    maker->is_out_of_memory |= !key.folded.p;
     key.exact = schema_exact_hash(maker->schema, value->string.exact);
     add_key(maker, key);
     break;
@@ -245,6 +247,10 @@ int keys_make(struct arena *arena, const struct schema *schema, struct search_va
                         .what = what,
                         .made = ret_made};
   *ret_made = (struct keys_made){0};
+  maker.keys.capacity = values.n + 4; /* what most resources need */
+  maker.keys.p = ARENA_ARRAY(arena, struct key, maker.keys.capacity);
+  if (!maker.keys.p)
+    return err_no_memory(reterr);
   size_t next;
   for (size_t i = 0; i < values.n && !maker.is_out_of_memory; i = next) {
     const struct search_value *value = &values.p[i];

@@ -19,7 +19,7 @@
 #define QUEUE_DEFAULT 8192
 #define VIEW_WAIT_S 10
 #define WRITER_CACHE_BYTES ((size_t)32 << 20)
-#define BULK_CACHE_BYTES ((size_t)256 << 20)
+#define BULK_CACHE_BYTES ((size_t)64 << 20)
 #define READER_CACHE_BYTES ((size_t)8 << 20)
 
 /* An idle view keeps its snapshot, so that the next who opens it need not take the file's locks
@@ -37,6 +37,7 @@ struct store {
   struct arena *arena; /* the schema's numbers */
   struct schema schema;
   struct body_codec *codec;
+  struct terminology_cache *terminology;
   struct db *writer;
   struct store_view writer_view, *views;
   size_t views_n;
@@ -219,6 +220,8 @@ int store_open(const struct store_options *options, struct store **ret_store, st
            : options->is_read_only               ? open_for_reading(store, reterr)
                                                  : open_parts(store, reterr);
   if (code == 0)
+    code = terminology_cache_new(&store->terminology, reterr);
+  if (code == 0)
     *ret_store = store;
   else
     store_close(store);
@@ -235,6 +238,7 @@ void store_close(struct store *store) {
     db_close(store->views[i].db);
   free(store->views);
   body_codec_close(store->codec);
+  terminology_cache_free(store->terminology);
   db_close(store->writer);
   arena_free(store->arena);
   free(store->path);
@@ -249,6 +253,17 @@ int store_prepare(struct store *store, struct store_commit *commit, struct err *
   if (store->options.is_read_only)
     return err_set(reterr, ERR_READ_ONLY, "", "The store is open for reading only.");
   return commit_prepare(&store->schema, store->codec, commit, reterr);
+}
+
+int store_prepare_packed(struct store *store, struct store_commit *commit, struct err *reterr) {
+  int code = store_prepare(store, commit, reterr);
+  for (size_t i = 0; code == 0 && i < commit->writes_n; i++) {
+    struct store_write *write = &commit->writes[i];
+    write->id = commit->prepared_->writes[i].named->id;
+    write->body = write->lineage = STR_NULL;
+    write->values = (struct search_values){0};
+  }
+  return code;
 }
 
 void store_submit(struct store *store, struct store_commit *commit) {
@@ -370,6 +385,10 @@ const struct schema *store_view_schema(const struct store_view *view) {
 
 const struct body_codec *store_view_codec(const struct store_view *view) {
   return view->store->codec;
+}
+
+struct terminology_cache *store_view_terminology(const struct store_view *view) {
+  return view == &view->store->writer_view ? NULL : view->store->terminology;
 }
 
 const struct schema *store_schema(const struct store *store) {

@@ -68,7 +68,7 @@ struct store_write {
   /* Nothing changes but the index: `values`, which are of `body`, take the place of what the index
    * has, if the resource is still of `expected_version`. */
   bool is_reindex;
-  struct str body; /* canonical (model/resource.h); empty for a delete */
+  struct str body; /* canonical (model/resource.h); empty for a delete, and once it is packed */
   struct search_values values;
   enum store_expect expect;
   uint32_t expected_version;
@@ -157,6 +157,11 @@ struct store_commit {
 /* The work of a commit that needs no other commit (packing, keys): store_submit does it where it
  * was not done. For a caller who submits in an order, but prepares in parallel. */
 int store_prepare(struct store *store, struct store_commit *commit, struct err *reterr) MUST_CHECK;
+
+/* The same for a bulk load, which holds many commits at a time: ids, bodies, values and lineage of
+ * the writes are afterwards on the commit's arena, packed; the rest stays borrowed. */
+int store_prepare_packed(struct store *store, struct store_commit *commit,
+                         struct err *reterr) MUST_CHECK;
 
 /* Queues it. Never blocks: a full queue calls `done` at once with ERR_BUSY. */
 void store_submit(struct store *store, struct store_commit *commit);

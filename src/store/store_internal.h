@@ -10,10 +10,13 @@
 #include "store/keys.h"
 #include "store/schema.h"
 #include "store/store.h"
+#include "store/terminology.h"
 
 struct db *store_view_db(struct store_view *view);
 const struct schema *store_view_schema(const struct store_view *view);
 const struct body_codec *store_view_codec(const struct store_view *view);
+/* NULL for the view of the committer: what it sees may be taken back, so nothing of it is shared. */
+struct terminology_cache *store_view_terminology(const struct store_view *view);
 /* As above for the store (same schema for its whole life). */
 const struct schema *store_schema(const struct store *store);
 

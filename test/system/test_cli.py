@@ -221,6 +221,29 @@ def test_convert_tells_where_each_element_came_from(message):
     assert re.search(r"^Patient\.birthDate\tPID-7(\.\d)*\tsegments/PID\.map line \d+$", done.stderr, re.M)
 
 
+XML = '<?xml version="1.0" encoding="UTF-8"?><Patient xmlns="http://hl7.org/fhir"><id value="x1"/><active value="true"/></Patient>'
+
+
+def test_convert_turns_fhir_xml_into_json_and_back():
+    done = callosum("convert", "-", data=XML.encode())
+    assert done.returncode == 0 and json.loads(done.stdout) == {"resourceType": "Patient", "id": "x1", "active": True}
+    back = callosum("convert", "-", data=done.stdout.encode())
+    assert back.returncode == 0 and back.stdout == XML + "\n"
+    bad = callosum("convert", "-", data=XML.replace("active", "foo").encode())
+    assert bad.returncode == 1 and "Patient.foo" in bad.stderr
+
+
+def test_validate_and_import_read_xml(tmp_path):
+    file = tmp_path / "patient.xml"
+    file.write_text(XML.replace("<id", "\n<id"))
+    assert callosum("validate", file).returncode == 0
+    wrong = callosum("validate", "-", data=XML.replace('"true"', '"maybe"').encode())
+    assert wrong.returncode == 1 and "Patient.active" in wrong.stdout
+    done = callosum("import", "--store", tmp_path / "x.db", file)
+    assert done.returncode == 0, done.stderr
+    assert "1 created" in done.stdout + done.stderr
+
+
 def test_convert_says_which_message_it_could_not(message):
     bad = message.parent / "bad.hl7"
     bad.write_bytes(b"this is not a message")

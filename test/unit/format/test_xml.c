@@ -133,7 +133,6 @@ static void xhtml_is_kept_as_its_bytes_where_they_stand_for_themselves(void **st
       {"<div xmlns='http://www.w3.org/1999/xhtml' xml:lang='de'/>", true},
       {"<div xmlns='http://www.w3.org/1999/xhtml'><![CDATA[a]]></div>", false},
       {"<div xmlns='http://www.w3.org/1999/xhtml'><?a b?></div>", false},
-      {"<div xmlns='http://www.w3.org/1999/xhtml'>\r\n</div>", false},
       {"<div xmlns='http://www.w3.org/1999/xhtml'><f:p/></div>", false},
       {"<div xmlns='http://www.w3.org/1999/xhtml' f:x='1'/>", false},
       {"<h:div xmlns:h='http://www.w3.org/1999/xhtml'>a</h:div>", false},
@@ -149,6 +148,19 @@ static void xhtml_is_kept_as_its_bytes_where_they_stand_for_themselves(void **st
       assert_true(str_is(div->text, cases[i].div));
     assert_str(div->next->name, "e");
   }
+}
+
+static void each_xhtml_is_kept_for_itself_and_ends_of_lines_are_lf(void **state) {
+  (void)state;
+  struct xml_limits limits = XML_LIMITS_DEFAULT;
+  limits.xhtml_as_source = true;
+  struct xml_node *root = parse_with("<a><div xmlns='http://www.w3.org/1999/xhtml'>a\r\nb\rc</div>"
+                                     "<div xmlns='http://www.w3.org/1999/xhtml'><?x?></div>"
+                                     "<div xmlns='http://www.w3.org/1999/xhtml' x='1'/></a>",
+                                     &limits);
+  assert_str(root->first_child->text, "<div xmlns='http://www.w3.org/1999/xhtml'>a\nb\nc</div>");
+  assert_false(root->first_child->next->is_source);
+  assert_str(root->last_child->text, "<div xmlns='http://www.w3.org/1999/xhtml' x='1'/>");
 }
 
 static void pretty_text_indents_elements_only(void **state) {
@@ -187,6 +199,7 @@ int main(void) {
       TEST(what_could_harm_is_refused),
       TEST(limits_hold),
       TEST(xhtml_is_kept_as_its_bytes_where_they_stand_for_themselves),
+      TEST(each_xhtml_is_kept_for_itself_and_ends_of_lines_are_lf),
       TEST(pretty_text_indents_elements_only),
       TEST(a_tree_can_be_edited),
   };

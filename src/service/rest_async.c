@@ -1,0 +1,511 @@
+#include "service/rest_async.h"
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "service/bundle_writer.h"
+#include "store/job.h"
+
+#include <pthread.h>
+
+#define KIND "async"
+#define STARTED "started" /* the progress of a job that must not be run twice */
+#define JOB_ARENA_BYTES ((size_t)2 << 30)
+#define REQUEST_MAX_BYTES ((size_t)256 << 20)
+#define THREADS_MAX 32
+#define RETRY_AFTER_S 1
+
+struct rest_async {
+  struct service *service;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  uint64_t *queue; /* numbers of jobs, oldest first */
+  size_t queue_n, queue_capacity;
+  size_t running_n, reserved_n;
+  bool is_closing;
+  unsigned threads_n;
+  pthread_t threads[THREADS_MAX];
+};
+
+/* ---- The request as text -------------------------------------------------------------------- */
+
+/* What a job keeps of its request. `key` makes its URL one that nobody can guess. */
+struct request {
+  struct str key, method, path, query, base_url, content_type, prefer, body;
+  bool may_run_twice;
+};
+
+static const struct {
+  struct str name;
+  size_t offset;
+} request_texts[] = {
+    {STR("key"), offsetof(struct request, key)},
+    {STR("method"), offsetof(struct request, method)},
+    {STR("path"), offsetof(struct request, path)},
+    {STR("query"), offsetof(struct request, query)},
+    {STR("base"), offsetof(struct request, base_url)},
+    {STR("contentType"), offsetof(struct request, content_type)},
+    {STR("prefer"), offsetof(struct request, prefer)},
+    {STR("body"), offsetof(struct request, body)},
+};
+#define REQUEST_TEXTS_N (sizeof request_texts / sizeof request_texts[0])
+
+static int write_request(struct arena *arena, const struct request *request, struct str *ret_text,
+                         struct err *reterr) {
+  struct buf buf;
+  buf_init_arena(&buf, arena, REQUEST_MAX_BYTES);
+  struct json_writer w = json_writer(&buf);
+  json_begin_object(&w);
+  for (size_t i = 0; i < REQUEST_TEXTS_N; i++) {
+    struct str value =
+        *(const struct str *)(const void *)((const char *)request + request_texts[i].offset);
+    if (!str_is_utf8(value))
+      return err_set(reterr, ERR_INVALID, "", "The request is not UTF-8.");
+    json_member_string(&w, request_texts[i].name, value);
+  }
+  json_member_bool(&w, STR("twice"), request->may_run_twice);
+  json_end_object(&w);
+  *ret_text = buf_str(&buf);
+  return buf_is_overflown(&buf) ? err_no_memory(reterr) : 0;
+}
+
+static int read_request(struct arena *arena, struct str text, struct request *ret_request,
+                        struct err *reterr) {
+  const struct yyjson_val *root;
+  struct json_limits limits = {.max_bytes = REQUEST_MAX_BYTES, .max_depth = 4};
+  int code = json_parse(arena, text, &limits, &root, reterr);
+  if (code)
+    return code;
+  for (size_t i = 0; i < REQUEST_TEXTS_N; i++)
+    *(struct str *)(void *)((char *)ret_request + request_texts[i].offset) =
+        json_get_text(root, request_texts[i].name);
+  ret_request->may_run_twice = json_is_true(json_get(root, STR("twice")));
+  return 0;
+}
+
+/* ---- Accepting ------------------------------------------------------------------------------ */
+
+static bool only_reads(const struct rest_call *call) {
+  return call->operation->operation[0] != '\0'
+             ? !call->operation->affects_state
+             : strcmp(call->operation->interaction, "transaction") != 0;
+}
+
+bool rest_async_may(const struct rest_call *call) {
+  const struct rest_operation *operation = call->operation;
+  if (call->is_entry || call->is_job || str_is(call->method, "HEAD"))
+    return false;
+  return (operation->operation[0] != '\0' && !operation->affects_state) ||
+         strncmp(operation->interaction, "search-", 7) == 0 ||
+         strncmp(operation->interaction, "history-", 8) == 0 ||
+         strcmp(operation->interaction, "transaction") == 0;
+}
+
+/* A place among those that wait or run; given up again in `forget`. */
+static bool reserve(struct rest_async *async) {
+  pthread_mutex_lock(&async->lock);
+  bool has_room = async->reserved_n < async->service->limits.async_waiting && !async->is_closing;
+  async->reserved_n += has_room;
+  pthread_mutex_unlock(&async->lock);
+  return has_room;
+}
+
+static void forget(struct rest_async *async) {
+  pthread_mutex_lock(&async->lock);
+  async->reserved_n--;
+  pthread_mutex_unlock(&async->lock);
+}
+
+static int enqueue(struct rest_async *async, uint64_t number, struct err *reterr) {
+  int code = 0;
+  pthread_mutex_lock(&async->lock);
+  if (async->queue_n == async->queue_capacity) {
+    size_t capacity = async->queue_capacity ? async->queue_capacity * 2 : 64;
+    uint64_t *queue = reallocarray(async->queue, capacity, sizeof *queue);
+    if (queue) {
+      async->queue = queue;
+      async->queue_capacity = capacity;
+    } else {
+      code = err_no_memory(reterr);
+    }
+  }
+  if (code == 0) {
+    async->queue[async->queue_n++] = number;
+    pthread_cond_signal(&async->changed);
+  }
+  pthread_mutex_unlock(&async->lock);
+  return code;
+}
+
+/* Takes away what has expired, and refuses more than may be kept. */
+static int make_room(struct rest_call *call, struct err *reterr) {
+  struct store *store = call->service->options.store;
+  struct job_change expire = {.verb = JOB_EXPIRE, .expires_us = clock_now_us()};
+  struct store_view *view;
+  uint64_t n = 0;
+  int code = job_change(store, &expire, reterr);
+  if (code == 0)
+    code = store_view_open(store, &view, reterr);
+  if (code)
+    return code;
+  code = job_count(view, STR(KIND), &n, reterr);
+  store_view_close(view);
+  if (code == 0 && n >= call->service->limits.async_kept)
+    code = err_set(reterr, ERR_BUSY, "",
+                   "%llu asynchronous requests are kept with their results (limits.asyncKept);"
+                   " delete some, or wait until they expire.",
+                   (unsigned long long)n);
+  return code;
+}
+
+static int create(struct rest_call *call, uint64_t *ret_number, char key[ID_UUID_BYTES],
+                  struct err *reterr) {
+  id_uuid_random(key);
+  struct request request = {.key = str_of(key),
+                            .method = call->method,
+                            .path = call->path,
+                            .query = call->query,
+                            .base_url = call->base_url,
+                            .content_type = call->headers.content_type,
+                            .prefer = call->headers.prefer,
+                            .body = call->body,
+                            .may_run_twice = only_reads(call)};
+  struct job_change change = {
+      .verb = JOB_CREATE, .kind = STR(KIND), .owner = call->access.principal};
+  int code = write_request(call->arena, &request, &change.request, reterr);
+  if (code == 0)
+    code = job_change(call->service->options.store, &change, reterr);
+  *ret_number = change.number;
+  return code;
+}
+
+void rest_async_begin(struct rest_call *call) {
+  struct rest_async *async = call->service->async;
+  char key[ID_UUID_BYTES];
+  uint64_t number = 0;
+  struct err err;
+  if (!reserve(async)) {
+    call->answer.retry_after_s = RETRY_AFTER_S;
+    (void)!err_set(&err, ERR_BUSY, "",
+                   "%llu asynchronous requests wait already (limits.asyncWaiting).",
+                   (unsigned long long)call->service->limits.async_waiting);
+    rest_fail(call, &err);
+    return;
+  }
+  int code = make_room(call, &err);
+  if (code == 0)
+    code = create(call, &number, key, &err);
+  if (code == 0)
+    code = enqueue(async, number, &err);
+  if (code) {
+    forget(async);
+    rest_fail(call, &err);
+    return;
+  }
+  struct err accepted = {.severity = ERR_SEVERITY_INFORMATION};
+  snprintf(accepted.text, sizeof accepted.text,
+           "Accepted; the answer will be at the URL in Content-Location.");
+  call->answer =
+      (struct rest_answer){.status = 202,
+                           .is_outcome = true,
+                           .body = rest_outcome(call->arena, &accepted, 1),
+                           .content_location = arena_printf(call->arena, "_async/%llu-%s",
+                                                            (unsigned long long)number, key),
+                           .retry_after_s = RETRY_AFTER_S};
+  rest_finish(call);
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+/* A call that is run for a job, and who waits for it. */
+struct run {
+  struct rest_call call;
+  pthread_mutex_t lock;
+  pthread_cond_t ended;
+  bool has_ended;
+};
+
+static void run_ended(struct rest_call *call) {
+  struct run *run = call->what;
+  pthread_mutex_lock(&run->lock);
+  run->has_ended = true;
+  pthread_cond_signal(&run->ended);
+  pthread_mutex_unlock(&run->lock);
+}
+
+static int run_request(struct rest_async *async, struct arena *arena, const struct job *job,
+                       const struct request *request, struct run **ret_run, struct err *reterr) {
+  struct run *run = ARENA_NEW(arena, struct run);
+  struct search_pair *pairs = NULL;
+  if (!run)
+    return err_no_memory(reterr);
+  pthread_mutex_init(&run->lock, NULL);
+  pthread_cond_init(&run->ended, NULL);
+  run->call = (struct rest_call){
+      .service = async->service,
+      .arena = arena,
+      .access = ACCESS_EVERYTHING(job->owner),
+      .base_url = request->base_url,
+      .method = request->method,
+      .path = request->path,
+      .query = request->query,
+      .headers = {.content_type = request->content_type, .prefer = request->prefer},
+      .body = request->body,
+      .is_job = true,
+      .done = run_ended,
+      .what = run};
+  int code = rest_read_pairs(&run->call, request->query, &pairs, &run->call.pairs_n, reterr);
+  if (code)
+    return code;
+  run->call.pairs = pairs;
+  run->call.is_pretty = false; /* whoever fetches the result says how it looks */
+  rest_run(&run->call);
+  pthread_mutex_lock(&run->lock);
+  while (!run->has_ended)
+    pthread_cond_wait(&run->ended, &run->lock);
+  pthread_mutex_unlock(&run->lock);
+  pthread_cond_destroy(&run->ended);
+  pthread_mutex_destroy(&run->lock);
+  *ret_run = run;
+  return 0;
+}
+
+static int write_result(const struct run *run, struct str *ret_result, struct err *reterr) {
+  struct bundle_writer b;
+  bundle_begin(&b, &run->call, "batch-response");
+  bundle_answer(&b, &run->call.answer, true);
+  int code = bundle_end(&b, ret_result, reterr);
+  uint64_t most = run->call.service->limits.async_result_bytes;
+  if (code == 0 && ret_result->n > most)
+    code = err_set(reterr, ERR_TOO_LONG, "",
+                   "The result has more than %llu bytes (limits.asyncResultBytes); ask for less.",
+                   (unsigned long long)most);
+  return code;
+}
+
+static int64_t expiry(const struct rest_async *async) {
+  return clock_now_us() + (int64_t)async->service->limits.async_hours * 3600 * 1000000;
+}
+
+static void fail_job(struct rest_async *async, struct arena *arena, uint64_t number,
+                     const struct err *err) {
+  struct err ignored;
+  struct job_change change = {.verb = JOB_FAIL,
+                              .number = number,
+                              .result = rest_outcome(arena, err, 1),
+                              .expires_us = expiry(async)};
+  int code = job_change(async->service->options.store, &change, &ignored);
+  /* It may have been cancelled meanwhile. */
+  if (code && code != ERR_NOT_FOUND && code != ERR_CONFLICT)
+    log_error("async", "the failure of a job could not be noted: %s", ignored.text);
+}
+
+static int claim(struct rest_async *async, struct arena *arena, uint64_t number,
+                 struct request *request, struct job *ret_job, struct err *reterr) {
+  struct store *store = async->service->options.store;
+  struct store_view *view;
+  int code = store_view_open(store, &view, reterr);
+  if (code)
+    return code;
+  code = job_read(view, arena, number, STR_NULL, ret_job, reterr);
+  store_view_close(view);
+  if (code == 0)
+    code = read_request(arena, ret_job->request, request, reterr);
+  if (code == 0)
+    code = job_change(store, &(struct job_change){.verb = JOB_CLAIM, .number = number}, reterr);
+  if (code == 0 && !request->may_run_twice)
+    code = job_change(
+        store,
+        &(struct job_change){.verb = JOB_PROGRESS, .number = number, .progress = STR(STARTED)},
+        reterr);
+  return code;
+}
+
+static void run_job(struct rest_async *async, uint64_t number) {
+  struct arena *arena = arena_new(JOB_ARENA_BYTES);
+  struct request request = {0};
+  struct job job;
+  struct run *run = NULL;
+  struct err err;
+  struct job_change finish = {.verb = JOB_FINISH, .number = number};
+  if (!arena) {
+    log_error("async", "no memory to run a job");
+    return;
+  }
+  int code = claim(async, arena, number, &request, &job, &err);
+  if (code == ERR_NOT_FOUND || code == ERR_CONFLICT) { /* cancelled before it began */
+    arena_free(arena);
+    return;
+  }
+  if (code == 0)
+    code = run_request(async, arena, &job, &request, &run, &err);
+  if (code == 0)
+    code = write_result(run, &finish.result, &err);
+  finish.expires_us = expiry(async);
+  if (code == 0)
+    code = job_change(async->service->options.store, &finish, &err);
+  if (code && code != ERR_NOT_FOUND && code != ERR_CONFLICT)
+    fail_job(async, arena, number, &err);
+  arena_free(arena);
+}
+
+static void *work(void *what) {
+  struct rest_async *async = what;
+  pthread_mutex_lock(&async->lock);
+  while (!async->is_closing) {
+    if (async->queue_n == 0) {
+      pthread_cond_wait(&async->changed, &async->lock);
+      continue;
+    }
+    uint64_t number = async->queue[0];
+    memmove(async->queue, async->queue + 1, --async->queue_n * sizeof *async->queue);
+    pthread_mutex_unlock(&async->lock);
+    run_job(async, number);
+    pthread_mutex_lock(&async->lock);
+    async->reserved_n--;
+  }
+  pthread_mutex_unlock(&async->lock);
+  return NULL;
+}
+
+/* ---- Opening and closing -------------------------------------------------------------------- */
+
+static int take_up(struct rest_async *async, struct arena *arena, const struct job *job,
+                   struct err *reterr) {
+  struct err err;
+  if (str_is(job->progress, STARTED)) {
+    (void)!err_set(&err, ERR_INTERNAL, "",
+                   "The server was stopped while this request ran. Parts of it may have been done;"
+                   " it is not run again by itself.");
+    fail_job(async, arena, job->number, &err);
+    return 0;
+  }
+  async->reserved_n++;
+  return enqueue(async, job->number, reterr);
+}
+
+static int take_up_all(struct rest_async *async, struct err *reterr) {
+  struct arena *arena = arena_new(JOB_ARENA_BYTES);
+  struct store_view *view;
+  struct jobs jobs = {0};
+  if (!arena)
+    return err_no_memory(reterr);
+  int code = store_view_open(async->service->options.store, &view, reterr);
+  if (code == 0) {
+    code = job_unfinished(view, arena, STR(KIND), &jobs, reterr);
+    store_view_close(view);
+  }
+  for (size_t i = 0; i < jobs.n && code == 0; i++)
+    code = take_up(async, arena, &jobs.p[i], reterr);
+  arena_free(arena);
+  return code;
+}
+
+int rest_async_open(struct service *service, struct rest_async **ret_async, struct err *reterr) {
+  struct rest_async *async = calloc(1, sizeof *async);
+  if (!async)
+    return err_no_memory(reterr);
+  async->service = service;
+  pthread_mutex_init(&async->lock, NULL);
+  pthread_cond_init(&async->changed, NULL);
+  int code = take_up_all(async, reterr);
+  unsigned wanted = (unsigned)service->limits.async_running;
+  for (; code == 0 && async->threads_n < wanted && async->threads_n < THREADS_MAX;
+       async->threads_n++)
+    if (pthread_create(&async->threads[async->threads_n], NULL, work, async) != 0)
+      break;
+  if (code == 0 && async->threads_n == 0)
+    code = err_set(reterr, ERR_NO_MEMORY, "", "No thread could be started for requests.");
+  if (code) {
+    rest_async_close(async);
+    return code;
+  }
+  *ret_async = async;
+  return 0;
+}
+
+void rest_async_close(struct rest_async *async) {
+  if (!async)
+    return;
+  pthread_mutex_lock(&async->lock);
+  async->is_closing = true;
+  pthread_cond_broadcast(&async->changed);
+  pthread_mutex_unlock(&async->lock);
+  for (unsigned i = 0; i < async->threads_n; i++)
+    pthread_join(async->threads[i], NULL);
+  pthread_cond_destroy(&async->changed);
+  pthread_mutex_destroy(&async->lock);
+  free(async->queue);
+  free(async);
+}
+
+/* ---- Asking for the answer ------------------------------------------------------------------ */
+
+/* "17-<key>" -> the job, if it is the caller's. */
+static int find_job(struct rest_call *call, struct job *ret_job, struct err *reterr) {
+  ssize_t dash = str_find_char(call->id, '-', 0);
+  uint64_t number;
+  struct store_view *view;
+  struct request request = {0};
+  int code = 0;
+  if (dash < 0 || !str_to_u64(str_slice(call->id, 0, (size_t)dash), &number))
+    code = ERR_NOT_FOUND;
+  if (code == 0)
+    code = store_view_open(call->service->options.store, &view, reterr);
+  if (code == 0) {
+    code = job_read(view, call->arena, number, call->access.principal, ret_job, reterr);
+    store_view_close(view);
+  }
+  if (code == 0 && !str_is(ret_job->kind, KIND))
+    code = ERR_NOT_FOUND;
+  if (code == 0)
+    code = read_request(call->arena, ret_job->request, &request, reterr);
+  if (code == 0 && !str_equal(request.key, str_slice(call->id, (size_t)dash + 1, call->id.n)))
+    code = ERR_NOT_FOUND;
+  if (code == 0 && ret_job->state == JOB_CANCELLED)
+    code = ERR_NOT_FOUND;
+  if (code == ERR_NOT_FOUND)
+    (void)!err_set(reterr, ERR_NOT_FOUND, "",
+                   "There is no such asynchronous request: it was cancelled, has expired, or never"
+                   " was.");
+  return code;
+}
+
+void rest_async_status(struct rest_call *call) {
+  struct job job = {0};
+  struct err err;
+  int code = rest_check_parameters(call, "The status", (const char *const[]){NULL}, &err);
+  if (code == 0)
+    code = find_job(call, &job, &err);
+  if (code) {
+    rest_fail(call, &err);
+    return;
+  }
+  if (job.state == JOB_WAITING || job.state == JOB_RUNNING) {
+    call->answer.status = 202;
+    call->answer.progress = job_state_name(job.state);
+    call->answer.retry_after_s = RETRY_AFTER_S;
+  } else {
+    call->answer.status = job.state == JOB_DONE ? 200 : 500;
+    call->answer.is_outcome = job.state != JOB_DONE;
+    call->answer.body = job.result;
+    call->answer.expires_us = job.expires_us;
+  }
+  rest_finish(call);
+}
+
+void rest_async_cancel(struct rest_call *call) {
+  struct job job = {0};
+  struct err err;
+  int code = find_job(call, &job, &err);
+  struct job_change change = {
+      .verb = JOB_DELETE, .number = job.number, .owner = call->access.principal};
+  if (code == 0)
+    code = job_change(call->service->options.store, &change, &err);
+  if (code) {
+    rest_fail(call, &err);
+    return;
+  }
+  call->answer.status = 202;
+  rest_finish(call);
+}
