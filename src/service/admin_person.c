@@ -101,8 +101,15 @@ static int collect_patient(struct page *page, struct str id, struct err *reterr)
   struct str cursor = STR_NULL;
   do {
     struct search_result result = {0};
-    int code = search_everything(page->view, &page->call->access, page->call->arena, id, INT64_MIN,
-                                 PAGE, cursor, &result, reterr);
+    struct search_everything_query query = {.compartment = page->patient.type,
+                                            .id = id,
+                                            .start_us = INT64_MIN,
+                                            .end_us = INT64_MAX,
+                                            .since_us = INT64_MIN,
+                                            .count = PAGE,
+                                            .cursor = cursor};
+    int code = search_everything(page->view, &page->call->access, page->call->arena, &query,
+                                 &result, reterr);
     if (code)
       return code;
     for (size_t i = 0; i < result.rows_n; i++)

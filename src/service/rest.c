@@ -1,6 +1,7 @@
 #include "service/rest_async.h"
 
 #include "base/id.h"
+#include "base/nearest.h"
 #include "format/url.h"
 
 #define SEGMENTS_MAX 6
@@ -39,9 +40,10 @@ static bool has_form(const struct path *path, const char *form) {
       return false;
     struct str segment = path->segments[i++];
     bool is_plain = segment.p[0] != '_' && segment.p[0] != '$';
-    if (str_is(word, "[type]") ? !is_plain || (segment.p[0] >= 'a' && segment.p[0] <= 'z')
-        : word.p[0] == '['     ? !is_plain
-                               : !str_equal(word, segment))
+    bool is_type = str_is(word, "[type]") || str_is(word, "[compartment]");
+    if (is_type            ? !is_plain || segment.p[0] < 'A' || segment.p[0] > 'Z'
+        : word.p[0] == '[' ? !is_plain
+                           : !str_equal(word, segment))
       return false;
   }
   return i == path->n;
@@ -65,13 +67,17 @@ static const struct rest_operation *find_operation(struct rest_call *call,
   return NULL;
 }
 
-static int find_type(struct rest_call *call, struct str name, struct err *reterr) {
-  call->type = defs_type_by_name(name);
-  if (call->type && defs_is_resource(defs_type(call->type)))
+int rest_find_type(struct str name, defs_type_id *ret_type, struct err *reterr) {
+  struct nearest nearest = nearest_to(name);
+  *ret_type = defs_type_by_name(name);
+  if (*ret_type && defs_is_resource(defs_type(*ret_type)))
     return 0;
-  return err_set(reterr, ERR_NOT_FOUND, "",
-                 "'%.*s' is not a resource type of FHIR R4 (names are case-sensitive).",
-                 STR_ARG(str_slice(name, 0, 64)));
+  for (size_t type = 1; type <= defs_types_count(); type++)
+    if (defs_is_resource(defs_type((defs_type_id)type)))
+      nearest_consider(&nearest, defs_type((defs_type_id)type)->name);
+  return err_set(reterr, ERR_NOT_FOUND, "", "'%.*s' is not a resource type of FHIR R4%s%.*s%s",
+                 STR_ARG(str_slice(name, 0, 64)), nearest.name.n ? "; did you mean '" : "",
+                 STR_ARG(nearest.name), nearest.name.n ? "'?" : " (names are case-sensitive).");
 }
 
 /* Reads the words of the path that the form calls by name. */
@@ -81,8 +87,10 @@ static int bind_path(struct rest_call *call, const struct path *path, struct err
     struct str segment = path->segments[i];
     uint64_t version;
     int code = 0;
-    if (str_is(word, "[type]") || str_is(word, "Patient")) {
-      code = find_type(call, segment, reterr);
+    if (str_is(word, "[compartment]")) {
+      code = rest_find_type(segment, &call->compartment, reterr);
+    } else if (str_is(word, "[type]") || (word.n > 0 && word.p[0] >= 'A' && word.p[0] <= 'Z')) {
+      code = rest_find_type(segment, &call->type, reterr);
     } else if (str_is(word, "[id]")) {
       call->id = segment;
       if (!id_is_fhir_id(segment))
@@ -139,20 +147,41 @@ static void begin_async(void *what) {
   rest_async_begin(what);
 }
 
+/* Nothing has the form of this path: names what it may have been meant for. */
+static int nothing_here(const struct path *path, struct err *reterr) {
+  size_t n;
+  const struct rest_operation *operations = rest_operations(&n);
+  struct str last = path->n > 0 ? path->segments[path->n - 1] : STR("");
+  struct nearest nearest = nearest_to(last);
+  for (size_t i = 0; i < n; i++) {
+    struct str rest = str_of(operations[i].path), word;
+    while (rest.n > 0 && str_split(&rest, '/', &word))
+      if (word.n > 0 && word.p[0] != '[')
+        nearest_consider(&nearest, word);
+  }
+  for (size_t type = 1; type <= defs_types_count(); type++)
+    if (path->n == 1 && defs_is_resource(defs_type((defs_type_id)type)))
+      nearest_consider(&nearest, defs_type((defs_type_id)type)->name);
+  return err_set(reterr, ERR_NOT_FOUND, "", "There is nothing at this URL%s%.*s%s",
+                 nearest.name.n ? "; did you mean '" : ".", STR_ARG(nearest.name),
+                 nearest.name.n ? "'?" : "");
+}
+
 static int prepare(struct rest_call *call, struct err *reterr) {
   struct path path;
   int code = split_path(call->arena, call->path, &path, reterr);
   if (code)
     return code;
   call->operation = find_operation(call, &path);
+  defs_type_id type;
   if (!call->operation && path.n > 0 && path.segments[0].p[0] >= 'A' &&
-      path.segments[0].p[0] <= 'Z' && (code = find_type(call, path.segments[0], reterr)) != 0)
+      path.segments[0].p[0] <= 'Z' && (code = rest_find_type(path.segments[0], &type, reterr)) != 0)
     return code;
   if (!call->operation && call->answer.allow.n > 0)
     return err_set(reterr, ERR_METHOD, "", "Only %.*s is possible here.",
                    STR_ARG(call->answer.allow));
   if (!call->operation)
-    return err_set(reterr, ERR_NOT_FOUND, "", "There is nothing at this URL.");
+    return nothing_here(&path, reterr);
   call->answer.allow = STR_NULL;
   return bind_path(call, &path, reterr);
 }

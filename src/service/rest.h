@@ -72,8 +72,9 @@ struct rest_call {
 
   /* What was read from it. */
   const struct rest_operation *operation;
-  defs_type_id type;
-  struct str id;
+  defs_type_id type; /* 0: all types */
+  struct str id;     /* of the resource; of the compartment, where there is one */
+  defs_type_id compartment;
   uint32_t version;
   const struct search_pair *pairs; /* the query without _format and _pretty */
   size_t pairs_n;
@@ -113,6 +114,9 @@ struct rest_operation {
 
 const struct rest_operation *rest_operations(size_t *ret_n);
 
+/* ERR_NOT_FOUND, with the nearest known, for what isn't the name of a resource type. */
+int rest_find_type(struct str name, defs_type_id *ret_type, struct err *reterr) MUST_CHECK;
+
 /* Runs a call; `call->done` follows. What takes long runs on a worker, but for entries and jobs. */
 void rest_run(struct rest_call *call);
 
@@ -143,6 +147,12 @@ void rest_add_form(const struct rest_call *call, struct buf *url);
 /* `self` and one parameter more. */
 struct str rest_next_url(const struct rest_call *call, struct str self, const char *name,
                          struct str value);
+/* What a search of this call may cost. */
+struct search_limits rest_search_limits(const struct rest_call *call);
+/* The parameters of an operation: those of the query, and those of a Parameters resource in the
+ * body of a POST; of the latter, primitive values by name. */
+int rest_operation_pairs(struct rest_call *call, const struct search_pair **ret_pairs,
+                         size_t *ret_n, struct err *reterr) MUST_CHECK;
 /* What search_subset cuts by, where the query has _summary or _elements; else NULL. */
 int rest_subset_of(const struct rest_call *call, const struct search **ret_subset,
                    struct err *reterr) MUST_CHECK;
@@ -160,6 +170,10 @@ struct str rest_outcome(struct arena *arena, const struct err *issues, size_t n)
 /* Puts a resource version into the answer: status, ETag, Last-Modified, and the body. */
 int rest_answer_resource(struct rest_call *call, int status, const struct store_resource *resource,
                          struct err *reterr) MUST_CHECK;
+/* A searchset of `result`; matches are cut by `subset` (NULL: they aren't). */
+int rest_answer_rows(struct rest_call *call, const struct search *subset, struct str self,
+                     const struct search_result *result, const struct issues *warnings,
+                     struct err *reterr) MUST_CHECK;
 /* The body cut to _summary and _elements where the query asks for it. */
 int rest_subset(struct rest_call *call, struct str body, struct str *ret_body,
                 struct err *reterr) MUST_CHECK;

@@ -102,6 +102,12 @@ static void write_operations(struct json_writer *w, struct str type) {
     if (rows[i].operation[0] == '\0' || !str_starts_with(str_of(rows[i].path), type) ||
         rows[i].path[type.n] != '/')
       continue;
+    bool is_known = false;
+    for (size_t k = 0; k < i; k++)
+      is_known |= strcmp(rows[k].operation, rows[i].operation) == 0 &&
+                  str_starts_with(str_of(rows[k].path), type);
+    if (is_known)
+      continue;
     if (!has_any) {
       json_key(w, STR("operation"));
       json_begin_array(w);

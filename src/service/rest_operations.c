@@ -4,6 +4,23 @@
  */
 #include "service/rest.h"
 
+static const struct rest_parameter patient_everything[] = {
+    {"start", "date", "care from this date on"},
+    {"end", "date", "care until this date"},
+    {"_since", "instant", "only what has changed since"},
+    {"_type", "code", "only these types, separated by commas", .max = "*"},
+    {"_count", "integer", "resources on a page"},
+    {"return", "Bundle", "a searchset: the patient, the compartment, what these refer to",
+     .is_out = true, .is_required = true},
+    {0}};
+static const struct rest_parameter encounter_everything[] = {
+    {"_since", "instant", "only what has changed since"},
+    {"_type", "code", "only these types, separated by commas", .max = "*"},
+    {"_count", "integer", "resources on a page"},
+    {"return", "Bundle", "a searchset: the encounter, the compartment, what these refer to",
+     .is_out = true, .is_required = true},
+    {0}};
+
 static const struct rest_operation operations[] = {
     /* interaction, operation, method, path, is_long, run, text */
     {"read", "", "GET", "[type]/[id]", false, rest_read, "the current version of a resource"},
@@ -31,10 +48,31 @@ static const struct rest_operation operations[] = {
     {"search-type", "", "GET", "[type]", true, rest_search, "search"},
     {"search-type", "", "POST", "[type]/_search", true, rest_search_form,
      "search with the parameters in the body"},
+    {"search-system", "", "GET", "", true, rest_search,
+     "search over all types, or those that _type names"},
+    {"search-system", "", "POST", "_search", true, rest_search_form, "the same as a form"},
+    {"search-compartment", "", "GET", "[compartment]/[id]/[type]", true, rest_search,
+     "search in what belongs to a patient, encounter, practitioner, related person or device"},
+    {"search-compartment", "", "GET", "[compartment]/[id]/*", true, rest_search,
+     "the same over all types"},
+    {"search-compartment", "", "POST", "[compartment]/[id]/[type]/_search", true, rest_search_form,
+     "the first as a form"},
+    {"search-compartment", "", "POST", "[compartment]/[id]/_search", true, rest_search_form,
+     "the second as a form"},
     {"transaction", "", "POST", "", true, rest_bundle,
      "a Bundle of type transaction (all or nothing, one commit) or batch"},
     {"", "everything", "GET", "Patient/[id]/$everything", true, rest_everything,
-     "the patient's whole record; _since, _count"},
+     "the patient's whole record; start, end, _since, _type, _count", patient_everything},
+    {"", "everything", "POST", "Patient/[id]/$everything", true, rest_everything,
+     "the same with Parameters", patient_everything},
+    {"", "everything", "GET", "Patient/$everything", true, rest_everything,
+     "the records of all patients, while they are few", patient_everything},
+    {"", "everything", "POST", "Patient/$everything", true, rest_everything,
+     "the same with Parameters", patient_everything},
+    {"", "everything", "GET", "Encounter/[id]/$everything", true, rest_everything,
+     "all about one encounter; _since, _type, _count", encounter_everything},
+    {"", "everything", "POST", "Encounter/[id]/$everything", true, rest_everything,
+     "the same with Parameters", encounter_everything},
     {"async-status", "", "GET", "_async/[id]", true, rest_async_status,
      "how far a request with Prefer: respond-async is, then its answer"},
     {"async-cancel", "", "DELETE", "_async/[id]", true, rest_async_cancel,

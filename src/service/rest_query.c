@@ -1,5 +1,5 @@
 /* The query of a call: its pairs, what is about the form of the answer, links that say it again. */
-#include "service/rest.h"
+#include "service/rest_write.h"
 
 #include "base/nearest.h"
 #include "format/url.h"
@@ -109,6 +109,47 @@ int rest_subset_of(const struct rest_call *call, const struct search **ret_subse
   /* How a resource is cut depends on its own type; any type serves for reading what is asked. */
   defs_type_id type = call->type ? call->type : defs_type_by_name(STR("Basic"));
   return search_parse(call->arena, type, pairs.p, pairs.n, &options, ret_subset, &issues, reterr);
+}
+
+static int add_parameter(struct rest_call *call, const struct yyjson_val *parameter, size_t i,
+                         struct search_pair *ret_pair, struct err *reterr) {
+  struct str where = arena_printf(call->arena, "Parameters.parameter[%zu]", i);
+  struct json_each each = json_each(parameter);
+  *ret_pair = (struct search_pair){.name = json_get_text(parameter, STR("name"))};
+  while (json_next(&each))
+    if (str_starts_with(each.name, STR("value")) && json_kind(each.value) != JSON_OBJECT)
+      ret_pair->value = json_text(each.value);
+  if (ret_pair->name.n == 0 || !ret_pair->value.p)
+    return err_set_at(reterr, ERR_VALUE, where, "It wants a name and a value of a primitive type.");
+  return 0;
+}
+
+int rest_operation_pairs(struct rest_call *call, const struct search_pair **ret_pairs,
+                         size_t *ret_n, struct err *reterr) {
+  *ret_pairs = call->pairs;
+  *ret_n = call->pairs_n;
+  if (!str_is(call->method, "POST") || (call->body.n == 0 && !call->resource))
+    return 0;
+  const struct yyjson_val *body;
+  int code = rest_read_body(call, &body, reterr);
+  if (code)
+    return code;
+  if (!str_is(json_get_text(body, STR("resourceType")), "Parameters"))
+    return err_set(reterr, ERR_STRUCTURE, "", "The body of an operation is a Parameters resource.");
+  const struct yyjson_val *list = json_get(body, STR("parameter"));
+  size_t n = call->pairs_n;
+  struct search_pair *all = ARENA_ARRAY(call->arena, struct search_pair, n + json_count(list) + 1);
+  if (!all)
+    return err_no_memory(reterr);
+  if (n > 0)
+    memcpy(all, call->pairs, n * sizeof *all);
+  struct json_each each = json_each(list);
+  for (size_t i = 0; json_next(&each); i++)
+    if ((code = add_parameter(call, each.value, i, &all[n++], reterr)) != 0)
+      return code;
+  *ret_pairs = all;
+  *ret_n = n;
+  return 0;
 }
 
 int rest_check_parameters(const struct rest_call *call, const char *what, const char *const *known,

@@ -101,11 +101,26 @@ int search_ids(struct store_view *view, const struct access *access, struct aren
                const struct search *search, size_t max, struct store_resources *ret_found,
                struct err *reterr) MUST_CHECK;
 
-/* Patient/$everything: the patient and all in its compartment, plus what these refer to of shared
- * types. */
+/* What $everything is asked for. */
+struct search_everything_query {
+  defs_type_id compartment; /* Patient, Encounter */
+  struct str id;            /* empty: of all resources of this type */
+  /* Care in [start, end): what has a date of its own in it, or no date at all. INT64_MIN,
+   * INT64_MAX: open. */
+  int64_t start_us, end_us;
+  int64_t since_us;          /* changed then or later; INT64_MIN: all */
+  const defs_type_id *types; /* only these; n 0: all */
+  size_t types_n;
+  size_t count;
+  struct str cursor;
+  const struct search_limits *limits; /* NULL: the defaults */
+};
+
+/* The resource and all in its compartment, plus what these refer to of other types. ERR_NOT_FOUND,
+ * ERR_DELETED for `id`; ERR_TOO_COSTLY. */
 int search_everything(struct store_view *view, const struct access *access, struct arena *arena,
-                      struct str patient_id, int64_t since_us, size_t count, struct str cursor,
-                      struct search_result *ret_result, struct err *reterr) MUST_CHECK;
+                      const struct search_everything_query *query, struct search_result *ret_result,
+                      struct err *reterr) MUST_CHECK;
 
 /* What the caller needs to shape the answer. */
 enum search_summary search_summary_of(const struct search *search);

@@ -1,7 +1,8 @@
 /*
- * Patient/$everything: the patient, what is in its compartment, and what these refer to of types
- * that belong to no patient (practitioners, organizations, medications, ...), in this order; within
- * each in the order of the rid. The whole set is known on every page, so that nothing comes twice.
+ * $everything: a patient (or an encounter, or all of them), what is in the compartment, and what
+ * these refer to of types that are in no such compartment (practitioners, organizations,
+ * medications, ...), in this order; within each in the order of the rid. The whole set is known on
+ * every page, so that nothing comes twice.
  */
 #include "store/search_collect.h"
 #include "store/search_cursor.h"
@@ -9,19 +10,20 @@
 
 enum { EVERYTHING_COUNT_DEFAULT = 1000 };
 
-enum section { SECTION_PATIENT, SECTION_COMPARTMENT, SECTION_SHARED, SECTIONS };
+enum section { SECTION_FOCUS, SECTION_COMPARTMENT, SECTION_SHARED, SECTIONS };
 
 struct everything {
   struct search_context *c;
+  const struct search_everything_query *query;
+  struct str compartment; /* "Patient" */
   struct search_rids sections[SECTIONS];
   struct map seen; /* by the bytes of the rid */
-  int64_t since_us;
 };
 
-static bool is_of_patients(defs_type_id type) {
+static bool is_of_compartment(struct str compartment, defs_type_id type) {
   size_t n;
-  (void)defs_compartment_params(STR("Patient"), type, &n);
-  return n > 0 || str_is(defs_type(type)->name, "Patient");
+  (void)defs_compartment_params(compartment, type, &n);
+  return n > 0 || str_equal(defs_type(type)->name, compartment);
 }
 
 /* First time seen? */
@@ -35,43 +37,86 @@ static int note(struct everything *e, uint64_t rid, bool *ret_is_new, struct err
   return *ret_is_new && map_set(&e->seen, name, key) ? err_no_memory(reterr) : 0;
 }
 
-/* Everything that refers to the patient by one of the parameters of the compartment. */
-static int collect_compartment(struct everything *e, uint64_t patient, struct search_rids *rids,
+/* Does the care that a resource tells of fall into the dates that were asked for? What has no date
+ * is not left out, and one date in them is enough. */
+static bool has_date_in_range(const struct everything *e,
+                              const struct search_candidate *candidate) {
+  const struct search_everything_query *query = e->query;
+  bool has_date = false;
+  if (query->start_us == INT64_MIN && query->end_us == INT64_MAX)
+    return true;
+  for (size_t i = 0; i < candidate->keys.n; i++) {
+    const struct key *key = &candidate->keys.p[i];
+    if (key->table != KEYS_DATE)
+      continue;
+    if (key->lo < query->end_us && key->date.hi > query->start_us)
+      return true;
+    has_date = true;
+  }
+  return !has_date;
+}
+
+static bool is_type_wanted(const struct everything *e, defs_type_id type) {
+  bool is_wanted = e->query->types_n == 0;
+  for (size_t i = 0; i < e->query->types_n && !is_wanted; i++)
+    is_wanted = e->query->types[i] == type;
+  return is_wanted;
+}
+
+/* What the section is about: the one resource, or all of its type. */
+static int collect_focus(struct everything *e, uint64_t rid, struct search_rids *rids,
+                         struct err *reterr) {
+  struct db_query query;
+  if (rid)
+    return search_rids_add(rids, rid, reterr);
+  db_query_init(&query, e->c->arena);
+  db_query_add(&query, "SELECT rid FROM resource WHERE state=1 AND type=");
+  db_query_i64(&query, schema_type_number(e->c->schema, e->query->compartment));
+  db_query_add(&query, " ORDER BY rid");
+  return search_rids_add_query(e->c, &query, rids, reterr);
+}
+
+/* Everything that refers to it by one of the parameters of the compartment. */
+static int collect_compartment(struct everything *e, uint64_t focus, struct search_rids *rids,
                                struct err *reterr) {
   const struct schema *schema = e->c->schema;
   struct db_query query;
   db_query_init(&query, e->c->arena);
   db_query_add(&query, "SELECT rid FROM reference WHERE target=");
-  db_query_i64(&query, (int64_t)patient);
+  db_query_i64(&query, (int64_t)focus);
   db_query_add(&query, " AND param IN(0");
   for (size_t number = 1; number < schema->types_n; number++) {
     size_t n = 0;
     const defs_param_id *params =
-        schema->types[number] ? defs_compartment_params(STR("Patient"), schema->types[number], &n)
+        schema->types[number] ? defs_compartment_params(e->compartment, schema->types[number], &n)
                               : NULL;
     for (size_t i = 0; i < n; i++)
       if (schema_param_number(schema, params[i]))
         db_query_addf(&query, ",%u", schema_param_number(schema, params[i]));
   }
   db_query_add(&query, ")");
-  int code = search_rids_add_query(e->c, &query, rids, reterr);
-  search_rids_sort(rids);
-  return code;
+  return search_rids_add_query(e->c, &query, rids, reterr);
 }
 
-/* Adds what `from` refers to of shared types. */
+/* Is what a resource of `section` refers to part of the record? From what is shared by many,
+ * nothing leads back to a patient: an account may be that of several. */
+static bool is_shared(const struct everything *e, enum section section, defs_type_id type) {
+  return !is_of_compartment(e->compartment, type) &&
+         (section != SECTION_SHARED || !is_of_compartment(STR("Patient"), type));
+}
+
 static int add_shared(struct everything *e, const struct search_candidate *from,
-                      struct search_rids *found, struct err *reterr) {
+                      enum section section, struct search_rids *found, struct err *reterr) {
   for (size_t i = 0; i < from->keys.n; i++) {
     const struct key *key = &from->keys.p[i];
     struct search_candidate target;
-    bool is_new, is_there;
+    bool is_new, is_there = false;
     if (key->table != KEYS_REFERENCE || key->target <= 0)
       continue;
     int code = note(e, (uint64_t)key->target, &is_new, reterr);
     if (code == 0 && is_new)
       code = search_fetch(e->c, (uint64_t)key->target, &target, &is_there, reterr);
-    if (code == 0 && is_new && is_there && !is_of_patients(target.type))
+    if (code == 0 && is_there && is_shared(e, section, target.type))
       code = search_rids_add(found, (uint64_t)key->target, reterr);
     if (code)
       return code;
@@ -79,7 +124,7 @@ static int add_shared(struct everything *e, const struct search_candidate *from,
   return 0;
 }
 
-/* Looks at `rid`: keeps it in `section` when it is visible and new enough, and follows its
+/* Looks at `rid`: keeps it in `section` when it is visible and asked for, and follows its
  * references. */
 static int visit(struct everything *e, uint64_t rid, enum section section,
                  struct search_rids *found, struct err *reterr) {
@@ -89,25 +134,46 @@ static int visit(struct everything *e, uint64_t rid, enum section section,
   int code = search_fetch(e->c, rid, &candidate, &is_there, reterr);
   if (code || !is_there)
     return code;
-  if (candidate.updated_us >= e->since_us)
+  if (section == SECTION_COMPARTMENT && !has_date_in_range(e, &candidate))
+    return 0;
+  if (candidate.updated_us >= e->query->since_us && is_type_wanted(e, candidate.type))
     code = search_rids_add(&e->sections[section], rid, reterr);
-  return code ? code : add_shared(e, &candidate, found, reterr);
+  return code ? code : add_shared(e, &candidate, section, found, reterr);
 }
 
-static int gather(struct everything *e, uint64_t patient, struct err *reterr) {
-  struct search_rids members = {.arena = e->c->arena}, shared = {.arena = e->c->arena};
+static int visit_all(struct everything *e, const struct search_rids *rids, enum section section,
+                     struct search_rids *found, struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; i < rids->n && code == 0; i++)
+    code = visit(e, rids->p[i], section, found, reterr);
+  return code;
+}
+
+/* `rid` 0: all of the type. */
+static int gather(struct everything *e, uint64_t rid, struct err *reterr) {
+  struct arena *arena = e->c->arena;
+  struct search_rids focus = {.arena = arena}, members = {.arena = arena},
+                     others = {.arena = arena}, shared = {.arena = arena};
   bool is_new;
-  int code = note(e, patient, &is_new, reterr);
+  int code = collect_focus(e, rid, &focus, reterr);
+  for (size_t i = 0; i < focus.n && code == 0; i++) {
+    code = note(e, focus.p[i], &is_new, reterr);
+    if (code == 0)
+      code = collect_compartment(e, focus.p[i], &members, reterr);
+  }
+  search_rids_sort(&members);
+  for (size_t i = 0; i < members.n && code == 0; i++) {
+    code = note(e, members.p[i], &is_new, reterr);
+    if (code == 0 && is_new)
+      code = search_rids_add(&others, members.p[i], reterr);
+  }
   if (code == 0)
-    code = visit(e, patient, SECTION_PATIENT, &shared, reterr);
+    code = visit_all(e, &focus, SECTION_FOCUS, &shared, reterr);
   if (code == 0)
-    code = collect_compartment(e, patient, &members, reterr);
-  for (size_t i = 0; i < members.n && code == 0; i++)
-    if (members.p[i] != patient)
-      code = visit(e, members.p[i], SECTION_COMPARTMENT, &shared, reterr);
-  /* shared ones lead to more: a practitioner's organization. Each is found once, so this ends */
-  for (size_t i = 0; i < shared.n && code == 0; i++)
-    code = visit(e, shared.p[i], SECTION_SHARED, &shared, reterr);
+    code = visit_all(e, &others, SECTION_COMPARTMENT, &shared, reterr);
+  /* Shared ones lead to more: a practitioner's organization. Each is found once, so this ends. */
+  if (code == 0)
+    code = visit_all(e, &shared, SECTION_SHARED, &shared, reterr);
   search_rids_sort(&e->sections[SECTION_SHARED]);
   return code;
 }
@@ -150,36 +216,48 @@ static int read_page(struct everything *e, const struct search_mark *mark, uint6
   return code;
 }
 
-static int run(struct search_context *c, struct str patient_id, int64_t since_us, size_t count,
-               struct str cursor, struct search_result *ret_result, struct err *reterr) {
-  struct everything e = {.c = c, .since_us = since_us};
+/* What a cursor is bound to. */
+static uint64_t shape_of(const struct search_everything_query *query, uint64_t rid) {
+  uint64_t parts[] = {rid, query->compartment, (uint64_t)query->since_us, (uint64_t)query->start_us,
+                      (uint64_t)query->end_us};
+  uint64_t shape = hash_fast(str_n((const char *)parts, sizeof parts));
+  for (size_t i = 0; i < query->types_n; i++)
+    shape = (shape ^ query->types[i]) * 0x9e3779b97f4a7c15u;
+  return shape;
+}
+
+static int run(struct search_context *c, const struct search_everything_query *query,
+               struct search_result *ret_result, struct err *reterr) {
+  struct everything e = {
+      .c = c, .query = query, .compartment = defs_type(query->compartment)->name};
   struct search_mark mark = {0};
-  struct store_resource patient;
-  defs_type_id type = defs_type_by_name(STR("Patient"));
-  int code = store_read(c->view, c->access, c->arena, type, patient_id, &patient, reterr);
+  struct store_resource focus = {0};
+  int code = query->id.n > 0 ? store_read(c->view, c->access, c->arena, query->compartment,
+                                          query->id, &focus, reterr)
+                             : 0;
   if (code)
     return code;
-  uint64_t shape = (patient.rid ^ (uint64_t)since_us) * 0x9e3779b97f4a7c15u;
-  if (cursor.n > 0)
-    code = search_cursor_read(c->arena, cursor, 1, shape, &mark, reterr);
+  uint64_t shape = shape_of(query, focus.rid);
+  if (query->cursor.n > 0)
+    code = search_cursor_read(c->arena, query->cursor, 1, shape, &mark, reterr);
   map_init(&e.seen, c->arena);
   for (size_t i = 0; i < SECTIONS; i++)
     e.sections[i].arena = c->arena;
   if (code == 0)
-    code = gather(&e, patient.rid, reterr);
+    code = gather(&e, focus.rid, reterr);
   if (code == 0)
-    code =
-        read_page(&e, &mark, shape, count ? count : EVERYTHING_COUNT_DEFAULT, ret_result, reterr);
+    code = read_page(&e, &mark, shape, query->count ? query->count : EVERYTHING_COUNT_DEFAULT,
+                     ret_result, reterr);
   return code;
 }
 
 int search_everything(struct store_view *view, const struct access *access, struct arena *arena,
-                      struct str patient_id, int64_t since_us, size_t count, struct str cursor,
-                      struct search_result *ret_result, struct err *reterr) {
+                      const struct search_everything_query *query, struct search_result *ret_result,
+                      struct err *reterr) {
   struct search_context c;
-  int code = search_context_init(&c, view, access, arena, NULL, reterr);
+  int code = search_context_init(&c, view, access, arena, query->limits, reterr);
   if (code == 0)
-    code = run(&c, patient_id, since_us, count, cursor, ret_result, reterr);
+    code = run(&c, query, ret_result, reterr);
   search_context_fini(&c);
   return code;
 }

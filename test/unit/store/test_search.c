@@ -267,21 +267,24 @@ static void everything_of_a_patient(void **state) {
   struct err err;
   struct search_result all;
   assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
-  assert_int_equal(
-      search_everything(view, &access, test_arena, STR("p1"), 0, 0, STR(""), &all, &err), 0);
+  struct search_everything_query query = {.compartment = type_of("Patient"),
+                                          .id = STR("p1"),
+                                          .start_us = INT64_MIN,
+                                          .end_us = INT64_MAX};
+  assert_int_equal(search_everything(view, &access, test_arena, &query, &all, &err), 0);
   assert_str(ids_of(all), "p1 p2 b1 b2 | o1 d1");
   assert_int_equal(all.total, 6);
-  struct str cursor = STR(""), pages = STR("");
+  struct str pages = STR("");
+  query.count = 4;
   do {
-    assert_int_equal(
-        search_everything(view, &access, test_arena, STR("p1"), 0, 4, cursor, &all, &err), 0);
-    cursor = all.next_cursor;
+    assert_int_equal(search_everything(view, &access, test_arena, &query, &all, &err), 0);
+    query.cursor = all.next_cursor;
     pages = arena_printf(test_arena, "%.*s[%.*s]", STR_ARG(pages), STR_ARG(ids_of(all)));
-  } while (cursor.n);
+  } while (query.cursor.n);
   assert_str(pages, "[p1 p2 b1 b2][| o1 d1]");
-  assert_int_equal(
-      search_everything(view, &access, test_arena, STR("nobody"), 0, 0, STR(""), &all, &err),
-      ERR_NOT_FOUND);
+  query.id = STR("nobody");
+  assert_int_equal(search_everything(view, &access, test_arena, &query, &all, &err),
+                   ERR_NOT_FOUND);
   store_view_close(view);
 }
 
