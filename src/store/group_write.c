@@ -189,6 +189,79 @@ struct key_changes {
   size_t added_n, taken_out_n;
 };
 
+static int add_to_counter(struct group *group, enum schema_counter kind, size_t number,
+                          int64_t change, struct err *reterr) {
+  struct db_statement *row = NULL;
+  int code = db_prepare(group->db,
+                        STR("INSERT INTO counter VALUES(?,?,?)"
+                            " ON CONFLICT(kind,number) DO UPDATE SET n=n+excluded.n"),
+                        &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, kind);
+  db_bind_i64(row, 2, (int64_t)number);
+  db_bind_i64(row, 3, change);
+  code = db_execute(row, reterr);
+  db_release(row);
+  return code;
+}
+
+/* How many resources more (or less) have a parameter than before the group: what a search knows
+ * "none is without" from. */
+enum { PARAM_COUNTS_MAX = 8192 };
+struct param_counts {
+  struct param_count {
+    uint64_t number; /* schema_with_param; 0: free */
+    int64_t change;
+  } places[PARAM_COUNTS_MAX];
+  size_t n;
+};
+
+static struct param_count *param_count(struct param_counts *counts, uint64_t number) {
+  size_t at = (number * 0x9e3779b97f4a7c15u >> 40) % PARAM_COUNTS_MAX;
+  while (counts->places[at].number && counts->places[at].number != number)
+    at = (at + 1) % PARAM_COUNTS_MAX;
+  return &counts->places[at];
+}
+
+/* Keys are in the order of table and parameter. */
+static int count_params(struct group *group, struct param_counts *counts, const struct slot *slot,
+                        struct keys keys, int64_t change, struct err *reterr) {
+  uint16_t type = schema_type_number(group->schema, slot->type);
+  int code = 0;
+  for (size_t i = 0; i < keys.n && code == 0; i++) {
+    const struct key *key = &keys.p[i];
+    if (i > 0 && keys.p[i - 1].param == key->param && keys.p[i - 1].table == key->table)
+      continue;
+    uint64_t number = schema_with_param(type, (uint64_t)key->table, (uint64_t)key->param);
+    struct param_count *count = param_count(counts, number);
+    if (!count->number && counts->n >= PARAM_COUNTS_MAX / 2) {
+      code = add_to_counter(group, SCHEMA_COUNTER_WITH_PARAM, number, change, reterr);
+      continue;
+    }
+    counts->n += !count->number;
+    count->number = number;
+    count->change += change;
+  }
+  return code;
+}
+
+static int write_param_counts(struct group *group, struct err *reterr) {
+  struct param_counts *counts = ARENA_NEW(group->arena, struct param_counts);
+  int code = counts ? 0 : err_no_memory(reterr);
+  for (size_t i = 0; i < group->dirty.n && code == 0; i++) {
+    const struct slot *slot = group->dirty.p[i];
+    code = count_params(group, counts, slot, slot->stored_keys, -1, reterr);
+    if (code == 0)
+      code = count_params(group, counts, slot, slot->keys, 1, reterr);
+  }
+  for (size_t i = 0; code == 0 && i < PARAM_COUNTS_MAX; i++)
+    if (counts->places[i].change != 0)
+      code = add_to_counter(group, SCHEMA_COUNTER_WITH_PARAM, counts->places[i].number,
+                            counts->places[i].change, reterr);
+  return code;
+}
+
 /* Both lists are sorted: what is only in the old one goes, what is only in the new one comes. */
 static void compare_keys(const struct slot *slot, struct key_changes *changes) {
   const struct keys *old = &slot->stored_keys, *new = &slot->keys;
@@ -226,7 +299,9 @@ static int write_keys(struct group *group, struct err *reterr) {
   qsort(changes.added, changes.added_n, sizeof(struct key), compare_for_sort);
   qsort(changes.taken_out, changes.taken_out_n, sizeof(struct key), compare_for_sort);
   int code = execute_keys(group, false, changes.taken_out, changes.taken_out_n, reterr);
-  return code ? code : execute_keys(group, true, changes.added, changes.added_n, reterr);
+  if (code == 0)
+    code = execute_keys(group, true, changes.added, changes.added_n, reterr);
+  return code ? code : write_param_counts(group, reterr);
 }
 
 static int by_word(const void *a, const void *b) {
@@ -370,23 +445,6 @@ static int write_columns(struct group *group, struct err *reterr) {
   if (code == 0)
     code = db_execute_rows(group->db, STR("INSERT INTO event VALUES(NULL,?,?,?,?,?,?)"),
                            event_columns, 6, group->events.n, reterr);
-  return code;
-}
-
-static int add_to_counter(struct group *group, enum schema_counter kind, size_t number,
-                          int64_t change, struct err *reterr) {
-  struct db_statement *row = NULL;
-  int code = db_prepare(group->db,
-                        STR("INSERT INTO counter VALUES(?,?,?)"
-                            " ON CONFLICT(kind,number) DO UPDATE SET n=n+excluded.n"),
-                        &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, kind);
-  db_bind_i64(row, 2, (int64_t)number);
-  db_bind_i64(row, 3, change);
-  code = db_execute(row, reterr);
-  db_release(row);
   return code;
 }
 

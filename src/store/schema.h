@@ -65,7 +65,9 @@
  * body.
  *
  * counter(kind, number, n)    kind 1: live resources of type `number`; 2: all versions; 3: versions
- *     of type `number`. Kinds from 100 on are the search's.
+ *     of type `number`. 100: live resources of a type that have a row of a parameter in a table of
+ * keys.h
+ *     (`schema_with_param`), or fewer: an old file began to count when it was upgraded.
  * event(number PRIMARY KEY, seq, kind, rid, version, message, type)
  *     One row per changed resource, in the order of the commits: the history of the system. `type`
  *     is 0 where a message is meant (kind 0); index event_type(type) where type>0: the history of
@@ -112,7 +114,12 @@ enum schema_counter {
   SCHEMA_COUNTER_TYPE = 1,
   SCHEMA_COUNTER_VERSIONS = 2,
   SCHEMA_COUNTER_TYPE_VERSIONS = 3,
+  SCHEMA_COUNTER_WITH_PARAM = 100,
 };
+static inline uint64_t schema_with_param(uint64_t type_number, uint64_t table,
+                                         uint64_t param_number) {
+  return type_number << 20 | table << 16 | param_number;
+}
 /* Kinds of events: enum store_effect; and this for a creation by PUT. */
 #define SCHEMA_EVENT_CREATED_BY_PUT 6
 

@@ -516,6 +516,34 @@ static enum keys_table table_of(enum search_type type) {
   }
 }
 
+/* Is it known that every resource of the type has the parameter? The rows of one may stand in
+ * several tables; to have them in one suffices. */
+static int find_coverage(struct search_context *c, struct search_condition *condition,
+                         struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
+  uint64_t type = p->type ? schema_type_number(c->schema, p->type) : 0;
+  int64_t all = 0, most = 0;
+  if (!type || !(condition->is_negated || (p->modifier == SEARCH_MISSING && p->is_missing)))
+    return 0;
+  for (int table = 0; table < KEYS_TABLES; table++) { /* 0: all of the type */
+    struct db_query query;
+    int64_t n;
+    db_query_init(&query, c->arena);
+    db_query_add(&query, "SELECT n FROM counter WHERE kind=");
+    db_query_i64(&query, table ? SCHEMA_COUNTER_WITH_PARAM : SCHEMA_COUNTER_TYPE);
+    db_query_add(&query, " AND number=");
+    db_query_i64(&query, table ? (int64_t)schema_with_param(type, (uint64_t)table, condition->param)
+                               : (int64_t)type);
+    int code = db_query_number(c->db, &query, 0, &n, reterr);
+    if (code)
+      return code;
+    all = table ? all : n;
+    most = table && n > most ? n : most;
+  }
+  condition->has_all = most >= all;
+  return 0;
+}
+
 int search_condition_make(struct search_context *c, const struct search_predicate *predicate,
                           struct search_condition *ret_condition, struct err *reterr) {
   const struct defs_param *param = defs_param(predicate->param);
@@ -550,6 +578,8 @@ int search_condition_make(struct search_context *c, const struct search_predicat
     break;
   }
   condition.table = table_of(condition.type);
+  if (!code && predicate->subject == SEARCH_ON_PARAM)
+    code = find_coverage(c, &condition, reterr);
   if (!code)
     *ret_condition = condition;
   return code;

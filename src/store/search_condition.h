@@ -39,6 +39,7 @@ struct search_condition {
   enum keys_table table;
   uint16_t param; /* number of schema.h */
   bool is_negated;
+  bool has_all; /* every resource of the type has the parameter, so that none is without */
   const struct search_test *tests;
   size_t tests_n;
   const uint64_t *rids; /* _id: ascending; a compartment: the resource that it is of */

@@ -223,9 +223,18 @@ static int parse_term(struct cursor *c, struct search_predicate *ret_predicate,
   struct search_predicate *inner = ARENA_NEW(c->parser->arena, struct search_predicate);
   if (!inner)
     return err_no_memory(reterr);
+  int code = parse_nested(c, inner, reterr);
+  if (code)
+    return code;
+  if (inner->subject == SEARCH_ON_PARAM && inner->value_type == SEARCH_TOKEN &&
+      inner->modifier == SEARCH_PLAIN) { /* that is :not, which the planner knows more of */
+    *ret_predicate = *inner;
+    ret_predicate->modifier = SEARCH_NOT;
+    return 0;
+  }
   *ret_predicate =
       (struct search_predicate){.subject = SEARCH_ON_NOT, .targets = inner, .targets_n = 1};
-  return parse_nested(c, inner, reterr);
+  return 0;
 }
 
 /* left and right; a further one of the same kind joins the list. */

@@ -116,7 +116,7 @@ static bool rows_are_matches(const struct search_context *c, const struct search
   if (search->predicates_n != 1 || !c->filter.is_everything || p->subject != SEARCH_ON_PARAM ||
       !search_is_drivable(condition) || defs_param(p->param)->base != search->type)
     return false;
-  return search_spans_are_exact(condition);
+  return !condition->is_negated && search_spans_are_exact(condition);
 }
 
 static int count_rows(struct search_context *c, const struct search_condition *condition,

@@ -9,9 +9,9 @@ static bool excludes(const struct search_condition *condition) {
 /* Whose spans are kept out. A negation below another one is not taken apart. */
 static const struct search_condition *kept_out(const struct search_condition *condition) {
   const struct search_condition *target = condition->targets;
-  return condition->predicate->subject != SEARCH_ON_NOT ? condition
-         : search_is_drivable(target)                   ? target
-                                                        : NULL;
+  if (condition->predicate->subject != SEARCH_ON_NOT)
+    return condition;
+  return !excludes(target) && search_is_drivable(target) ? target : NULL;
 }
 
 /* Links are no rows of the candidate's own; what only the body decides can't exclude. */
@@ -43,9 +43,10 @@ static int fill(struct search_context *c, struct search_sieve *sieve, uint64_t l
                 struct err *reterr) {
   struct search_spans spans;
   uint64_t n = 0;
-  const struct search_condition *rows =
-      sieve->excludes ? kept_out(sieve->condition) : sieve->condition;
-  int code = search_spans_make(c, rows, &spans, reterr);
+  const struct search_condition *condition = sieve->condition;
+  int code = !sieve->excludes           ? search_spans_make(c, condition, &spans, reterr)
+             : condition->targets_n > 0 ? search_spans_make(c, kept_out(condition), &spans, reterr)
+                                        : search_spans_kept_out(c, condition, &spans, reterr);
   if (code == 0 && !sieve->excludes)
     search_spans_join(&spans, sieve->condition, sieve->wish->conditions, sieve->wish->n);
   if (code == 0)

@@ -19,10 +19,24 @@ static bool has_first(enum keys_table table) {
   return table != KEYS_URI && table != KEYS_REFERENCE;
 }
 
+/* Where every resource has the parameter, :not is met only by what has another value. */
+static bool has_rest(const struct search_condition *condition) {
+  if (!condition->has_all || condition->predicate->value_type != SEARCH_TOKEN)
+    return false;
+  for (size_t i = 0; i < condition->tests_n; i++)
+    if (condition->tests[i].needs_body || condition->tests[i].is_system_only)
+      return false;
+  return condition->tests_n <= 1;
+}
+
 bool search_is_drivable(const struct search_condition *condition) {
   const struct search_predicate *p = condition->predicate;
   bool needs_all = p->subject != SEARCH_ON_ALL;
-  if (condition->is_negated || p->subject == SEARCH_ON_NOT ||
+  if (condition->is_negated)
+    return has_rest(condition);
+  if (p->modifier == SEARCH_MISSING && p->is_missing && condition->has_all)
+    return true; /* by nothing */
+  if (p->subject == SEARCH_ON_NOT ||
       (p->modifier == SEARCH_MISSING && (p->is_missing || p->subject != SEARCH_ON_PARAM)))
     return false;
   for (size_t i = 0; i < condition->targets_n; i++)
@@ -225,6 +239,29 @@ static int push_compartment(struct maker *m, struct err *reterr) {
   return code;
 }
 
+/* All values but those of the test. */
+static int push_rest(struct maker *m, struct err *reterr) {
+  const struct search_condition *condition = m->condition;
+  struct search_span span = span_of(condition);
+  struct search_ranges ranges = {0};
+  if (condition->tests_n > 0)
+    ranges = condition->tests[0].values;
+  span.is_range = true;
+  span.value = INT64_MIN;
+  int code = 0;
+  for (size_t i = 0; i < ranges.n && code == 0; i++) {
+    if (ranges.p[i].from > span.value) {
+      span.value_to = ranges.p[i].from - 1;
+      code = push_span(m, span, reterr);
+    }
+    if (ranges.p[i].to == INT64_MAX)
+      return code;
+    span.value = ranges.p[i].to + 1;
+  }
+  span.value_to = INT64_MAX;
+  return code ? code : push_span(m, span, reterr);
+}
+
 static int push_condition(struct maker *m, const struct search_condition *condition,
                           struct err *reterr) {
   const struct search_predicate *p = condition->predicate;
@@ -232,8 +269,10 @@ static int push_condition(struct maker *m, const struct search_condition *condit
   m->condition = condition;
   if (p->subject == SEARCH_ON_COMPARTMENT)
     return push_compartment(m, reterr);
+  if (condition->is_negated)
+    return push_rest(m, reterr);
   if (p->subject == SEARCH_ON_PARAM && p->modifier == SEARCH_MISSING)
-    return push_param(m, reterr);
+    return p->is_missing ? 0 : push_param(m, reterr);
   if (p->subject == SEARCH_ON_PARAM)
     return push_tests(m, reterr);
   for (size_t i = 0; i < condition->targets_n && code == 0; i++)
@@ -245,6 +284,16 @@ int search_spans_make(struct search_context *c, const struct search_condition *c
                       struct search_spans *ret_spans, struct err *reterr) {
   struct maker m = {.c = c};
   int code = push_condition(&m, condition, reterr);
+  if (code == 0)
+    *ret_spans = (struct search_spans){m.spans.p, m.spans.n};
+  return code;
+}
+
+int search_spans_kept_out(struct search_context *c, const struct search_condition *condition,
+                          struct search_spans *ret_spans, struct err *reterr) {
+  struct maker m = {.c = c, .condition = condition};
+  int code = condition->predicate->modifier == SEARCH_MISSING ? push_param(&m, reterr)
+                                                              : push_tests(&m, reterr);
   if (code == 0)
     *ret_spans = (struct search_spans){m.spans.p, m.spans.n};
   return code;
@@ -478,6 +527,12 @@ static void add_span(struct db_query *query, const struct search_context *c,
   if (span->is_link) {
     db_query_add(query, " AND target=");
     db_query_i64(query, span->value);
+  }
+  if (span->is_range) {
+    db_query_add(query, " AND first=0 AND hash>=");
+    db_query_i64(query, span->value);
+    db_query_add(query, " AND hash<=");
+    db_query_i64(query, span->value_to);
   }
   if (!test)
     return;

@@ -17,7 +17,9 @@ struct search_span {
   const struct search_test *test; /* NULL: all rows of the parameter */
   const struct search_test *also; /* a second one on the same rows, or NULL (dates only) */
   int64_t first;
-  int64_t value; /* hash, target, unit */
+  int64_t value;    /* hash, target, unit, */
+  int64_t value_to; /* or with is_range all from `value` to this */
+  bool is_range;
   int date_class;
   bool is_ordered; /* its rows come in the order of their rid */
 };
@@ -37,11 +39,14 @@ bool search_has_spans(const struct search_condition *condition);
 /* Are the rows of its spans exactly what matches, so that no candidate need be tested? */
 bool search_spans_are_exact(const struct search_condition *condition);
 
-/* The spans of a condition that has them. Every resource that matches has a row in one of them; for
- * a negated one, or :missing=true, every one that does not. ERR_TOO_COSTLY for too many different
- * values. */
+/* The spans of a condition that is drivable and has them. Every resource that matches has a row in
+ * one of them. ERR_TOO_COSTLY for too many different values. */
 int search_spans_make(struct search_context *c, const struct search_condition *condition,
                       struct search_spans *ret_spans, struct err *reterr) MUST_CHECK;
+
+/* Of a negated condition, or :missing=true: every resource that does not match has a row in one. */
+int search_spans_kept_out(struct search_context *c, const struct search_condition *condition,
+                          struct search_spans *ret_spans, struct err *reterr) MUST_CHECK;
 
 /* One span per resource that `condition`, a chain, may lead to. */
 int search_spans_of_targets(struct search_context *c, const struct search_condition *condition,
