@@ -20,7 +20,7 @@
 #define VIEW_WAIT_S 10
 #define WRITER_CACHE_BYTES ((size_t)32 << 20)
 #define BULK_CACHE_BYTES ((size_t)64 << 20)
-#define READER_CACHE_BYTES ((size_t)8 << 20)
+#define READER_CACHE_BYTES ((size_t)24 << 20)
 
 /* An idle view keeps its snapshot, so that the next who opens it need not take the file's locks
  * again, as long as nothing was committed since (`epoch`). */
