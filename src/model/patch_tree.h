@@ -10,6 +10,7 @@
 #ifndef MODEL_PATCH_TREE_H
 #define MODEL_PATCH_TREE_H
 
+#include "format/xml.h"
 #include "model/patch.h"
 
 struct patch_node {
@@ -81,6 +82,9 @@ int patch_tree_freeze(struct patch_tree *tree, struct arena *arena,
 int patch_json(struct patch_tree *tree, const struct yyjson_val *document,
                struct err *reterr) MUST_CHECK;
 int patch_fhirpath(struct patch_tree *tree, const struct yyjson_val *document,
+                   struct err *reterr) MUST_CHECK;
+/* XML Patch on any tree: `*root` before and after. */
+int patch_xml_tree(struct arena *arena, const struct xml_node *patch, struct xml_node **root,
                    struct err *reterr) MUST_CHECK;
 int patch_xml(struct arena *arena, struct str document, const struct yyjson_val *resource,
               const struct yyjson_val **ret_resource, struct err *reterr) MUST_CHECK;

@@ -66,6 +66,28 @@ def test_fhirpath_patch(server):
     assert [t["value"] for t in answer.json["telecom"]] == ["0", "2", "3"]
 
 
+def test_xml_patch(server):
+    made = server.create(patient("Xml", gender="male"))
+    url = f"Patient/{made['id']}"
+    answer = patch(server, url, """<diff xmlns="http://hl7.org/fhir">
+        <replace sel="Patient/gender/@value">female</replace>
+        <add sel="Patient/gender" pos="after"><birthDate value="1990-01-01"/></add>
+        <add sel="Patient/name/given[1]" pos="before"><given value="Bo"/></add></diff>""", content_type=XML_PATCH)
+    assert answer.status == 200, answer.body
+    assert (answer.json["gender"], answer.json["birthDate"], answer.json["name"][0]["given"]) == ("female", "1990-01-01", ["Bo", "Ann"])
+    for body, status, place in (("<diff>", 400, "line"), ("<diff/>", 422, "no operations"), ("<!DOCTYPE d><d/>", 400, "line"),
+                                ('<diff xmlns="http://hl7.org/fhir"><remove sel="Patient/none"/></diff>', 422, "operation[0].sel"),
+                                ('<diff xmlns="http://hl7.org/fhir"><remove sel="Patient//x"/></diff>', 400, "operation[0].sel"),
+                                ('<diff xmlns="http://hl7.org/fhir"><replace sel="Patient/id/@value">y</replace></diff>', 422, "id"),
+                                ('<diff xmlns="http://hl7.org/fhir"><add sel="Patient"><gender value="male"/></add></diff>', 422, "Patient")):
+        answer = patch(server, url, body, content_type=XML_PATCH)
+        assert answer.status == status, (body, answer.body)
+        assert place in answer.issue_text(), (place, answer.issue_text())
+    answer = server.fhir("POST", "", bundle("transaction", entry("PATCH", url, binary(
+        '<diff xmlns="http://hl7.org/fhir"><remove sel="Patient/birthDate"/></diff>', XML_PATCH))))
+    assert answer.status == 200 and "birthDate" not in server.fhir("GET", url).json
+
+
 def test_a_patch_that_changes_nothing_makes_no_version(server):
     made = server.create(patient("Same", gender="male", text={"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Same</div>'}))
     url = f"Patient/{made['id']}"

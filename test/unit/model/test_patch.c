@@ -389,6 +389,119 @@ static void fhirpath_patch_refuses_what_is_no_patch(void **state) {
            "operation[0].path");
 }
 
+/* ---- XML Patch ------------------------------------------------------------------------------- */
+
+static int patch_with_xml(const char *resource, const char *operations,
+                          const struct yyjson_val **ret_result, struct err *err) {
+  struct str text = arena_printf(test_arena,
+                                 "<diff xmlns='http://hl7.org/fhir' "
+                                 "xmlns:p='http://hl7.org/fhir'>%s</diff>",
+                                 operations);
+  struct patch patch = {.kind = PATCH_XML, .xml = text};
+  return patch_apply(test_arena, &patch, parse(resource), ret_result, err);
+}
+
+static void assert_xml(const char *resource, const char *operations, const char *expected) {
+  const struct yyjson_val *result = NULL;
+  struct err err;
+  int code = patch_with_xml(resource, operations, &result, &err);
+  if (code)
+    print_error("%s: %s\n", err.where, err.text);
+  assert_int_equal(code, 0);
+  assert_string_equal(written(result), expected);
+}
+
+static void assert_xml_refused(const char *resource, const char *operations, enum err_code code,
+                               const char *where) {
+  const struct yyjson_val *result = NULL;
+  struct err err;
+  int found = patch_with_xml(resource, operations, &result, &err);
+  if (found != (int)code)
+    print_error("%s\n", found ? err.text : written(result));
+  assert_int_equal(found, code);
+  assert_string_equal(err.where, where);
+}
+
+#define NAMED PATIENT(",'name':[{'use':'official','text':'a'},{'use':'usual','text':'b'}]")
+
+static void xml_patch_edits_the_xml_form(void **state) {
+  (void)state;
+  assert_xml(PATIENT(",'gender':'male'"), "<replace sel='Patient/gender/@value'>female</replace>",
+             PATIENT(",'gender':'female'"));
+  assert_xml(PATIENT(",'gender':'male'"), "<remove sel='/f:Patient/p:gender'/>", PATIENT(""));
+  assert_xml(PATIENT(",'gender':'male'"),
+             "<add sel='Patient/gender' pos='before'><active value='true'/></add>"
+             "<add sel='Patient'><birthDate value='1970'/></add>",
+             PATIENT(",'active':true,'gender':'male','birthDate':'1970'"));
+  assert_xml(PATIENT(",'gender':'male'"), "<add sel='Patient/gender' type='@id'>x</add>",
+             PATIENT(",'gender':'male','_gender':{'id':'x'}"));
+  assert_xml(NAMED, "<remove sel='Patient/name[2]'/>",
+             PATIENT(",'name':[{'use':'official','text':'a'}]"));
+  assert_xml(NAMED, "<remove sel=\"Patient/*[use/@value='usual'][1]\"/>",
+             PATIENT(",'name':[{'use':'official','text':'a'}]"));
+  assert_xml(NAMED, "<replace sel='Patient/name[1]'><name><text value='c'/></name></replace>",
+             PATIENT(",'name':[{'text':'c'},{'use':'usual','text':'b'}]"));
+  assert_xml(PATIENT(",'id':'x','gender':'male'"), "<remove sel='Patient/id'/>",
+             PATIENT(",'gender':'male'"));
+  assert_xml(PATIENT(",'text':{'status':'generated','div':'<div "
+                     "xmlns=\\\"http://www.w3.org/1999/xhtml\\\"><p>a<b>x</b>c</p></div>'}"),
+             "<remove sel='Patient/text/h:div/h:p/h:b'/>"
+             "<replace sel='Patient/text/h:div/h:p/text()[1]'>new</replace>",
+             PATIENT(",'text':{'status':'generated','div':'<div "
+                     "xmlns=\\'http://www.w3.org/1999/xhtml\\'><p>new</p></div>'}"));
+}
+
+static void xml_patch_refuses_what_does_not_fit(void **state) {
+  (void)state;
+  assert_xml_refused(NAMED, "<remove sel='Patient/name'/>", ERR_UNPROCESSABLE, "operation[0].sel");
+  assert_xml_refused(NAMED, "<remove sel='Patient/name[3]'/>", ERR_UNPROCESSABLE,
+                     "operation[0].sel");
+  assert_xml_refused(NAMED, "<remove sel='Patient'/>", ERR_UNPROCESSABLE, "");
+  assert_xml_refused(NAMED, "<add sel='Patient'><nome/></add>", ERR_UNPROCESSABLE, "Patient.nome");
+  assert_xml_refused(NAMED, "<add sel='Patient'>text</add>", ERR_UNPROCESSABLE, "Patient");
+  assert_xml_refused(NAMED, "<add sel='Patient' pos='before'><active/></add>", ERR_UNPROCESSABLE,
+                     "");
+  assert_xml_refused(NAMED, "<add sel='Patient/name[1]/use' type='@value'>old</add>",
+                     ERR_UNPROCESSABLE, "operation[0].type");
+  assert_xml_refused(NAMED, "<replace sel='Patient/name[1]'/>", ERR_REQUIRED, "operation[0]");
+  assert_xml_refused(NAMED, "<replace sel='Patient/name[1]'><a/><b/></replace>", ERR_VALUE,
+                     "operation[0]");
+}
+
+static void xml_patch_refuses_what_is_no_patch(void **state) {
+  (void)state;
+  static const char *const selectors[] = {"",
+                                          "Patient//name",
+                                          "Patient/name[0]",
+                                          "q:name",
+                                          "Patient/",
+                                          "name[",
+                                          "name[@a]",
+                                          "name[@a=1]",
+                                          "@a/b",
+                                          "text()/b",
+                                          "id(a)",
+                                          "id('a')b",
+                                          "name[1",
+                                          "a[b/c/d/e/f/g/h/i/j='x']"};
+  assert_xml_refused(NAMED, "", ERR_REQUIRED, "");
+  assert_xml_refused(NAMED, "text", ERR_STRUCTURE, "operation[0]");
+  assert_xml_refused(NAMED, "<move sel='Patient'/>", ERR_VALUE, "operation[0]");
+  assert_xml_refused(NAMED, "<remove/>", ERR_REQUIRED, "operation[0].sel");
+  assert_xml_refused(NAMED, "<remove sel='Patient/name[1]' ws='x'/>", ERR_VALUE, "operation[0].ws");
+  assert_xml_refused(NAMED, "<remove sel='Patient/name[1]'><a/></remove>", ERR_VALUE,
+                     "operation[0]");
+  assert_xml_refused(NAMED, "<add sel='Patient' pos='first'><a/></add>", ERR_VALUE,
+                     "operation[0].pos");
+  for (size_t i = 0; i < sizeof selectors / sizeof *selectors; i++)
+    assert_xml_refused(NAMED, arena_printf(test_arena, "<remove sel=\"%s\"/>", selectors[i]).p,
+                       ERR_VALUE, "operation[0].sel");
+  const struct yyjson_val *result;
+  struct patch patch = {.kind = PATCH_XML, .xml = STR("<!DOCTYPE a><a/>")};
+  struct err err;
+  assert_int_equal(patch_apply(test_arena, &patch, parse(NAMED), &result, &err), ERR_STRUCTURE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(json_patch_edits_members_and_items),
@@ -407,6 +520,9 @@ int main(void) {
       TEST(lists_are_edited_by_index),
       TEST(deletion_leaves_no_empty_element),
       TEST(fhirpath_patch_refuses_what_is_no_patch),
+      TEST(xml_patch_edits_the_xml_form),
+      TEST(xml_patch_refuses_what_does_not_fit),
+      TEST(xml_patch_refuses_what_is_no_patch),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
