@@ -36,6 +36,16 @@
   X(graphql_bytes, "graphqlBytes", 100, MB(16), 262144, "bytes of a GraphQL query")                \
   X(graphql_depth, "graphqlDepth", 1, 50, 50, "levels of a GraphQL query")                         \
   X(graphql_tokens, "graphqlTokens", 10, 1000000, 30000, "words and signs of a GraphQL query")     \
+  X(graphql_fields, "graphqlFields", 1, 100000, 5000,                                              \
+    "fields that a GraphQL query selects, its fragments put in place")                             \
+  X(graphql_resources, "graphqlResources", 1, 1000000, 10000, "resources that one query reads")    \
+  X(graphql_searches, "graphqlSearches", 1, 100000, 1000, "searches that one query makes")         \
+  X(graphql_list, "graphqlList", 1, 10000, 1000,                                                   \
+    "resources of one list, or of one page of a connection")                                       \
+  X(graphql_values, "graphqlValues", 100, 100000000, 2500000,                                      \
+    "fields of all objects of an answer, and evaluations of FHIRPath")                             \
+  X(graphql_answer_bytes, "graphqlAnswerBytes", 1000, MB(900), MB(64), "bytes of an answer")       \
+  X(graphql_ms, "graphqlMilliseconds", 1, 3600000, 10000, "time of one query")                     \
   X(async_running, "asyncRunning", 1, 32, 2, "asynchronous requests that run at once")             \
   X(async_waiting, "asyncWaiting", 1, 100000, 100,                                                 \
     "asynchronous requests that wait or run; more are refused (503)")                              \

@@ -20,7 +20,8 @@ struct limits {
   uint64_t search_parameters, search_value_bytes, search_or_values, search_depth, search_predicates,
       search_included, search_steps, search_ms;
   /* GraphQL. */
-  uint64_t graphql_bytes, graphql_depth, graphql_tokens;
+  uint64_t graphql_bytes, graphql_depth, graphql_tokens, graphql_fields, graphql_resources,
+      graphql_searches, graphql_list, graphql_values, graphql_answer_bytes, graphql_ms;
   /* The asynchronous pattern. */
   uint64_t async_running, async_waiting, async_kept, async_hours, async_result_bytes,
       async_search_ms;

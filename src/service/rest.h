@@ -211,6 +211,7 @@ void rest_patch(struct rest_call *call);
 void rest_search(struct rest_call *call);
 void rest_search_form(struct rest_call *call);
 void rest_everything(struct rest_call *call);
+void rest_graphql(struct rest_call *call);
 void rest_bundle(struct rest_call *call);
 void rest_metadata(struct rest_call *call);
 void rest_async_status(struct rest_call *call);

@@ -20,6 +20,12 @@ static const struct rest_parameter encounter_everything[] = {
     {"return", "Bundle", "a searchset: the encounter, the compartment, what these refer to",
      .is_out = true, .is_required = true},
     {0}};
+static const struct rest_parameter graphql_parameters[] = {
+    {"query", "string", "what is asked", .is_required = true},
+    {"operationName", "string", "which of its operations is to run"},
+    {"variables", "string", "their values, a JSON object"},
+    {"result", "Binary", "JSON of GraphQL", .is_out = true, .is_required = true},
+    {0}};
 
 static const struct rest_operation operations[] = {
     /* interaction, operation, method, path, is_long, run, text */
@@ -73,6 +79,15 @@ static const struct rest_operation operations[] = {
      "all about one encounter; _since, _type, _count", encounter_everything},
     {"", "everything", "POST", "Encounter/[id]/$everything", true, rest_everything,
      "the same with Parameters", encounter_everything},
+    {"", "graphql", "GET", "$graphql", true, rest_graphql,
+     "GraphQL over all resources; query, operationName, variables", graphql_parameters},
+    {"", "graphql", "POST", "$graphql", true, rest_graphql,
+     "the same with the query in the body: application/graphql, JSON, Parameters",
+     graphql_parameters},
+    {"", "graphql", "GET", "[type]/[id]/$graphql", true, rest_graphql,
+     "GraphQL on one resource and what it is linked with", graphql_parameters},
+    {"", "graphql", "POST", "[type]/[id]/$graphql", true, rest_graphql,
+     "the same with the query in the body", graphql_parameters},
     {"async-status", "", "GET", "_async/[id]", true, rest_async_status,
      "how far a request with Prefer: respond-async is, then its answer"},
     {"async-cancel", "", "DELETE", "_async/[id]", true, rest_async_cancel,
