@@ -4,7 +4,6 @@
  * never no. */
 #include "model/fhirpath_functions.h"
 
-/* Calls `ask` with each Coding of a code, Coding or CodeableConcept until it says yes. */
 struct asking {
   struct fhirpath_eval *e;
   const struct fhirpath_call *call;

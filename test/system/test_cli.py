@@ -17,7 +17,8 @@ from client import PROGRAM, Server, bundle, entry, patient
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "../shared/data/hl7v2-samples"
-COMMANDS = ["serve", "convert", "send", "simulate", "query", "trace", "import", "check", "completion", "validate", "version"]
+COMMANDS = ["serve", "convert", "send", "simulate", "query", "trace", "import", "check", "completion", "fhirpath", "validate",
+            "version"]
 PV1 = "|".join({1: "1", 2: "I", 3: "W1^101^1", 19: "V1^^^HIS^VN", 44: "20260217083000"}.get(n, "") for n in range(1, 45)).encode()
 ADMISSION = (b"MSH|^~\\&|HIS|MAIN|CALLOSUM|MAIN|20260217083000||ADT^A01^ADT_A01|CLI1|P|2.5.1\r"
              b"EVN|A01|20260217083000\rPID|1||4711^^^HIS^MR||Lee^Ann||19800217|F\rPV1|" + PV1 + b"\r")
@@ -94,7 +95,7 @@ def test_unknown_commands_are_wrong_usage():
 
 
 @pytest.mark.parametrize("arguments", [
-    ["convert"], ["validate"], ["import"], ["send"], ["query"], ["trace"], ["completion"], ["completion", "tcsh"],
+    ["convert"], ["validate"], ["fhirpath"], ["fhirpath", "--output", "xml", "id"], ["fhirpath", "--type", "Wizard", "id"], ["import"], ["send"], ["query"], ["trace"], ["completion"], ["completion", "tcsh"],
     ["query", "Patient", "Observation"], ["query", "Wizard?name=x"], ["trace", "a", "b", "c"], ["check", "a", "b"],
     ["version", "1"], ["serve", "now"], ["simulate", "now"],
     ["serve", "--http", "localhost:http"], ["serve", "--http", "127.0.0.1:65536"], ["serve", "--time-zone", "CET"],
