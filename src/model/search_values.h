@@ -22,6 +22,7 @@ struct search_value {
   union {
     struct {
       struct str system, code, text;
+      const struct yyjson_val *identifier; /* the Identifier that it is of; else NULL */
     } token; /* text: for :text; a coding's display, an identifier's type.text. A CodeableConcept's
                 text is a row of its own, in which system and code are empty */
     struct {

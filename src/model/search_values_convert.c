@@ -81,7 +81,11 @@ static int token_identifier(struct extraction *x, const struct plan_emit *emit,
   struct wanted w[] = {{.name = STR("system")}, {.name = STR("value")}};
   read_texts(v, w, 2);
   struct str text = json_get_text(json_get(v, STR("type")), STR("text"));
-  return add_token(x, emit, w[0].text, w[1].text, text);
+  size_t before = x->rows.n;
+  int code = add_token(x, emit, w[0].text, w[1].text, text);
+  if (code == 0 && x->rows.n > before)
+    x->rows.p[before].token.identifier = v;
+  return code;
 }
 
 static int token_contact(struct extraction *x, const struct plan_emit *emit,

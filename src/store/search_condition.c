@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "store/search_match.h"
+#include "store/search_terminology.h"
 
 /* Different hashes that one value of a query may stand for. */
 enum { RANGES_MAX = 20000 };
@@ -33,6 +34,8 @@ int search_context_init(struct search_context *c, struct store_view *view,
 
 void search_context_fini(struct search_context *c) {
   db_set_deadline(c->db, 0);
+  terminology_close(c->terminology);
+  c->terminology = NULL;
   arena_free(c->scratch);
   c->scratch = NULL;
 }
@@ -55,13 +58,7 @@ int search_spend(struct search_context *c, uint64_t steps, struct err *reterr) {
 
 /* ---- Ranges ---------------------------------------------------------------------------------- */
 
-struct range_list {
-  struct arena *arena;
-  VEC(struct search_range) list;
-  bool is_out_of_memory;
-};
-
-static void add_range(struct range_list *ranges, int64_t from, int64_t to) {
+void search_range_add(struct search_range_list *ranges, int64_t from, int64_t to) {
   struct search_range *place = VEC_PUSH(ranges->arena, &ranges->list);
   if (place)
     *place = (struct search_range){from, to};
@@ -74,7 +71,7 @@ static int compare_ranges(const void *a, const void *b) {
   return (x->from > y->from) - (x->from < y->from);
 }
 
-static struct search_ranges finish_ranges(struct range_list *ranges) {
+struct search_ranges search_ranges_finish(struct search_range_list *ranges) {
   struct search_range *p = ranges->list.p;
   size_t kept = 0;
   if (ranges->list.n > 1)
@@ -90,35 +87,39 @@ static struct search_ranges finish_ranges(struct range_list *ranges) {
   return (struct search_ranges){p, kept};
 }
 
-bool search_ranges_have(struct search_ranges ranges, int64_t value) {
+size_t search_ranges_at(struct search_ranges ranges, int64_t value) {
   size_t from = 0, to = ranges.n;
   while (from < to) {
     size_t middle = from + (to - from) / 2;
-    if (value < ranges.p[middle].from)
-      to = middle;
-    else if (value > ranges.p[middle].to)
+    if (ranges.p[middle].to < value)
       from = middle + 1;
     else
-      return true;
+      to = middle;
   }
-  return false;
+  return from;
+}
+
+bool search_ranges_have(struct search_ranges ranges, int64_t value) {
+  size_t at = search_ranges_at(ranges, value);
+  return at < ranges.n && value >= ranges.p[at].from;
 }
 
 /* ---- Values to ranges ------------------------------------------------------------------------ */
 
 static void add_token(const struct schema *schema, const struct search_operand *o,
-                      struct range_list *ranges) {
+                      struct search_range_list *ranges) {
   if (o->has_system) {
     int64_t hash = schema_token_hash(schema, o->system, o->code);
-    add_range(ranges, hash, hash);
+    search_range_add(ranges, hash, hash);
   } else {
-    add_range(ranges, schema_token_first(schema, o->code), schema_token_last(schema, o->code));
+    search_range_add(ranges, schema_token_first(schema, o->code),
+                     schema_token_last(schema, o->code));
   }
 }
 
 /* Every word of the parameter's vocabulary that begins with `prefix`. */
 static int add_words(struct search_context *c, uint16_t param, struct str prefix,
-                     struct range_list *ranges, struct err *reterr) {
+                     struct search_range_list *ranges, struct err *reterr) {
   struct db_query query;
   db_query_init(&query, c->arena);
   db_query_add(&query, "SELECT hash FROM vocabulary WHERE param=");
@@ -139,7 +140,7 @@ static int add_words(struct search_context *c, uint16_t param, struct str prefix
                      RANGES_MAX);
       break;
     }
-    add_range(ranges, hash, hash);
+    search_range_add(ranges, hash, hash);
   }
   db_release(statement);
   return code;
@@ -147,7 +148,7 @@ static int add_words(struct search_context *c, uint16_t param, struct str prefix
 
 /* Every uri of the parameter that fits: there are far fewer different ones than rows. */
 static int add_fitting_words(struct search_context *c, const struct search_condition *condition,
-                             const struct search_operand *o, struct range_list *ranges,
+                             const struct search_operand *o, struct search_range_list *ranges,
                              struct err *reterr) {
   struct db_statement *statement;
   bool has_row;
@@ -159,7 +160,7 @@ static int add_fitting_words(struct search_context *c, const struct search_condi
   while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
     int64_t hash = db_column_i64(statement, 0);
     if (search_uri_fits(condition->predicate->modifier, o->text, db_column_str(statement, 1)))
-      add_range(ranges, hash, hash);
+      search_range_add(ranges, hash, hash);
     code = search_spend(c, SEARCH_STEP_ROW, reterr);
     if (code)
       break;
@@ -168,68 +169,55 @@ static int add_fitting_words(struct search_context *c, const struct search_condi
   return code;
 }
 
-static int add_target(struct search_context *c, defs_type_id type, struct str id,
-                      struct range_list *ranges, struct err *reterr) {
+static int add_target(struct search_context *c, enum search_modifier modifier, defs_type_id type,
+                      struct str id, struct search_range_list *ranges, struct err *reterr) {
   uint64_t rid;
   int code = store_rid(c->db, c->schema, type, id, &rid, reterr);
-  if (code == 0 && rid)
-    add_range(ranges, (int64_t)rid, (int64_t)rid);
-  return code;
-}
-
-/* An id without a type is looked for in every type that the parameter may refer to. */
-static int add_reference(struct search_context *c, const struct defs_param *param,
-                         const struct search_operand *o, struct range_list *ranges,
-                         struct err *reterr) {
-  if (o->url.n > 0) {
-    int64_t target = schema_url_target(c->schema, o->url);
-    add_range(ranges, target, target);
-    return 0;
-  }
-  if (o->type.n > 0)
-    return add_target(c, defs_type_by_name(o->type), o->id, ranges, reterr);
-  int code = 0;
-  for (uint32_t i = 0; i < param->targets_n && !code; i++)
-    code = add_target(c, defs_target(param->first_target + i), o->id, ranges, reterr);
-  for (size_t i = 1; param->targets_n == 0 && i <= defs_types_count() && !code; i++)
-    if (defs_is_resource(defs_type((defs_type_id)i)))
-      code = add_target(c, (defs_type_id)i, o->id, ranges, reterr);
-  return code;
-}
-
-static int add_value_set(struct search_context *c, const struct search_operand *o,
-                         struct range_list *ranges, struct err *reterr) {
-  uint16_t value_set = defs_value_set_by_url(o->text);
-  if (!value_set || !defs_value_set_is_enumerable(value_set))
-    return err_set(reterr, ERR_NOT_SUPPORTED, ":in",
-                   "the codes of this value set are not known here");
-  struct str system, code;
-  for (size_t i = 0; defs_value_set_code(value_set, i, &system, &code); i++) {
-    int64_t hash = schema_token_hash(c->schema, system, code);
-    add_range(ranges, hash, hash);
-    /* a bound element (code) has no system of its own */
-    hash = schema_token_hash(c->schema, STR(""), code);
-    add_range(ranges, hash, hash);
-  }
+  if (code || !rid)
+    return code;
+  if (modifier == SEARCH_ABOVE || modifier == SEARCH_BELOW)
+    return search_resource_ranges(c, type, rid, modifier == SEARCH_ABOVE, ranges, reterr);
+  search_range_add(ranges, (int64_t)rid, (int64_t)rid);
   return 0;
 }
 
-static int add_above(struct search_context *c, struct str uri, struct range_list *ranges) {
+/* An id without a type is looked for in every type that the parameter may refer to. */
+static int add_reference(struct search_context *c, enum search_modifier modifier,
+                         const struct defs_param *param, const struct search_operand *o,
+                         struct search_range_list *ranges, struct err *reterr) {
+  if (o->url.n > 0) {
+    int64_t target = schema_url_target(c->schema, o->url);
+    search_range_add(ranges, target, target);
+    return 0;
+  }
+  if (o->type.n > 0)
+    return add_target(c, modifier, defs_type_by_name(o->type), o->id, ranges, reterr);
+  int code = 0;
+  for (uint32_t i = 0; i < param->targets_n && !code; i++)
+    code = add_target(c, modifier, defs_target(param->first_target + i), o->id, ranges, reterr);
+  for (size_t i = 1; param->targets_n == 0 && i <= defs_types_count() && !code; i++)
+    if (defs_is_resource(defs_type((defs_type_id)i)))
+      code = add_target(c, modifier, (defs_type_id)i, o->id, ranges, reterr);
+  return code;
+}
+
+static int add_above(struct search_context *c, struct str uri, struct search_range_list *ranges) {
   int64_t hash = schema_text_hash(c->schema, uri);
-  add_range(ranges, hash, hash);
+  search_range_add(ranges, hash, hash);
   for (size_t n = uri.n; n > 0; n--) {
     if (uri.p[n - 1] != '/')
       continue;
     for (size_t cut = n - 1; cut <= n; cut++) { /* with the slash and without it */
       hash = schema_text_hash(c->schema, str_slice(uri, 0, cut));
-      add_range(ranges, hash, hash);
+      search_range_add(ranges, hash, hash);
     }
   }
   return 0;
 }
 
 static int add_uri(struct search_context *c, const struct search_condition *condition,
-                   const struct search_operand *o, struct range_list *ranges, struct err *reterr) {
+                   const struct search_operand *o, struct search_range_list *ranges,
+                   struct err *reterr) {
   switch (condition->predicate->modifier) {
   case SEARCH_BELOW:
   case SEARCH_BEGINS:
@@ -244,13 +232,13 @@ static int add_uri(struct search_context *c, const struct search_condition *cond
   if (condition->predicate->modifier == SEARCH_ABOVE)
     return add_above(c, o->text, ranges);
   int64_t hash = schema_text_hash(c->schema, o->text);
-  add_range(ranges, hash, hash);
+  search_range_add(ranges, hash, hash);
   return 0;
 }
 
 /* A quantity's units; every unit that occurs when the value names none. */
 static int add_units(struct search_context *c, const struct search_condition *condition,
-                     const struct search_operand *o, struct range_list *ranges,
+                     const struct search_operand *o, struct search_range_list *ranges,
                      struct err *reterr) {
   if (o->code.n == 0)
     return add_words(c, condition->param, STR(""), ranges, reterr);
@@ -261,14 +249,21 @@ static int add_units(struct search_context *c, const struct search_condition *co
 /* The ranges of `o`, a value of the type `type`. */
 static int add_value(struct search_context *c, const struct search_condition *condition,
                      const struct defs_param *param, enum search_type type,
-                     const struct search_operand *o, struct range_list *ranges,
+                     const struct search_operand *o, struct search_range_list *ranges,
                      struct err *reterr) {
   switch (condition->predicate->modifier) {
   case SEARCH_TEXT:
     return add_words(c, condition->param, schema_cut(o->folded), ranges, reterr);
-  case SEARCH_IN:
-  case SEARCH_NOT_IN:
-    return add_value_set(c, o, ranges, reterr);
+  case SEARCH_OF_TYPE: /* the type is told by the body */
+    search_range_add(ranges, schema_token_first(c->schema, o->text),
+                     schema_token_last(c->schema, o->text));
+    return 0;
+  case SEARCH_ABOVE:
+  case SEARCH_BELOW:
+    if (type == SEARCH_TOKEN)
+      return search_concept_ranges(c, o, condition->predicate->modifier == SEARCH_ABOVE, ranges,
+                                   reterr);
+    break;
   case SEARCH_IDENTIFIER:
     add_token(c->schema, o, ranges);
     return 0;
@@ -280,7 +275,7 @@ static int add_value(struct search_context *c, const struct search_condition *co
     add_token(c->schema, o, ranges);
     return 0;
   case SEARCH_REFERENCE:
-    return add_reference(c, param, o, ranges, reterr);
+    return add_reference(c, condition->predicate->modifier, param, o, ranges, reterr);
   case SEARCH_URI:
     return add_uri(c, condition, o, ranges, reterr);
   case SEARCH_QUANTITY:
@@ -318,24 +313,24 @@ static void set_system_only(const struct schema *schema, const struct search_ope
   test->needs_body = true;
 }
 
-static const struct search_ranges no_first = {&(const struct search_range){0, 0}, 1};
+const struct search_ranges search_no_first = {&(const struct search_range){0, 0}, 1};
 
 /* All hashed values of an OR list make one test; `system|` and ordered values one each. */
 static int make_tests(struct search_context *c, struct search_condition *condition,
                       const struct defs_param *param, struct err *reterr) {
   const struct search_predicate *p = condition->predicate;
   struct search_test *tests = ARENA_ARRAY(c->arena, struct search_test, p->operands_n + 1);
-  struct range_list together = {.arena = c->arena};
+  struct search_range_list together = {.arena = c->arena};
   size_t n = 1; /* tests[0]: those that go together */
   if (!tests)
     return err_no_memory(reterr);
   for (size_t i = 0; i < p->operands_n; i++) {
     const struct search_operand *o = &p->operands[i];
-    struct range_list own = {.arena = c->arena};
+    struct search_range_list own = {.arena = c->arena};
     bool is_any = is_any_value(condition);
     bool goes_together = is_hashed(condition->type) && !is_any && !is_system_only(condition, o);
     struct search_test *test = goes_together ? &tests[0] : &tests[n++];
-    test->firsts = no_first;
+    test->firsts = search_no_first;
     if (is_any) {
       test->is_any_value = test->needs_body = true;
       continue;
@@ -351,12 +346,13 @@ static int make_tests(struct search_context *c, struct search_condition *conditi
     if (goes_together)
       continue;
     test->operand = o;
-    test->values = finish_ranges(&own);
+    test->values = search_ranges_finish(&own);
     test->needs_body = condition->type == SEARCH_STRING && o->folded.n > SCHEMA_FOLDED_MAX_BYTES;
     together.is_out_of_memory |= own.is_out_of_memory;
   }
-  tests[0].firsts = no_first;
-  tests[0].values = finish_ranges(&together);
+  tests[0].firsts = search_no_first;
+  tests[0].needs_body = p->modifier == SEARCH_OF_TYPE;
+  tests[0].values = search_ranges_finish(&together);
   bool is_empty = tests[0].values.n == 0;
   condition->tests = tests + is_empty;
   condition->tests_n = n - is_empty;
@@ -371,20 +367,20 @@ static int make_composite_test(struct search_context *c, struct search_condition
   const struct defs_param *first_param = defs_param(defs_component(param->first_component)->param);
   const struct defs_param *second_param =
       defs_param(defs_component(param->first_component + 1)->param);
-  struct range_list firsts = {.arena = c->arena}, values = {.arena = c->arena};
+  struct search_range_list firsts = {.arena = c->arena}, values = {.arena = c->arena};
   test->is_any_first = condition->type == SEARCH_REFERENCE || condition->type == SEARCH_URI ||
                        first_param->type != SEARCH_TOKEN || first->code.n == 0;
   test->needs_body = test->is_any_first || o->parts_n > 2;
   if (!test->is_any_first)
     add_token(c->schema, first, &firsts);
-  test->firsts = finish_ranges(&firsts);
+  test->firsts = search_ranges_finish(&firsts);
   test->operand = second;
   if (is_system_only(condition, second)) {
     set_system_only(c->schema, second, test);
     return 0;
   }
   int code = add_value(c, condition, second_param, condition->type, second, &values, reterr);
-  test->values = finish_ranges(&values);
+  test->values = search_ranges_finish(&values);
   if (code == 0 && (firsts.is_out_of_memory || values.is_out_of_memory))
     return err_no_memory(reterr);
   return code;
@@ -573,8 +569,12 @@ int search_condition_make(struct search_context *c, const struct search_predicat
   case SEARCH_ON_PARAM:
     if (predicate->modifier == SEARCH_MISSING)
       break;
-    code = predicate->value_type == SEARCH_COMPOSITE ? make_composite(c, &condition, param, reterr)
-                                                     : make_tests(c, &condition, param, reterr);
+    if (predicate->modifier == SEARCH_IN || predicate->modifier == SEARCH_NOT_IN)
+      code = search_value_set_tests(c, &condition, reterr);
+    else if (predicate->value_type == SEARCH_COMPOSITE)
+      code = make_composite(c, &condition, param, reterr);
+    else
+      code = make_tests(c, &condition, param, reterr);
     break;
   }
   condition.table = table_of(condition.type);

@@ -11,6 +11,7 @@
 #include "store/keys.h"
 #include "store/search_query.h"
 #include "store/store_internal.h"
+#include "store/terminology.h"
 
 /* Numbers from..to, both included. */
 struct search_range {
@@ -20,6 +21,16 @@ struct search_ranges {
   const struct search_range *p; /* ascending, apart */
   size_t n;
 };
+
+/* Ranges while they are collected; in any order, and they may overlap. */
+struct search_range_list {
+  struct arena *arena;
+  VEC(struct search_range) list;
+  bool is_out_of_memory;
+};
+void search_range_add(struct search_range_list *ranges, int64_t from, int64_t to);
+struct search_ranges search_ranges_finish(struct search_range_list *ranges);
+extern const struct search_ranges search_no_first; /* `firsts` of what is no composite */
 
 /* One value (or, for hashes, all values of an OR list) as it is found in a row. */
 struct search_test {
@@ -62,6 +73,7 @@ struct search_context {
   struct arena *scratch; /* of one candidate */
   struct db_query fetch; /* a row by rid: values.p[0] */
   struct search_memo *memo;
+  struct terminology *terminology; /* NULL until a condition needs it (search_terminology.h) */
   size_t conditions_n;
   struct search_limits limits;
   struct search_types types; /* that are searched in */
@@ -92,6 +104,8 @@ int search_condition_make(struct search_context *c, const struct search_predicat
 
 int search_compare_params(const void *a, const void *b); /* of `params`, for bsearch */
 bool search_ranges_have(struct search_ranges ranges, int64_t value);
+/* The place of the first range that does not end before `value`; `ranges.n`: there is none. */
+size_t search_ranges_at(struct search_ranges ranges, int64_t value);
 
 /* The parts of a value's meaning that the index and the evaluation share. */
 bool search_date_fits(const struct search_operand *o, int64_t lo, int64_t hi);

@@ -362,7 +362,8 @@ static int one_matches(struct search_context *c, const struct search_condition *
     return 0;
   code = search_fetch_values(c, candidate, reterr);
   if (code == 0)
-    *ret_matches = search_values_match(c->scratch, condition->predicate, candidate->values);
+    *ret_matches =
+        search_values_match(c->scratch, c->terminology, condition->predicate, candidate->values);
   return code;
 }
 

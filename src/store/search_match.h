@@ -38,9 +38,10 @@ int search_matches(struct search_context *c, const struct search_condition *cond
 struct keys search_keys_of(struct keys keys, enum keys_table table, uint16_t param);
 
 /* The meaning of a predicate on a parameter, exactly, on the values of a body. Chains, _has, _id
- * and _lastUpdated are not its matter. */
-bool search_values_match(struct arena *arena, const struct search_predicate *predicate,
-                         struct search_values values);
+ * and _lastUpdated are not its matter, nor are :above and :below of references, which need other
+ * resources. `terminology` may be NULL where no condition asks for it. */
+bool search_values_match(struct arena *arena, struct terminology *terminology,
+                         const struct search_predicate *predicate, struct search_values values);
 
 /* A uri by the modifiers that uris take. */
 bool search_uri_fits(enum search_modifier modifier, struct str asked, struct str uri);

@@ -1,4 +1,5 @@
 #include "store/search_operand.h"
+#include "store/search_terminology.h"
 
 #include "base/clock.h"
 #include "base/id.h"
@@ -214,12 +215,53 @@ static int parse_reference(const struct operand_context *c, struct str s, struct
 static int parse_value_set(const struct operand_context *c, struct str s, struct search_operand *o,
                            struct err *reterr) {
   o->text = unescape(c->arena, s);
-  ssize_t bar = str_find_char(o->text, '|', 0);
-  if (bar >= 0)
-    o->text.n = (size_t)bar;
-  if (str_find_char(o->text, ':', 0) > 0)
+  if (str_find_char(o->text, ':', 0) > 0 || str_starts_with(o->text, STR("ValueSet/")))
     return 0;
-  return err_set_at(reterr, ERR_VALUE, c->name, "expected the canonical URL of a value set");
+  return err_set_at(reterr, ERR_VALUE, c->name,
+                    "expected the canonical URL of a value set, or ValueSet/ID");
+}
+
+static int parse_of_type(const struct operand_context *c, struct str s, struct search_operand *o,
+                         struct err *reterr) {
+  struct str parts[3];
+  if (split_bars(c->arena, s, parts, 3) == 3 && parts[0].n > 0 && parts[1].n > 0 &&
+      parts[2].n > 0) {
+    o->has_system = true;
+    o->system = parts[0];
+    o->code = parts[1];
+    o->text = parts[2];
+    return 0;
+  }
+  return err_set_at(reterr, ERR_VALUE, c->name,
+                    "expected SYSTEM|CODE|VALUE: a coding of the identifier's type, and its value");
+}
+
+/* :above and :below: which system's hierarchy must be said. */
+static int parse_concept(const struct operand_context *c, struct str s, struct search_operand *o,
+                         struct err *reterr) {
+  int code = parse_token(c, s, o, reterr);
+  if (code || (o->system.n > 0 && o->code.n > 0))
+    return code;
+  return err_set_at(reterr, ERR_VALUE, c->name,
+                    "expected SYSTEM|CODE: the hierarchy is that of the code system");
+}
+
+/* :above and :below lead along a reference that resources of one type have to each other. */
+static int parse_hierarchical(const struct operand_context *c, struct str s,
+                              struct search_operand *o, struct err *reterr) {
+  const struct defs_param *param = defs_param(c->param);
+  int code = parse_reference(c, s, o, reterr);
+  bool has_hierarchy = false;
+  for (uint32_t i = 0; i < param->targets_n && code == 0; i++) {
+    defs_type_id target = defs_target(param->first_target + i);
+    has_hierarchy |= (o->type.n == 0 || str_equal(defs_type(target)->name, o->type)) &&
+                     search_hierarchy_param(target) != 0;
+  }
+  if (code || (has_hierarchy && o->id.n > 0))
+    return code;
+  return err_set_at(reterr, ERR_NOT_SUPPORTED, c->name,
+                    "leads to no local resource of a type whose resources are part of each other, "
+                    "such as Location or Organization");
 }
 
 static int parse_plain(const struct operand_context *c, struct str s, struct search_operand *o,
@@ -291,6 +333,14 @@ static int parse_operand(const struct operand_context *c, struct str s, struct s
   case SEARCH_IN:
   case SEARCH_NOT_IN:
     return parse_value_set(c, s, o, reterr);
+  case SEARCH_OF_TYPE:
+    return parse_of_type(c, s, o, reterr);
+  case SEARCH_ABOVE:
+  case SEARCH_BELOW:
+    if (c->type == SEARCH_TOKEN)
+      return parse_concept(c, s, o, reterr);
+    return c->type == SEARCH_REFERENCE ? parse_hierarchical(c, s, o, reterr)
+                                       : parse_plain(c, s, o, reterr);
   default:
     return c->type == SEARCH_COMPOSITE ? parse_composite(c, s, o, reterr)
                                        : parse_plain(c, s, o, reterr);

@@ -22,14 +22,17 @@ static const struct {
     {"in", SEARCH_IN, 1u << SEARCH_TOKEN},
     {"not-in", SEARCH_NOT_IN, 1u << SEARCH_TOKEN},
     {"identifier", SEARCH_IDENTIFIER, 1u << SEARCH_REFERENCE},
-    {"above", SEARCH_ABOVE, 1u << SEARCH_URI},
-    {"below", SEARCH_BELOW, 1u << SEARCH_URI},
+    {"of-type", SEARCH_OF_TYPE, 1u << SEARCH_TOKEN},
+    {"above", SEARCH_ABOVE, 1u << SEARCH_URI | 1u << SEARCH_TOKEN | 1u << SEARCH_REFERENCE},
+    {"below", SEARCH_BELOW, 1u << SEARCH_URI | 1u << SEARCH_TOKEN | 1u << SEARCH_REFERENCE},
 };
 
 const char *const *search_modifiers(enum search_type type) {
   static const char *const of_string[] = {"missing", "exact", "contains", NULL};
-  static const char *const of_token[] = {"missing", "text", "not", "in", "not-in", NULL};
-  static const char *const of_reference[] = {"missing", "identifier", "[type]", NULL};
+  static const char *const of_token[] = {"missing", "text",  "not",     "in", "not-in",
+                                         "above",   "below", "of-type", NULL};
+  static const char *const of_reference[] = {"missing", "identifier", "[type]",
+                                             "above",   "below",      NULL};
   static const char *const of_uri[] = {"missing", "exact", "contains", "above", "below", NULL};
   static const char *const of_others[] = {"missing", NULL};
   static const char *const of_none[] = {NULL};

@@ -42,6 +42,7 @@ enum search_modifier {
   SEARCH_IDENTIFIER,
   SEARCH_ABOVE,
   SEARCH_BELOW,
+  SEARCH_OF_TYPE,
   SEARCH_BEGINS, /* these are of _filter: a text begins, ends so, is so; another value is there */
   SEARCH_ENDS,
   SEARCH_EQUALS,
@@ -55,7 +56,7 @@ struct search_operand {
   struct str system, code;  /* a quantity's unit is its code */
   int64_t from_us, to_us;   /* date: half-open */
   double from, to, exact;   /* number, quantity: [from, to) by the written precision; the value */
-  struct str text, folded;  /* string, :text; a uri in `text` */
+  struct str text, folded;  /* string, :text; a uri, a value set's, an :of-type's value in `text` */
   struct str type, id, url; /* reference: a type and an id, an id alone, or a url */
   const struct search_operand *parts; /* composite: one per component */
   size_t parts_n;

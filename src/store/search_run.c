@@ -311,12 +311,14 @@ static int is_exact(struct search_context *c, const struct search *search,
   *ret_is = true;
   for (size_t i = 0; i < search->predicates_n && *ret_is; i++) {
     const struct search_predicate *p = &search->predicates[i];
-    if (p->subject != SEARCH_ON_PARAM || p->modifier == SEARCH_MISSING)
+    bool is_of_hierarchy = p->value_type == SEARCH_REFERENCE &&
+                           (p->modifier == SEARCH_ABOVE || p->modifier == SEARCH_BELOW);
+    if (p->subject != SEARCH_ON_PARAM || p->modifier == SEARCH_MISSING || is_of_hierarchy)
       continue;
     int code = search_fetch_values(c, candidate, reterr);
     if (code)
       return code;
-    *ret_is = search_values_match(c->scratch, p, candidate->values);
+    *ret_is = search_values_match(c->scratch, c->terminology, p, candidate->values);
   }
   return 0;
 }

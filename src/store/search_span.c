@@ -115,12 +115,47 @@ static int next_value(struct maker *m, const int64_t *first, const char *column,
   return code;
 }
 
-/* Calls `each` for every value of `column` that `ranges` covers; a range of one value is taken as
- * there. */
+/* From here on single values are looked for too, as most of a long list (a value set, say) does not
+ * occur: it costs at most as many steps as there are ranges, or values in the index. */
+enum { MANY_RANGES = 16 };
+
+/* Calls `each` for every value of `column` that is in the index and in `ranges`: both are gone
+ * through in order, each jumps to where the other is. */
+static int each_existing(struct maker *m, const int64_t *first, const char *column,
+                         struct search_ranges ranges,
+                         int (*each)(struct maker *m, struct search_span span, int64_t value,
+                                     struct err *reterr),
+                         struct search_span span, struct err *reterr) {
+  int64_t last = ranges.p[ranges.n - 1].to, value = ranges.p[0].from;
+  size_t at = 0;
+  while (at < ranges.n) {
+    bool found;
+    int code = search_spend(m->c, SEARCH_STEP_QUERY, reterr);
+    if (code == 0)
+      code = next_value(m, first, column, value, last, &value, &found, reterr);
+    if (code || !found)
+      return code;
+    at = search_ranges_at(ranges, value);
+    if (at < ranges.n && value >= ranges.p[at].from) {
+      code = each(m, span, value, reterr);
+      if (code || value == last)
+        return code;
+      at = search_ranges_at(ranges, ++value);
+    }
+    if (at < ranges.n && value < ranges.p[at].from)
+      value = ranges.p[at].from;
+  }
+  return 0;
+}
+
+/* Calls `each` for every value of `column` that `ranges` covers; of a few ranges, one of a single
+ * value is taken as there. */
 static int
 each_value(struct maker *m, const int64_t *first, const char *column, struct search_ranges ranges,
            int (*each)(struct maker *m, struct search_span span, int64_t value, struct err *reterr),
            struct search_span span, struct err *reterr) {
+  if (ranges.n >= MANY_RANGES)
+    return each_existing(m, first, column, ranges, each, span, reterr);
   for (size_t i = 0; i < ranges.n; i++) {
     int64_t value = ranges.p[i].from;
     int code = 0;

@@ -3,6 +3,12 @@
  * up.
  */
 #include "store/search_match.h"
+#include "store/search_terminology.h"
+
+struct matcher {
+  struct arena *arena;
+  struct terminology *terminology;
+};
 
 static bool token_fits(const struct search_operand *o, struct str system, struct str code) {
   if (o->has_system && !str_equal(o->system, system))
@@ -27,9 +33,40 @@ static bool code_fits(struct arena *arena, enum search_modifier modifier,
                                      : str_ends_with(folded, o->folded);
 }
 
-static bool is_in_value_set(const struct search_operand *o, struct str system, struct str code) {
-  uint16_t value_set = defs_value_set_by_url(o->text);
-  return value_set && code.n > 0 && defs_value_set_has(value_set, system, code);
+/* The identifier's type is a concept with this coding. */
+static bool type_fits(const struct search_operand *o, const struct yyjson_val *identifier) {
+  struct json_each each = json_each(json_get(json_get(identifier, STR("type")), STR("coding")));
+  while (json_next(&each))
+    if (str_equal(o->system, json_get_text(each.value, STR("system"))) &&
+        str_equal(o->code, json_get_text(each.value, STR("code"))))
+      return true;
+  return false;
+}
+
+static bool token_value_fits(const struct matcher *m, enum search_modifier modifier,
+                             const struct search_operand *o, const struct search_value *v) {
+  switch (modifier) {
+  case SEARCH_TEXT:
+    return text_begins(m->arena, o, v->token.text);
+  case SEARCH_CONTAINS:
+  case SEARCH_BEGINS:
+  case SEARCH_ENDS:
+    return code_fits(m->arena, modifier, o, v->token.code) ||
+           code_fits(m->arena, modifier, o, v->token.text);
+  case SEARCH_IN:
+  case SEARCH_NOT_IN:
+    return search_value_set_has(m->terminology, o->text, v->token.system, v->token.code);
+  case SEARCH_ABOVE:
+  case SEARCH_BELOW:
+    return search_concept_fits(m->terminology, o, modifier == SEARCH_ABOVE, v->token.system,
+                               v->token.code);
+  case SEARCH_OF_TYPE:
+    return str_equal(o->text, v->token.code) && type_fits(o, v->token.identifier);
+  case SEARCH_UNEQUAL:
+    return v->token.code.n > 0 && !token_fits(o, v->token.system, v->token.code);
+  default:
+    return token_fits(o, v->token.system, v->token.code);
+  }
 }
 
 static bool string_fits(enum search_modifier modifier, const struct search_operand *o,
@@ -82,20 +119,11 @@ static bool quantity_fits(const struct search_operand *o, const struct search_va
   return str_equal(o->code, v->quantity.code) || str_equal(o->code, v->quantity.unit);
 }
 
-static bool value_fits(struct arena *arena, enum search_modifier modifier,
+static bool value_fits(const struct matcher *m, enum search_modifier modifier,
                        const struct search_operand *o, const struct search_value *v) {
   switch (v->type) {
   case SEARCH_TOKEN:
-    if (modifier == SEARCH_TEXT)
-      return text_begins(arena, o, v->token.text);
-    if (modifier == SEARCH_IN || modifier == SEARCH_NOT_IN)
-      return is_in_value_set(o, v->token.system, v->token.code);
-    if (modifier == SEARCH_CONTAINS || modifier == SEARCH_BEGINS || modifier == SEARCH_ENDS)
-      return code_fits(arena, modifier, o, v->token.code) ||
-             code_fits(arena, modifier, o, v->token.text);
-    if (modifier == SEARCH_UNEQUAL)
-      return v->token.code.n > 0 && !token_fits(o, v->token.system, v->token.code);
-    return token_fits(o, v->token.system, v->token.code);
+    return token_value_fits(m, modifier, o, v);
   case SEARCH_REFERENCE:
     if (modifier == SEARCH_IDENTIFIER)
       return v->reference.identifier_value.n > 0 &&
@@ -120,14 +148,14 @@ static bool value_fits(struct arena *arena, enum search_modifier modifier,
 
 /* Has the tuple of values[at] a value for every component? Each tuple is looked at from its first
  * value. */
-static bool tuple_fits(struct arena *arena, const struct search_operand *o, defs_param_id param,
+static bool tuple_fits(const struct matcher *m, const struct search_operand *o, defs_param_id param,
                        struct search_values values, size_t at) {
   for (size_t part = 0; part < o->parts_n; part++) {
     bool fits = false;
     for (size_t i = at; i < values.n && !fits; i++) {
       const struct search_value *v = &values.p[i];
       fits = v->param == param && v->tuple == values.p[at].tuple && v->component == part + 1 &&
-             value_fits(arena, SEARCH_PLAIN, &o->parts[part], v);
+             value_fits(m, SEARCH_PLAIN, &o->parts[part], v);
     }
     if (!fits)
       return false;
@@ -135,7 +163,7 @@ static bool tuple_fits(struct arena *arena, const struct search_operand *o, defs
   return true;
 }
 
-static bool composite_fits(struct arena *arena, const struct search_predicate *p,
+static bool composite_fits(const struct matcher *m, const struct search_predicate *p,
                            const struct search_operand *o, struct search_values values) {
   uint32_t last = 0;
   for (size_t i = 0; i < values.n; i++) {
@@ -143,18 +171,18 @@ static bool composite_fits(struct arena *arena, const struct search_predicate *p
     if (v->param != p->param || v->tuple == last)
       continue;
     last = v->tuple;
-    if (tuple_fits(arena, o, p->param, values, i))
+    if (tuple_fits(m, o, p->param, values, i))
       return true;
   }
   return false;
 }
 
-static bool operand_fits(struct arena *arena, const struct search_predicate *p,
+static bool operand_fits(const struct matcher *m, const struct search_predicate *p,
                          const struct search_operand *o, struct search_values values) {
   if (p->value_type == SEARCH_COMPOSITE)
-    return composite_fits(arena, p, o, values);
+    return composite_fits(m, p, o, values);
   for (size_t i = 0; i < values.n; i++)
-    if (values.p[i].param == p->param && value_fits(arena, p->modifier, o, &values.p[i]))
+    if (values.p[i].param == p->param && value_fits(m, p->modifier, o, &values.p[i]))
       return true;
   return false;
 }
@@ -166,13 +194,14 @@ static bool is_missing(const struct search_predicate *p, struct search_values va
   return true;
 }
 
-bool search_values_match(struct arena *arena, const struct search_predicate *predicate,
-                         struct search_values values) {
+bool search_values_match(struct arena *arena, struct terminology *terminology,
+                         const struct search_predicate *predicate, struct search_values values) {
+  struct matcher m = {arena, terminology};
   if (predicate->modifier == SEARCH_MISSING)
     return is_missing(predicate, values) == predicate->is_missing;
   bool is_negated = predicate->modifier == SEARCH_NOT || predicate->modifier == SEARCH_NOT_IN;
   for (size_t i = 0; i < predicate->operands_n; i++)
-    if (operand_fits(arena, predicate, &predicate->operands[i], values))
+    if (operand_fits(&m, predicate, &predicate->operands[i], values))
       return !is_negated;
   return is_negated;
 }

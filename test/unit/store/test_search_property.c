@@ -221,7 +221,7 @@ static bool holds(const struct access *access, const struct search_predicate *p,
   case SEARCH_ON_LAST_UPDATED:
     return search_date_fits(p->operands, w->updated_us, w->updated_us + 1);
   case SEARCH_ON_PARAM:
-    return search_values_match(test_arena, p, w->values);
+    return search_values_match(test_arena, NULL, p, w->values);
   case SEARCH_ON_COMPARTMENT:
     return is_in_compartment(p->operands, w);
   case SEARCH_ON_ALL:
