@@ -80,6 +80,7 @@ struct maker {
   struct search_context *c;
   const struct search_condition *condition;
   VEC(struct search_span) spans;
+  struct search_range_list existing; /* of keep_existing */
 };
 
 static void add_table(struct db_query *query, enum keys_table table, uint16_t param) {
@@ -274,6 +275,23 @@ static int push_compartment(struct maker *m, struct err *reterr) {
   return code;
 }
 
+static int note_value(struct maker *m, struct search_span span, int64_t value, struct err *reterr) {
+  (void)span;
+  search_range_add(&m->existing, value, value);
+  return m->existing.is_out_of_memory ? err_no_memory(reterr) : 0;
+}
+
+/* Of many ranges those values that the index has. */
+static int keep_existing(struct maker *m, struct search_ranges *ranges, struct err *reterr) {
+  const int64_t first = 0;
+  enum keys_table table = m->condition->table;
+  m->existing = (struct search_range_list){.arena = m->c->arena};
+  int code = each_existing(m, has_first(table) ? &first : NULL, value_columns[table], *ranges,
+                           note_value, span_of(m->condition), reterr);
+  *ranges = search_ranges_finish(&m->existing);
+  return code;
+}
+
 /* All values but those of the test. */
 static int push_rest(struct maker *m, struct err *reterr) {
   const struct search_condition *condition = m->condition;
@@ -283,7 +301,7 @@ static int push_rest(struct maker *m, struct err *reterr) {
     ranges = condition->tests[0].values;
   span.is_range = true;
   span.value = INT64_MIN;
-  int code = 0;
+  int code = ranges.n >= MANY_RANGES ? keep_existing(m, &ranges, reterr) : 0;
   for (size_t i = 0; i < ranges.n && code == 0; i++) {
     if (ranges.p[i].from > span.value) {
       span.value_to = ranges.p[i].from - 1;
