@@ -5,6 +5,7 @@
 
 #include "model/parameters.h"
 #include "model/search_values_plan.h"
+#include "model/search_values_union.h"
 
 /* Immutable once search_values_init has returned. */
 static struct plan **plans;
@@ -30,7 +31,7 @@ int search_values_init(struct err *reterr) {
     return err_no_memory(reterr);
   size_t n = defs_types_count();
   struct plan **built = ARENA_ARRAY(arena, struct plan *, n + 1);
-  int code = built ? 0 : err_no_memory(reterr);
+  int code = built ? search_unions_init(reterr) : err_no_memory(reterr);
   for (size_t id = 1; code == 0 && id <= n; id++)
     if (defs_is_resource(defs_type((defs_type_id)id))) {
       size_t params_n;

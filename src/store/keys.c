@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/id.h"
+#include "model/search_values_union.h"
 
 static int compare_i64(int64_t a, int64_t b) {
   return (a > b) - (a < b);
@@ -259,6 +260,10 @@ int keys_make(struct arena *arena, const struct schema *schema, struct search_va
     while (value->tuple && next < values.n && values.p[next].tuple == value->tuple &&
            values.p[next].param == value->param)
       next++;
+    size_t parts_n;
+    (void)search_union_parts(value->param, &parts_n);
+    if (parts_n > 0)
+      continue; /* found by the rows of its parts */
     if (param && value->tuple)
       add_composite(&maker, param, value, next - i);
     else if (param)

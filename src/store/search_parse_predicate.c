@@ -5,6 +5,7 @@
  *              | "_has:" type ":" code ":" name
  */
 #include "model/parameters.h"
+#include "model/search_values_union.h"
 #include "store/search_filter.h"
 #include "store/search_operand.h"
 #include "store/search_parser.h"
@@ -255,6 +256,30 @@ int search_check_ready(defs_param_id param, struct str name, struct err *reterr)
                     STR_ARG(defs_param(param)->code), percent);
 }
 
+/* A parameter that is several others together has no rows of its own: one of them has the value,
+ * or where something must not be there, none has. */
+static int spread_over_parts(struct search_parser *parser, struct search_predicate *p,
+                             struct err *reterr) {
+  size_t n;
+  const defs_param_id *parts = search_union_parts(p->param, &n);
+  if (n == 0)
+    return 0;
+  struct search_predicate *targets = ARENA_ARRAY(parser->arena, struct search_predicate, n);
+  if (!targets)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < n; i++) {
+    targets[i] = *p;
+    targets[i].param = parts[i];
+  }
+  bool is_absence = p->modifier == SEARCH_NOT || p->modifier == SEARCH_NOT_IN ||
+                    (p->modifier == SEARCH_MISSING && p->is_missing);
+  *p = (struct search_predicate){.subject = is_absence ? SEARCH_ON_ALL : SEARCH_ON_ANY,
+                                 .type = p->type,
+                                 .targets = targets,
+                                 .targets_n = n};
+  return 0;
+}
+
 int search_parse_predicate_at(struct search_parser *parser, defs_type_id type, struct str name,
                               struct str value, unsigned depth,
                               struct search_predicate *ret_predicate, struct err *reterr) {
@@ -302,6 +327,8 @@ int search_parse_predicate_at(struct search_parser *parser, defs_type_id type, s
                  ? search_filter_operands(parser, &p, name, reference_type, reterr)
                  : search_operands_parse(parser, &p, name, value, reference_type, reterr);
   }
+  if (!code && p.subject == SEARCH_ON_PARAM)
+    code = spread_over_parts(parser, &p, reterr);
   if (!code)
     *ret_predicate = p;
   return code;

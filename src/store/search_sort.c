@@ -5,6 +5,8 @@
  */
 #include "store/search_sort.h"
 
+#include "model/search_values_union.h"
+
 enum {
   SORT_CANDIDATES_MAX = 2000000, /* matches that are sorted */
   SORT_BODIES_MAX = 20000,       /* when the key must be read from bodies */
@@ -72,6 +74,21 @@ static defs_param_id sort_param(const struct search_sort *sort, defs_type_id typ
              : defs_param_by_code(type, param->code);
 }
 
+static void consider_keys(const struct search_context *c, const struct search_sort *sort,
+                          const struct search_candidate *candidate, defs_param_id param,
+                          struct search_key *key) {
+  struct keys keys = search_keys_of(candidate->keys, sort_table(sort->type),
+                                    schema_param_number(c->schema, param));
+  for (size_t i = 0; i < keys.n; i++) {
+    const struct key *k = &keys.p[i];
+    struct search_key value = sort->type == SEARCH_DATE ? number_key(k->lo)
+                              : sort->type == SEARCH_STRING
+                                  ? text_key(k->folded)
+                                  : number_key(ordered_bits(k->number.from));
+    consider(key, value, sort->is_descending);
+  }
+}
+
 static struct search_key key_from_keys(const struct search_context *c,
                                        const struct search_sort *sort,
                                        const struct search_candidate *candidate) {
@@ -80,17 +97,13 @@ static struct search_key key_from_keys(const struct search_context *c,
     return number_key(candidate->updated_us);
   if (sort->key == SEARCH_SORT_ID)
     return text_key(candidate->id);
-  struct keys keys =
-      search_keys_of(candidate->keys, sort_table(sort->type),
-                     schema_param_number(c->schema, sort_param(sort, candidate->type)));
-  for (size_t i = 0; i < keys.n; i++) {
-    const struct key *k = &keys.p[i];
-    struct search_key value = sort->type == SEARCH_DATE ? number_key(k->lo)
-                              : sort->type == SEARCH_STRING
-                                  ? text_key(k->folded)
-                                  : number_key(ordered_bits(k->number.from));
-    consider(&key, value, sort->is_descending);
-  }
+  defs_param_id param = sort_param(sort, candidate->type);
+  size_t parts_n;
+  const defs_param_id *parts = search_union_parts(param, &parts_n);
+  for (size_t i = 0; i < parts_n; i++)
+    consider_keys(c, sort, candidate, parts[i], &key);
+  if (parts_n == 0)
+    consider_keys(c, sort, candidate, param, &key);
   return key;
 }
 
