@@ -1,5 +1,6 @@
 /* Functions on collections: FHIRPath 2.0.0, sections 5.1 to 5.4, 5.8, 5.9 and 7. */
 #include "model/fhirpath_functions.h"
+#include "model/fhirpath_set.h"
 
 static int push_range(struct fhirpath_eval *e, struct fhirpath_values values, size_t from, size_t n,
                       struct fhirpath_list *out) {
@@ -14,7 +15,7 @@ static int push_range(struct fhirpath_eval *e, struct fhirpath_values values, si
 /* Does the first argument hold for the item? Unknown counts as no. */
 static int holds(struct fhirpath_eval *e, const struct fhirpath_call *call, size_t i,
                  bool *ret_holds) {
-  struct fhirpath_list result = {0};
+  FHIRPATH_LIST(result);
   enum fhirpath_truth truth = FHIRPATH_UNKNOWN;
   int code = fhirpath_run_lambda(e, call, 0, &call->focus.p[i], (int64_t)i, &result);
   if (code == 0)
@@ -111,27 +112,50 @@ int fhirpath_fn_not(struct fhirpath_eval *e, const struct fhirpath_call *call,
 
 /* ---- Sets ------------------------------------------------------------------------------------ */
 
-static bool is_subset(struct fhirpath_eval *e, struct fhirpath_values a, struct fhirpath_values b) {
-  for (size_t i = 0; i < a.n; i++)
-    if (!fhirpath_includes(e, b, &a.p[i]))
-      return false;
-  return true;
+/* Appends the values that are not in the set yet, and puts them there. */
+static int push_unseen(struct fhirpath_set *seen, struct fhirpath_values values,
+                       struct fhirpath_list *out) {
+  int code = 0;
+  for (size_t i = 0; code == 0 && i < values.n; i++) {
+    bool is_new = false;
+    code = fhirpath_set_add(seen, &values.p[i], &is_new);
+    if (code == 0 && is_new)
+      code = fhirpath_push(seen->e, out, &values.p[i]);
+  }
+  return code;
+}
+
+int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
+                           struct fhirpath_values b, struct fhirpath_list *out) {
+  struct fhirpath_set seen;
+  fhirpath_set_init(&seen, e);
+  int code = push_unseen(&seen, a, out);
+  return code < 0 ? code : push_unseen(&seen, b, out);
+}
+
+static int push_is_subset(struct fhirpath_eval *e, struct fhirpath_values a,
+                          struct fhirpath_values b, struct fhirpath_list *out) {
+  struct fhirpath_set all;
+  bool is_subset = true;
+  fhirpath_set_init(&all, e);
+  int code = a.n > 0 ? fhirpath_set_add_all(&all, b) : 0;
+  for (size_t i = 0; code == 0 && is_subset && i < a.n; i++)
+    is_subset = fhirpath_set_has(&all, &a.p[i]);
+  return code < 0 ? code : fhirpath_push_boolean(e, out, is_subset);
 }
 
 int fhirpath_fn_subsetOf(struct fhirpath_eval *e, const struct fhirpath_call *call,
                          struct fhirpath_list *out) {
   struct fhirpath_list other = {0};
   int code = fhirpath_run_argument(e, call, 0, &other);
-  return code < 0 ? code
-                  : fhirpath_push_boolean(e, out, is_subset(e, call->focus, fhirpath_all(&other)));
+  return code < 0 ? code : push_is_subset(e, call->focus, fhirpath_all(&other), out);
 }
 
 int fhirpath_fn_supersetOf(struct fhirpath_eval *e, const struct fhirpath_call *call,
                            struct fhirpath_list *out) {
   struct fhirpath_list other = {0};
   int code = fhirpath_run_argument(e, call, 0, &other);
-  return code < 0 ? code
-                  : fhirpath_push_boolean(e, out, is_subset(e, fhirpath_all(&other), call->focus));
+  return code < 0 ? code : push_is_subset(e, fhirpath_all(&other), call->focus, out);
 }
 
 static const struct fhirpath_values NONE = {0};
@@ -165,9 +189,13 @@ int fhirpath_fn_combine(struct fhirpath_eval *e, const struct fhirpath_call *cal
 static int push_members(struct fhirpath_eval *e, const struct fhirpath_call *call, bool wanted,
                         struct fhirpath_list *out) {
   struct fhirpath_list other = {0};
+  struct fhirpath_set set;
   int code = fhirpath_run_argument(e, call, 0, &other);
+  fhirpath_set_init(&set, e);
+  if (code == 0)
+    code = fhirpath_set_add_all(&set, fhirpath_all(&other));
   for (size_t i = 0; code == 0 && i < call->focus.n; i++)
-    if (fhirpath_includes(e, fhirpath_all(&other), &call->focus.p[i]) == wanted)
+    if (fhirpath_set_has(&set, &call->focus.p[i]) == wanted)
       code = fhirpath_push(e, out, &call->focus.p[i]);
   return code;
 }
@@ -210,19 +238,21 @@ int fhirpath_fn_select(struct fhirpath_eval *e, const struct fhirpath_call *call
 /* Each round projects what the last one found; an item that was seen ends its branch. */
 int fhirpath_fn_repeat(struct fhirpath_eval *e, const struct fhirpath_call *call,
                        struct fhirpath_list *out) {
-  size_t start = out->v.n, done = start;
+  size_t done = out->v.n;
   struct fhirpath_list found = {0};
+  struct fhirpath_set seen;
   int code = 0;
+  fhirpath_set_init(&seen, e);
   for (size_t i = 0; code == 0 && i < call->focus.n; i++)
     code = fhirpath_run_lambda(e, call, 0, &call->focus.p[i], (int64_t)i, &found);
   if (code == 0)
-    code = fhirpath_push_unseen(e, fhirpath_all(&found), start, out);
+    code = push_unseen(&seen, fhirpath_all(&found), out);
   while (code == 0 && done < out->v.n) {
     struct fhirpath_value item = out->v.p[done++];
     found.v.n = 0;
     code = fhirpath_run_lambda(e, call, 0, &item, 0, &found);
     if (code == 0)
-      code = fhirpath_push_unseen(e, fhirpath_all(&found), start, out);
+      code = push_unseen(&seen, fhirpath_all(&found), out);
   }
   return code;
 }

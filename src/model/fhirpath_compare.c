@@ -1,5 +1,4 @@
 /* Equality, equivalence and order of values: FHIRPath 2.0.0, sections 6.1 and 6.2. */
-#include "base/map.h"
 #include "model/fhirpath_decimal.h"
 #include "model/fhirpath_quantity.h"
 #include "model/fhirpath_time.h"
@@ -32,25 +31,33 @@ static enum fhirpath_truth order_times(const struct fhirpath_value *a,
   return fhirpath_time_compare(&x, &y, ret_order) ? FHIRPATH_TRUE : FHIRPATH_UNKNOWN;
 }
 
-enum fhirpath_truth fhirpath_order(const struct fhirpath_value *a, const struct fhirpath_value *b,
-                                   int *ret_order) {
-  struct fhirpath_value x = fhirpath_computed(*a), y = fhirpath_computed(*b);
-  if (is_number(x.kind) && is_number(y.kind))
-    return order_numbers(&x, &y, ret_order);
-  if (x.kind == FHIRPATH_STRING && y.kind == FHIRPATH_STRING) {
-    int order = str_compare(x.text, y.text);
+static enum fhirpath_truth order_computed(const struct fhirpath_value *x,
+                                          const struct fhirpath_value *y, int *ret_order) {
+  if (is_number(x->kind) && is_number(y->kind))
+    return order_numbers(x, y, ret_order);
+  if (x->kind == FHIRPATH_STRING && y->kind == FHIRPATH_STRING) {
+    int order = str_compare(x->text, y->text);
     *ret_order = (order > 0) - (order < 0);
     return FHIRPATH_TRUE;
   }
-  if ((is_date(x.kind) && is_date(y.kind)) || (x.kind == FHIRPATH_TIME && y.kind == FHIRPATH_TIME))
-    return order_times(&x, &y, ret_order);
+  if ((is_date(x->kind) && is_date(y->kind)) ||
+      (x->kind == FHIRPATH_TIME && y->kind == FHIRPATH_TIME))
+    return order_times(x, y, ret_order);
   return FHIRPATH_FALSE;
+}
+
+enum fhirpath_truth fhirpath_order(const struct fhirpath_value *a, const struct fhirpath_value *b,
+                                   int *ret_order) {
+  struct fhirpath_value x = fhirpath_computed(*a), y = fhirpath_computed(*b);
+  return order_computed(&x, &y, ret_order);
 }
 
 /* ---- Equality -------------------------------------------------------------------------------- */
 
 static bool json_equal(const struct yyjson_val *a, const struct yyjson_val *b) {
   enum json_kind kind = json_kind(a);
+  if (a == b)
+    return true;
   if (kind != json_kind(b))
     return false;
   if (kind == JSON_NUMBER) {
@@ -76,12 +83,15 @@ enum fhirpath_truth fhirpath_equal(struct fhirpath_eval *e, const struct fhirpat
                                    const struct fhirpath_value *b) {
   (void)e;
   struct fhirpath_value x = fhirpath_computed(*a), y = fhirpath_computed(*b);
+  if (x.kind == FHIRPATH_STRING && y.kind == FHIRPATH_STRING)
+    return str_equal(x.text, y.text) ? FHIRPATH_TRUE : FHIRPATH_FALSE;
   if (x.kind == FHIRPATH_NODE && y.kind == FHIRPATH_NODE)
-    return x.node == y.node || json_equal(x.node, y.node) ? FHIRPATH_TRUE : FHIRPATH_FALSE;
+    return json_equal(x.node, y.node) && (x.node || json_equal(x.extra, y.extra)) ? FHIRPATH_TRUE
+                                                                                  : FHIRPATH_FALSE;
   if (x.kind == FHIRPATH_BOOLEAN && y.kind == FHIRPATH_BOOLEAN)
     return x.integer == y.integer ? FHIRPATH_TRUE : FHIRPATH_FALSE;
   int order;
-  enum fhirpath_truth known = fhirpath_order(&x, &y, &order);
+  enum fhirpath_truth known = order_computed(&x, &y, &order);
   if (known == FHIRPATH_FALSE) /* a date's text may stand as string on one side */
     return FHIRPATH_FALSE;
   if (known == FHIRPATH_UNKNOWN)
@@ -114,59 +124,6 @@ bool fhirpath_includes(struct fhirpath_eval *e, struct fhirpath_values values,
     if (fhirpath_equal(e, &values.p[i], value) == FHIRPATH_TRUE)
       return true;
   return false;
-}
-
-static bool is_all_strings(struct fhirpath_values values) {
-  for (size_t i = 0; i < values.n; i++)
-    if (fhirpath_computed(values.p[i]).kind != FHIRPATH_STRING)
-      return false;
-  return true;
-}
-
-/* Strings by a hash table: codes of a large code system are thousands. */
-static int push_distinct_strings(struct fhirpath_eval *e, struct fhirpath_values values,
-                                 struct map *seen, struct fhirpath_list *out) {
-  static char present;
-  for (size_t i = 0; i < values.n; i++) {
-    struct str text = fhirpath_computed(values.p[i]).text;
-    bool is_new = map_get(seen, text) == NULL;
-    if (is_new && map_set(seen, text, &present) < 0)
-      return err_no_memory(e->err);
-    int code = is_new ? fhirpath_push(e, out, &values.p[i]) : fhirpath_step(e);
-    if (code < 0)
-      return code;
-  }
-  return 0;
-}
-
-int fhirpath_push_unseen(struct fhirpath_eval *e, struct fhirpath_values values, size_t start,
-                         struct fhirpath_list *out) {
-  for (size_t i = 0; i < values.n; i++) {
-    struct fhirpath_values seen = {0};
-    if (out->v.n > start)
-      seen = (struct fhirpath_values){out->v.p + start, out->v.n - start};
-    int code = fhirpath_includes(e, seen, &values.p[i]) ? fhirpath_step(e)
-                                                        : fhirpath_push(e, out, &values.p[i]);
-    if (code < 0)
-      return code;
-  }
-  return 0;
-}
-
-/* Below this a table costs more than the comparisons. */
-#define PAIRWISE_MAX 16
-
-int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
-                           struct fhirpath_values b, struct fhirpath_list *out) {
-  size_t start = out->v.n;
-  if (a.n + b.n > PAIRWISE_MAX && is_all_strings(a) && is_all_strings(b)) {
-    struct map seen;
-    map_init(&seen, e->arena);
-    int code = push_distinct_strings(e, a, &seen, out);
-    return code < 0 ? code : push_distinct_strings(e, b, &seen, out);
-  }
-  int code = fhirpath_push_unseen(e, a, start, out);
-  return code < 0 ? code : fhirpath_push_unseen(e, b, start, out);
 }
 
 /* ---- Equivalence ----------------------------------------------------------------------------- */

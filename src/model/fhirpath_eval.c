@@ -25,15 +25,29 @@ int fhirpath_step(struct fhirpath_eval *e) {
   return 0;
 }
 
+/* Room for one more. What has no more than FHIRPATH_ROOM is on the stack, or nowhere yet. */
+static bool grow(struct arena *arena, struct fhirpath_list *list) {
+  size_t capacity = list->v.capacity < 8 ? 8 : list->v.capacity * 2;
+  bool is_on_arena = list->v.capacity > FHIRPATH_ROOM;
+  struct fhirpath_value *p = arena_grow(arena, is_on_arena ? list->v.p : NULL,
+                                        list->v.capacity * sizeof *p, capacity * sizeof *p);
+  if (!p)
+    return false;
+  if (!is_on_arena && list->v.n > 0)
+    memcpy(p, list->v.p, list->v.n * sizeof *p);
+  list->v.p = p;
+  list->v.capacity = capacity;
+  return true;
+}
+
 int fhirpath_push(struct fhirpath_eval *e, struct fhirpath_list *out,
                   const struct fhirpath_value *value) {
   int code = fhirpath_step(e);
   if (code < 0)
     return code;
-  struct fhirpath_value *place = VEC_PUSH(e->arena, &out->v);
-  if (!place)
+  if (out->v.n == out->v.capacity && !grow(e->arena, out))
     return err_no_memory(e->err);
-  *place = *value;
+  out->v.p[out->v.n++] = *value;
   return 0;
 }
 
@@ -149,7 +163,8 @@ static int run_member(struct fhirpath_eval *e, const struct fhirpath_node *node,
 static int run_indexer(struct fhirpath_eval *e, const struct fhirpath_node *node,
                        struct fhirpath_values focus, const struct fhirpath_frame *frame,
                        struct fhirpath_list *out) {
-  struct fhirpath_list items = {0}, index = {0};
+  FHIRPATH_LIST(items);
+  FHIRPATH_LIST(index);
   int code = fhirpath_run_node(e, node->args[0], focus, frame, &items);
   if (code == 0)
     code = fhirpath_run_node(e, node->args[1], frame->this_, frame, &index);
@@ -224,7 +239,8 @@ static enum fhirpath_truth combine(enum fhirpath_op op, enum fhirpath_truth a,
 static int run_logic(struct fhirpath_eval *e, const struct fhirpath_node *node,
                      struct fhirpath_values focus, const struct fhirpath_frame *frame,
                      struct fhirpath_list *out) {
-  struct fhirpath_list left = {0}, right = {0};
+  FHIRPATH_LIST(left);
+  FHIRPATH_LIST(right);
   enum fhirpath_truth a = FHIRPATH_UNKNOWN, b = FHIRPATH_UNKNOWN;
   int code = fhirpath_run_node(e, node->args[0], focus, frame, &left);
   if (code == 0)
@@ -248,7 +264,8 @@ static int run_logic(struct fhirpath_eval *e, const struct fhirpath_node *node,
 static int run_operator(struct fhirpath_eval *e, const struct fhirpath_node *node,
                         struct fhirpath_values focus, const struct fhirpath_frame *frame,
                         struct fhirpath_list *out) {
-  struct fhirpath_list left = {0}, right = {0};
+  FHIRPATH_LIST(left);
+  FHIRPATH_LIST(right);
   int code = fhirpath_run_node(e, node->args[0], focus, frame, &left);
   if (code < 0)
     return code;

@@ -15,7 +15,7 @@ const struct fhirpath_function *fhirpath_function_by_name(struct str name) {
 
 int fhirpath_one_argument(struct fhirpath_eval *e, const struct fhirpath_call *call, uint32_t arg,
                           bool *ret_there, struct fhirpath_value *ret_value) {
-  struct fhirpath_list list = {0};
+  FHIRPATH_LIST(list);
   int code = fhirpath_run_argument(e, call, arg, &list);
   if (code < 0)
     return code;

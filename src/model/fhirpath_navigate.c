@@ -179,13 +179,35 @@ const struct yyjson_val *fhirpath_sibling(const struct yyjson_val *object, struc
   return json_get(object, str_n(text, name.n + 1));
 }
 
+/* "name" and "_name" in one walk over the members. */
+static void find_pair(const struct yyjson_val *object, struct str name,
+                      const struct yyjson_val **ret_node, const struct yyjson_val **ret_extra) {
+  yyjson_obj_iter iter;
+  yyjson_val *key;
+  union {
+    const struct yyjson_val *in;
+    yyjson_val *out; /* the iterator takes no const, but changes nothing */
+  } members = {.in = object};
+  if (!yyjson_obj_iter_init(members.out, &iter))
+    return;
+  while ((key = yyjson_obj_iter_next(&iter))) {
+    const char *p = yyjson_get_str(key);
+    size_t n = yyjson_get_len(key);
+    if (n == name.n && memcmp(p, name.p, n) == 0)
+      *ret_node = yyjson_obj_iter_get_val(key);
+    else if (n == name.n + 1 && p[0] == '_' && memcmp(p + 1, name.p, name.n) == 0)
+      *ret_extra = yyjson_obj_iter_get_val(key);
+  }
+}
+
 /* The values of one JSON property, with what its sibling says of each. */
 static int push_property(struct fhirpath_eval *e, const struct yyjson_val *object, struct str name,
                          defs_type_id type, struct fhirpath_list *out) {
-  const struct yyjson_val *node = json_get(object, name);
-  const struct yyjson_val *extra = NULL;
+  const struct yyjson_val *node = NULL, *extra = NULL;
   if (type == 0 || defs_type(type)->kind == DEFS_KIND_PRIMITIVE)
-    extra = fhirpath_sibling(object, name);
+    find_pair(object, name, &node, &extra);
+  else
+    node = json_get(object, name);
   if (json_kind(node) != JSON_ARRAY && json_kind(extra) != JSON_ARRAY)
     return push_child(e, node, extra, type, out);
   struct json_each nodes = json_each(json_kind(node) == JSON_ARRAY ? node : NULL);

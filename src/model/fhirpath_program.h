@@ -132,9 +132,17 @@ int fhirpath_check(const struct fhirpath *program, defs_type_id type,
 
 /* ---- Evaluation ------------------------------------------------------------------------------ */
 
+/* A collection that grows, on the arena; one that stays inside a function begins on the stack:
+ * FHIRPATH_LIST. Values are copied out of it, never its address. */
 struct fhirpath_list {
   VEC(struct fhirpath_value) v;
 };
+
+/* Most operands are one item. */
+#define FHIRPATH_ROOM 2
+#define FHIRPATH_LIST(name)                                                                        \
+  struct fhirpath_value name##_room[FHIRPATH_ROOM];                                                \
+  struct fhirpath_list name = {{name##_room, 0, FHIRPATH_ROOM}}
 
 struct fhirpath_frame {
   struct fhirpath_values this_; /* $this */
@@ -258,9 +266,6 @@ bool fhirpath_equivalent_all(struct fhirpath_eval *e, struct fhirpath_values a,
                              struct fhirpath_values b);
 bool fhirpath_includes(struct fhirpath_eval *e, struct fhirpath_values values,
                        const struct fhirpath_value *value);
-/* Appends the values that are not equal to one in `out` from `start` on. */
-int fhirpath_push_unseen(struct fhirpath_eval *e, struct fhirpath_values values, size_t start,
-                         struct fhirpath_list *out) MUST_CHECK;
 /* Appends the items of `a`, then of `b`, each that is not equal to one before it (in these). */
 int fhirpath_push_distinct(struct fhirpath_eval *e, struct fhirpath_values a,
                            struct fhirpath_values b, struct fhirpath_list *out) MUST_CHECK;

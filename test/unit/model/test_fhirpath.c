@@ -347,6 +347,47 @@ static void distinct_strings_take_linear_work(void **state) {
         {"concept.code.combine('c7').isDistinct()", "boolean:false"});
 }
 
+static void sets_of_many_kinds_take_linear_work(void **state) {
+  (void)state;
+  struct buf buf;
+  buf_init_arena(&buf, test_arena, (size_t)1 << 24);
+  buf_add(&buf, STR("{\"resourceType\":\"Questionnaire\",\"item\":["));
+  for (int i = 0; i < 5000; i++)
+    buf_printf(&buf,
+               "%s{\"linkId\":\"l%d\",\"code\":[{\"system\":\"s\",\"code\":\"c%d\"}],"
+               "\"initial\":[{\"valueInteger\":%d},{\"valueDate\":\"%04d-01-01\"}]}",
+               i ? "," : "", i, i, i, i % 9000 + 1000);
+  buf_add(&buf, STR("]}"));
+  CHECK(buf_z(&buf), {"item.code.isDistinct()", "boolean:true"},
+        {"item.isDistinct()", "boolean:true"}, {"(item.code | item.code).count()", "integer:5000"},
+        {"item.initial.value.distinct().count()", "integer:10000"},
+        {"item.initial.value.intersect(item.initial.value).count()", "integer:10000"},
+        {"item.exclude(item.skip(1)).linkId", "string:l0"}, {"item.subsetOf(item)", "boolean:true"},
+        {"item.tail().supersetOf(item)", "boolean:false"}, {"repeat(item).count()", "integer:5000"},
+        {"item.initial.value.ofType(integer).combine(7.0).isDistinct()", "boolean:false"});
+}
+
+static void equality_in_sets_is_that_of_the_operator(void **state) {
+  (void)state;
+  struct buf buf;
+  buf_init_arena(&buf, test_arena, 10000);
+  buf_add(&buf, STR("("));
+  for (int i = 0; i < 40; i++)
+    buf_printf(&buf, "%s%d.0 | @20%02d | 'v%d'", i ? " | " : "", i, i + 10, i);
+  const char *many = arena_str(test_arena, buf_str(&buf)).p;
+#define WITH(rest) arena_printf(test_arena, "%s%s", many, rest).p
+  const struct row rows[] = {
+      {WITH(").count()"), "integer:120"},
+      {WITH(" | 3 | 4.00 | 'v1' | @2012).count()"), "integer:120"},
+      {WITH(" | @2012-01 | '3' | true).count()"), "integer:123"},
+      {WITH(" | 7 '1' | 100 'cm' | 1 'm' | 2 'm').count()"), "integer:122"},
+      {WITH(" | @2012T).count()"), "integer:120"},
+      {WITH(" | @2020-01-01T10:00:00Z | @2020-01-01T11:00:00.0+01:00).count()"), "integer:121"},
+  };
+#undef WITH
+  check(PATIENT, rows, sizeof rows / sizeof *rows);
+}
+
 /* What the definitions mark as errors must hold no function that isn't here. */
 static void every_invariant_of_severity_error_compiles(void **state) {
   (void)state;
@@ -386,6 +427,8 @@ int main(void) {
       TEST(narratives_are_checked),
       TEST(costly_expressions_stop),
       TEST(distinct_strings_take_linear_work),
+      TEST(sets_of_many_kinds_take_linear_work),
+      TEST(equality_in_sets_is_that_of_the_operator),
       TEST(every_invariant_of_severity_error_compiles),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
