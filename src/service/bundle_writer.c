@@ -163,7 +163,7 @@ void bundle_answer(struct bundle_writer *b, const struct rest_answer *answer, bo
   bundle_begin_response(b, answer->status);
   if (answer->location.n > 0 && !is_read)
     bundle_response_location(b, answer->location);
-  if (answer->etag.n > 0)
+  if (transaction_version_of_etag(answer->etag) > 0)
     bundle_response_version(b, transaction_version_of_etag(answer->etag), answer->last_modified_us);
   if (answer->is_outcome)
     bundle_response_outcome(b, answer->body);

@@ -217,4 +217,8 @@ void rest_metadata(struct rest_call *call);
 void rest_async_status(struct rest_call *call);
 void rest_async_cancel(struct rest_call *call);
 
+/* What the statement says of formats; end with NULL. */
+const char *const *rest_formats(void);
+const char *const *rest_patch_formats(void);
+
 #endif

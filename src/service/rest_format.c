@@ -27,6 +27,18 @@ static const struct media_type media_types[] = {
 };
 enum { MEDIA_TYPES_N = sizeof media_types / sizeof media_types[0], MEDIA_JSON = 0, MEDIA_XML = 5 };
 
+const char *const *rest_formats(void) {
+  static const char *const names[] = {"application/fhir+json", "application/fhir+xml", "json",
+                                      "xml", NULL};
+  return names;
+}
+
+const char *const *rest_patch_formats(void) {
+  static const char *const names[] = {"application/json-patch+json", "application/xml-patch+xml",
+                                      "application/fhir+json", "application/fhir+xml", NULL};
+  return names;
+}
+
 /* "application/fhir+json; q=0.5" */
 struct range {
   struct str name;

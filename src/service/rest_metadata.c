@@ -1,24 +1,18 @@
 /*
- * The CapabilityStatement: from the table of operations, the definitions and what search says of
- * itself.
+ * The CapabilityStatement: from the table of operations, the definitions, the limits, and what the
+ * parser of searches takes.
  */
-#include "service/rest.h"
+#include "service/rest_metadata.h"
 
 #include "base/clock.h"
-#include "format/json.h"
+#include "base/hash.h"
+#include "model/parameters.h"
 
-#define STATEMENT_MAX_BYTES ((size_t)16 << 20)
+#include <pthread.h>
 
-static const char *search_type_name(enum search_type type) {
-  static const char *const names[] = {
-      [SEARCH_NUMBER] = "number",       [SEARCH_DATE] = "date",
-      [SEARCH_STRING] = "string",       [SEARCH_TOKEN] = "token",
-      [SEARCH_REFERENCE] = "reference", [SEARCH_COMPOSITE] = "composite",
-      [SEARCH_QUANTITY] = "quantity",   [SEARCH_URI] = "uri",
-      [SEARCH_SPECIAL] = "special",
-  };
-  return names[type];
-}
+#define STATEMENT_MAX_BYTES ((size_t)32 << 20)
+
+/* ---- Interactions --------------------------------------------------------------------------- */
 
 /* The codes of http://hl7.org/fhir/ValueSet/type-restful-interaction and system-...; other rows are
  * ways to them. */
@@ -61,80 +55,26 @@ static void write_interactions(struct json_writer *w, bool of_types) {
   json_end_array(w);
 }
 
-static void write_params(struct json_writer *w, defs_type_id type) {
-  size_t n;
-  const defs_param_id *ids = defs_params_of(type, &n);
-  json_key(w, STR("searchParam"));
+static void write_words(struct json_writer *w, const char *name, const char *const *words) {
+  json_key(w, str_of(name));
   json_begin_array(w);
-  for (size_t i = 0; i < n; i++) {
-    const struct defs_param *param = defs_param(ids[i]);
-    if (param->type == SEARCH_SPECIAL)
-      continue;
-    json_begin_object(w);
-    json_member_string(w, STR("name"), param->code);
-    if (param->url.n > 0)
-      json_member_string(w, STR("definition"), param->url);
-    json_member_string(w, STR("type"), str_of(search_type_name(param->type)));
-    json_end_object(w);
-  }
+  for (; *words; words++)
+    json_string(w, str_of(*words));
   json_end_array(w);
 }
 
-/* "Patient:general-practitioner" for each reference parameter. */
-static void write_includes(struct json_writer *w, struct arena *arena, defs_type_id type) {
-  size_t n;
-  const defs_param_id *ids = defs_params_of(type, &n);
-  json_key(w, STR("searchInclude"));
-  json_begin_array(w);
-  json_string(w, STR("*"));
-  for (size_t i = 0; i < n; i++)
-    if (defs_param(ids[i])->type == SEARCH_REFERENCE)
-      json_string(w, arena_printf(arena, "%.*s:%.*s", STR_ARG(defs_type(type)->name),
-                                  STR_ARG(defs_param(ids[i])->code)));
-  json_end_array(w);
-}
+/* ---- Types ---------------------------------------------------------------------------------- */
 
-static void write_operations(struct json_writer *w, struct str type) {
-  size_t n;
-  bool has_any = false;
-  const struct rest_operation *rows = rest_operations(&n);
-  for (size_t i = 0; i < n; i++) {
-    if (rows[i].operation[0] == '\0' || !str_starts_with(str_of(rows[i].path), type) ||
-        rows[i].path[type.n] != '/')
-      continue;
-    bool is_known = false;
-    for (size_t k = 0; k < i; k++)
-      is_known |= strcmp(rows[k].operation, rows[i].operation) == 0 &&
-                  str_starts_with(str_of(rows[k].path), type);
-    if (is_known)
-      continue;
-    if (!has_any) {
-      json_key(w, STR("operation"));
-      json_begin_array(w);
-      has_any = true;
-    }
-    json_begin_object(w);
-    json_member_string(w, STR("name"), str_of(rows[i].operation));
-    /* The canonical URLs of R4's own operations are made so. */
-    char url[160];
-    snprintf(url, sizeof url, "http://hl7.org/fhir/OperationDefinition/%.*s-%s", STR_ARG(type),
-             rows[i].operation);
-    json_member_string(w, STR("definition"), str_of(url));
-    json_member_string(w, STR("documentation"), str_of(rows[i].text));
-    json_end_object(w);
-  }
-  if (has_any)
-    json_end_array(w);
-}
-
-static void write_type(struct json_writer *w, struct arena *arena, defs_type_id type,
-                       bool deletes_many) {
+static void write_type(struct json_writer *w, struct rest_call *call, defs_type_id type) {
+  /* References are kept as they are: neither resolved nor enforced. */
+  static const char *const reference_policy[] = {"literal", "logical", NULL};
   struct str name = defs_type(type)->name;
+  bool deletes_several = call->service->limits.conditional_deletes > 1;
   json_begin_object(w);
   json_member_string(w, STR("type"), name);
   json_member_string(
       w, STR("profile"),
-      arena_printf(arena, "http://hl7.org/fhir/StructureDefinition/%.*s", STR_ARG(name)));
+      arena_printf(call->arena, "http://hl7.org/fhir/StructureDefinition/%.*s", STR_ARG(name)));
   write_interactions(w, true);
   json_member_string(w, STR("versioning"), STR("versioned-update"));
   json_member_bool(w, STR("readHistory"), true);
@@ -142,43 +82,74 @@ static void write_type(struct json_writer *w, struct arena *arena, defs_type_id 
   json_member_bool(w, STR("conditionalCreate"), true);
   json_member_string(w, STR("conditionalRead"), STR("full-support"));
   json_member_bool(w, STR("conditionalUpdate"), true);
-  json_member_string(w, STR("conditionalDelete"), deletes_many ? STR("multiple") : STR("single"));
-  json_key(w, STR("referencePolicy"));
-  json_begin_array(w);
-  json_string(w, STR("literal"));
-  json_string(w, STR("logical"));
-  json_string(w, STR("resolves"));
-  json_string(w, STR("local"));
-  json_end_array(w);
-  write_includes(w, arena, type);
-  write_params(w, type);
-  write_operations(w, name);
+  json_member_string(w, STR("conditionalDelete"),
+                     deletes_several ? STR("multiple") : STR("single"));
+  write_words(w, "referencePolicy", reference_policy);
+  rest_metadata_search(w, call->arena, type);
+  rest_definitions_list(w, call->arena, call->base_url, type);
   json_end_object(w);
 }
 
-static void write_rest(struct json_writer *w, struct arena *arena, bool deletes_many) {
+/* ---- The system ----------------------------------------------------------------------------- */
+
+static void write_security(struct json_writer *w) {
+  json_key(w, STR("security"));
+  json_begin_object(w);
+  json_member_bool(w, STR("cors"), true);
+  json_member_string(w, STR("description"),
+                     STR("There is no login: listen on loopback, or behind a proxy that has one."));
+  json_end_object(w);
+}
+
+/* The compartments that the definitions know, by the URLs of their definitions. */
+static void write_compartments(struct json_writer *w, struct arena *arena) {
+  json_key(w, STR("compartment"));
+  json_begin_array(w);
+  for (size_t i = 1; i <= defs_types_count(); i++) {
+    struct str name = defs_type((defs_type_id)i)->name;
+    bool has_any = false;
+    for (size_t type = 1; type <= defs_types_count() && !has_any; type++) {
+      size_t n;
+      (void)defs_compartment_params(name, (defs_type_id)type, &n);
+      has_any = n > 0;
+    }
+    if (has_any)
+      json_string(w, arena_printf(arena, "http://hl7.org/fhir/CompartmentDefinition/%c%.*s",
+                                  name.p[0] - 'A' + 'a', STR_ARG(str_slice(name, 1, name.n))));
+  }
+  json_end_array(w);
+}
+
+static void write_rest(struct json_writer *w, struct rest_call *call) {
   json_key(w, STR("rest"));
   json_begin_array(w);
   json_begin_object(w);
   json_member_string(w, STR("mode"), STR("server"));
-  json_member_string(w, STR("documentation"),
-                     STR("No login yet: listen on loopback or behind a proxy that has one."));
+  write_security(w);
   json_key(w, STR("resource"));
   json_begin_array(w);
   for (size_t type = 1; type <= defs_types_count(); type++)
     if (defs_is_resource(defs_type((defs_type_id)type)))
-      write_type(w, arena, (defs_type_id)type, deletes_many);
+      write_type(w, call, (defs_type_id)type);
   json_end_array(w);
   write_interactions(w, false);
+  rest_metadata_system_search(w, call->arena);
+  rest_definitions_list(w, call->arena, call->base_url, 0);
+  write_compartments(w, call->arena);
   json_end_object(w);
   json_end_array(w);
 }
 
-static void write_statement(struct json_writer *w, const struct rest_call *call) {
+static void write_statement(struct json_writer *w, struct rest_call *call) {
   char instant[CLOCK_INSTANT_BYTES];
   size_t instant_n = clock_format_instant(call->service->started_at_us, instant);
   json_begin_object(w);
   json_member_string(w, STR("resourceType"), STR("CapabilityStatement"));
+  json_member_string(w, STR("id"), STR("callosum"));
+  json_member_string(w, STR("url"),
+                     arena_printf(call->arena, "%.*s/metadata", STR_ARG(call->base_url)));
+  json_member_string(w, STR("version"), STR(CALLOSUM_VERSION));
+  json_member_string(w, STR("name"), STR("Callosum"));
   json_member_string(w, STR("status"), STR("active"));
   json_member_string(w, STR("date"), str_n(instant, instant_n));
   json_member_string(w, STR("kind"), STR("instance"));
@@ -193,34 +164,139 @@ static void write_statement(struct json_writer *w, const struct rest_call *call)
   json_member_string(w, STR("url"), call->base_url);
   json_end_object(w);
   json_member_string(w, STR("fhirVersion"), STR("4.0.1"));
-  json_key(w, STR("format"));
-  json_begin_array(w);
-  json_string(w, STR("application/fhir+json"));
-  json_string(w, STR("application/fhir+xml"));
-  json_string(w, STR("json"));
-  json_string(w, STR("xml"));
-  json_end_array(w);
-  json_key(w, STR("patchFormat"));
-  json_begin_array(w);
-  for (struct str rest = STR(REST_PATCH_TYPES), one; rest.n > 0 && str_split(&rest, ',', &one);)
-    json_string(w, str_trim(one));
-  json_end_array(w);
-  write_rest(w, call->arena, call->service->limits.conditional_deletes > 1);
+  write_words(w, "format", rest_formats());
+  write_words(w, "patchFormat", rest_patch_formats());
+  write_rest(w, call);
   json_end_object(w);
 }
 
-void rest_metadata(struct rest_call *call) {
+/* ---- The statements made last --------------------------------------------------------------- */
+
+/* By the base that they name and the set of parameters: a few, so that who calls the server by
+ * many names can't fill the memory. */
+enum { KEPT = 4 };
+struct kept {
+  uint32_t generation;
+  char *base_url, *json;
+  size_t json_n;
+};
+struct rest_metadata_cache {
+  pthread_mutex_t lock;
+  struct kept kept[KEPT];
+  size_t next;
+};
+
+struct rest_metadata_cache *rest_metadata_cache_new(void) {
+  struct rest_metadata_cache *cache = calloc(1, sizeof *cache);
+  if (cache)
+    pthread_mutex_init(&cache->lock, NULL);
+  return cache;
+}
+
+void rest_metadata_cache_free(struct rest_metadata_cache *cache) {
+  if (!cache)
+    return;
+  for (size_t i = 0; i < KEPT; i++) {
+    free(cache->kept[i].base_url);
+    free(cache->kept[i].json);
+  }
+  pthread_mutex_destroy(&cache->lock);
+  free(cache);
+}
+
+/* A copy on the call's arena; `.p` NULL: there is none. */
+static struct str find_kept(struct rest_call *call, uint32_t generation) {
+  struct rest_metadata_cache *cache = call->service->metadata;
+  struct str json = STR_NULL;
+  pthread_mutex_lock(&cache->lock);
+  for (size_t i = 0; i < KEPT && !json.p; i++) {
+    const struct kept *kept = &cache->kept[i];
+    if (kept->json && kept->generation == generation && str_is(call->base_url, kept->base_url))
+      json = arena_str(call->arena, str_n(kept->json, kept->json_n));
+  }
+  pthread_mutex_unlock(&cache->lock);
+  return json;
+}
+
+/* Without memory it is made anew next time. */
+static void keep(struct rest_call *call, uint32_t generation, struct str json) {
+  struct rest_metadata_cache *cache = call->service->metadata;
+  struct kept new = {.generation = generation, .json_n = json.n};
+  new.base_url = strndup(call->base_url.p, call->base_url.n);
+  new.json = malloc(json.n + 1);
+  if (!new.base_url || !new.json) {
+    free(new.base_url);
+    free(new.json);
+    return;
+  }
+  memcpy(new.json, json.p, json.n);
+  pthread_mutex_lock(&cache->lock);
+  struct kept old = cache->kept[cache->next];
+  cache->kept[cache->next] = new;
+  cache->next = (cache->next + 1) % KEPT;
+  pthread_mutex_unlock(&cache->lock);
+  free(old.base_url);
+  free(old.json);
+}
+
+static int make_statement(struct rest_call *call, struct str *ret_json, struct err *reterr) {
+  uint32_t generation = parameters_generation();
   struct buf buf;
-  struct err err;
+  *ret_json = find_kept(call, generation);
+  if (ret_json->p)
+    return 0;
   buf_init_arena(&buf, call->arena, STATEMENT_MAX_BYTES);
   struct json_writer w = json_writer(&buf);
   write_statement(&w, call);
-  if (buf_is_overflown(&buf)) {
-    (void)!err_no_memory(&err);
+  if (buf_is_overflown(&buf))
+    return err_no_memory(reterr);
+  *ret_json = buf_str(&buf);
+  keep(call, generation, *ret_json);
+  return 0;
+}
+
+/* ---- The answer ----------------------------------------------------------------------------- */
+
+static int check_query(const struct rest_call *call, struct err *reterr) {
+  static const char *const known[] = {"mode", "_summary", "_elements", NULL};
+  for (size_t i = 0; i < call->pairs_n; i++)
+    if (str_is(call->pairs[i].name, "mode") && !str_is(call->pairs[i].value, "full") &&
+        !str_is(call->pairs[i].value, "normative"))
+      return err_set(reterr, ERR_NOT_SUPPORTED, "mode",
+                     "wants full or normative; there is no terminology service to tell of");
+  return rest_check_parameters(call, "The statement", known, reterr);
+}
+
+/* Of the bytes, with the form: the same statement as XML is another representation. */
+static struct str etag_of(struct rest_call *call, struct str json) {
+  return arena_printf(call->arena, "W/\"%016llx%s\"", (unsigned long long)hash_fast(json),
+                      call->media.is_xml ? "x" : "");
+}
+
+static bool has_it(const struct rest_call *call, struct str etag) {
+  struct str rest = call->headers.if_none_match, one;
+  while (rest.n > 0 && str_split(&rest, ',', &one))
+    if (str_is(str_trim(one), "*") || str_equal(str_trim(one), etag))
+      return true;
+  return false;
+}
+
+void rest_metadata(struct rest_call *call) {
+  struct str json = STR_NULL;
+  struct err err;
+  int code = check_query(call, &err);
+  if (code == 0)
+    code = make_statement(call, &json, &err);
+  if (code == 0)
+    code = rest_subset(call, json, &json, &err);
+  if (code) {
     rest_fail(call, &err);
     return;
   }
-  call->answer.status = 200;
-  call->answer.body = buf_str(&buf);
+  call->answer.etag = etag_of(call, json);
+  call->answer.last_modified_us = call->service->started_at_us;
+  call->answer.status = has_it(call, call->answer.etag) ? 304 : 200;
+  if (call->answer.status == 200)
+    call->answer.body = json;
   rest_finish(call);
 }

@@ -1,5 +1,5 @@
 /* read and vread. */
-#include "service/rest.h"
+#include "service/rest_metadata.h"
 
 /* Has the client this version already? (RFC 9110, 13.1.2 and 13.1.3) */
 static bool is_unchanged(const struct rest_call *call, const struct store_resource *resource) {
@@ -47,6 +47,13 @@ void rest_read(struct rest_call *call) {
   if (code == 0) {
     code = store_read(view, &call->access, call->arena, call->type, call->id, &resource, &err);
     store_view_close(view);
+  }
+  if (code == ERR_NOT_FOUND && call->type == defs_type_by_name(STR("OperationDefinition")) &&
+      rest_definition(call, call->id, &call->answer.body)) {
+    call->answer.status = 200;
+    call->answer.last_modified_us = call->service->started_at_us;
+    rest_finish(call);
+    return;
   }
   answer_read(call, code, &resource, &err);
 }

@@ -7,6 +7,7 @@
 #include "service/admin.h"
 #include "service/files.h"
 #include "service/rest_async.h"
+#include "service/rest_metadata.h"
 
 /* The authority goes into URLs and JSON as it is. */
 static bool is_plain_authority(struct str host) {
@@ -81,6 +82,8 @@ static int open_parts(struct service *service, struct err *reterr) {
     code = turns_open(&service->turns, reterr);
   if (code == 0)
     code = workers_open(options->threads, &service->workers, reterr);
+  if (code == 0 && !(service->metadata = rest_metadata_cache_new()))
+    code = err_no_memory(reterr);
   if (code == 0)
     code = rest_async_open(service, &service->async, reterr);
   if (code)
@@ -126,6 +129,7 @@ void service_close(struct service *service) {
     return;
   http_server_close(service->http);
   rest_async_close(service->async);
+  rest_metadata_cache_free(service->metadata);
   workers_close(service->workers);
   files_close(service->files);
   turns_close(service->turns);

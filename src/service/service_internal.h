@@ -8,6 +8,7 @@
 
 struct files;
 struct rest_async;
+struct rest_metadata_cache;
 
 struct service {
   struct service_options options;
@@ -17,6 +18,7 @@ struct service {
   struct turns *turns; /* of patches of one resource */
   struct files *files;
   struct rest_async *async;
+  struct rest_metadata_cache *metadata;
   int64_t started_us; /* monotonic */
   int64_t started_at_us;
 };
