@@ -62,8 +62,11 @@ static struct str sample_of_modifier(struct arena *arena, const struct defs_para
     if (strcmp(samples[i].modifier, modifier) == 0)
       return str_of(samples[i].value);
   bool is_subsumption = strcmp(modifier, "above") == 0 || strcmp(modifier, "below") == 0;
-  return is_subsumption && param->type == SEARCH_TOKEN ? STR("http://loinc.org|8302-2")
-                                                       : sample(arena, param);
+  if (is_subsumption && param->type == SEARCH_TOKEN)
+    return STR("http://terminology.hl7.org/CodeSystem/v3-ActCode|AMB");
+  if (is_subsumption && param->type == SEARCH_REFERENCE)
+    return STR("1");
+  return sample(arena, param);
 }
 
 static bool takes_modifier(struct arena *scratch, defs_type_id type, const struct defs_param *param,
