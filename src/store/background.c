@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/reindex.h"
+#include "store/text_index.h"
 
 enum {
   REST_MS = 1,     /* after a step */
@@ -20,7 +21,9 @@ struct background {
   pthread_mutex_t lock;
   pthread_cond_t changed;
   bool is_closing, is_woken;
+  bool is_bulk;
   struct reindex reindex;
+  struct text_index text;
   int64_t expired_at_us;
 };
 
@@ -61,35 +64,46 @@ static int expire_jobs(struct background *b, struct err *reterr) {
   return job_change(b->store, &expire, reterr);
 }
 
-static int step(struct background *b, bool *ret_has_more, struct err *reterr) {
-  int code = reindex_step(&b->reindex, b->store, ret_has_more, reterr);
-  if (code == 0 && !*ret_has_more)
-    code = expire_jobs(b, reterr);
+/* Jobs first; texts when there is none. `*ret_wait_ms`: until the next step. */
+static int step(struct background *b, long *ret_wait_ms, struct err *reterr) {
+  bool has_more;
+  int code = reindex_step(&b->reindex, b->store, &has_more, reterr);
+  *ret_wait_ms = REST_MS;
+  if (code != 0 || has_more)
+    return code;
+  code = expire_jobs(b, reterr);
+  if (code == 0 && !b->is_bulk)
+    code = text_index_step(&b->text, b->store, ret_wait_ms, reterr);
+  if (b->is_bulk || *ret_wait_ms < 0)
+    *ret_wait_ms = TICK_MS;
   return code;
 }
 
 static void *run(void *what) {
   struct background *b = what;
-  bool has_more = false, goes_on = true;
+  bool goes_on = true;
   while (goes_on) {
     struct err err;
-    if (step(b, &has_more, &err) != 0) {
+    long ms = 0;
+    if (step(b, &ms, &err) != 0) {
       log_warning("store", "work in the background waits: %s", err.text);
       goes_on = wait_ms(b, RETRY_MS, false);
     } else {
-      goes_on = wait_ms(b, has_more ? REST_MS : TICK_MS, !has_more);
+      goes_on = wait_ms(b, ms > 0 ? ms : REST_MS, true);
     }
   }
   return NULL;
 }
 
-int background_open(struct store *store, struct background **ret_background, struct err *reterr) {
+int background_open(struct store *store, bool is_bulk, struct background **ret_background,
+                    struct err *reterr) {
   struct background *b = calloc(1, sizeof *b);
   if (!b)
     return err_no_memory(reterr);
   pthread_mutex_init(&b->lock, NULL);
   pthread_cond_init(&b->changed, NULL);
   b->store = store;
+  b->is_bulk = is_bulk;
   b->reindex.may_have_work = true;
   b->expired_at_us = clock_now_us();
   if (pthread_create(&b->thread, NULL, run, b) != 0) {

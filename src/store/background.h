@@ -12,7 +12,9 @@
 
 struct background;
 
-int background_open(struct store *store, struct background **ret_background,
+/* `is_bulk`: a load that wants all there is; texts are left for the time when the store is served.
+ */
+int background_open(struct store *store, bool is_bulk, struct background **ret_background,
                     struct err *reterr) MUST_CHECK;
 /* Ends after the step at hand. Before the committer is closed. */
 void background_close(struct background *background); /* NULL is allowed */

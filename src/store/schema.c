@@ -104,6 +104,10 @@ static const char *const FROM_1[] = {
     "ALTER TABLE param ADD COLUMN job INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE param ADD COLUMN definition TEXT NOT NULL DEFAULT '';",
 
+    /* The index for texts (text_index.h). */
+    "CREATE TABLE text(word TEXT, type INTEGER, first INTEGER, rids BLOB NOT NULL,"
+    " PRIMARY KEY(word, type, first)) WITHOUT ROWID;",
+
     NULL,
 };
 

@@ -76,7 +76,7 @@
  * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see schema.c.
  *
  * param(number PRIMARY KEY, type, code, state, job, definition): enum schema_param_state.
- * job: job.h. text(word, first, rids): text.h.
+ * job: job.h. text(word, type, first, rids): text_index.h.
  *
  * Parameters of Resource (_tag, _profile, _security, _source) have one number for all types: add a
  * condition on the type. _id and _lastUpdated have no rows: `identity` and `resource` are their

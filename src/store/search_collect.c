@@ -248,7 +248,8 @@ int search_count(struct search_context *c, const struct search_condition *condit
                  struct err *reterr) {
   switch (condition->predicate->subject) {
   case SEARCH_ON_ID:
-    *ret_n = condition->rids_n;
+  case SEARCH_ON_TEXT:
+    *ret_n = condition->is_unindexed ? limit : condition->rids_n;
     return 0;
   case SEARCH_ON_LAST_UPDATED:
     return count_updated(c, condition->predicate, limit, ret_n, reterr);
@@ -384,6 +385,7 @@ int search_collect(struct search_context *c, const struct search_condition *cond
   int code = 0;
   switch (condition->predicate->subject) {
   case SEARCH_ON_ID:
+  case SEARCH_ON_TEXT:
     for (size_t i = 0; i < condition->rids_n && code == 0; i++)
       code = search_rids_add(rids, condition->rids[i], reterr);
     return code;

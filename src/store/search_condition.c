@@ -1,5 +1,7 @@
 #include "store/search_condition.h"
 
+#include "store/search_text.h"
+
 #include "base/clock.h"
 #include "store/search_match.h"
 #include "store/search_terminology.h"
@@ -555,6 +557,9 @@ int search_condition_make(struct search_context *c, const struct search_predicat
     code = make_ids(c, &condition, reterr);
     break;
   case SEARCH_ON_LAST_UPDATED:
+    break;
+  case SEARCH_ON_TEXT:
+    code = search_text_make(c, &condition, reterr);
     break;
   case SEARCH_ON_COMPARTMENT:
     code = make_compartment(c, &condition, reterr);

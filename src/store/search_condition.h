@@ -53,7 +53,8 @@ struct search_condition {
   bool has_all; /* every resource of the type has the parameter, so that none is without */
   const struct search_test *tests;
   size_t tests_n;
-  const uint64_t *rids; /* _id: ascending; a compartment: the resource that it is of */
+  bool is_unindexed;    /* _text, _content: any resource may match, else one of `rids` */
+  const uint64_t *rids; /* _id, texts: ascending; a compartment: the resource that it is of */
   size_t rids_n;
   const uint16_t *params; /* of a compartment: by one of these a resource refers to it */
   size_t params_n;

@@ -1,5 +1,7 @@
 #include "store/search_match.h"
 
+#include "store/search_text.h"
+
 #include "format/json.h"
 
 /* ---- Fetching -------------------------------------------------------------------------------- */
@@ -48,18 +50,22 @@ static int read_row(struct search_context *c, uint64_t rid, struct store_resourc
   return code;
 }
 
-int search_fetch_values(struct search_context *c, struct search_candidate *candidate,
-                        struct err *reterr) {
-  if (candidate->has_values)
-    return 0;
+int search_fetch_body(struct search_context *c, const struct search_candidate *candidate,
+                      const struct yyjson_val **ret_root, struct err *reterr) {
   struct store_resource resource = {0};
-  const struct yyjson_val *root = NULL;
   struct json_limits limits = JSON_LIMITS_DEFAULT;
   int code = search_spend(c, SEARCH_STEP_BODY, reterr);
   if (code == 0)
     code = read_row(c, candidate->rid, &resource, reterr);
-  if (code == 0)
-    code = json_parse(c->scratch, resource.body, &limits, &root, reterr);
+  return code ? code : json_parse(c->scratch, resource.body, &limits, ret_root, reterr);
+}
+
+int search_fetch_values(struct search_context *c, struct search_candidate *candidate,
+                        struct err *reterr) {
+  if (candidate->has_values)
+    return 0;
+  const struct yyjson_val *root = NULL;
+  int code = search_fetch_body(c, candidate, &root, reterr);
   if (code == 0)
     code = search_values_extract(c->scratch, root, &candidate->values, reterr);
   candidate->has_values = code == 0;
@@ -353,6 +359,8 @@ static int one_matches(struct search_context *c, const struct search_condition *
                 ? !condition->predicate->is_missing
                 : last_updated_fits(condition->predicate, candidate->updated_us);
     break;
+  case SEARCH_ON_TEXT:
+    return search_text_matches(c, condition, candidate, ret_matches, reterr);
   case SEARCH_ON_PARAM:
     truth = param_truth(c, condition, candidate);
     break;
@@ -368,7 +376,8 @@ static int one_matches(struct search_context *c, const struct search_condition *
 }
 
 static bool is_link(const struct search_condition *condition) {
-  return condition->targets_n > 0; /* or joins some that may be */
+  /* or joins some that may be; a text needs the body */
+  return condition->targets_n > 0 || condition->predicate->subject == SEARCH_ON_TEXT;
 }
 
 int search_matches(struct search_context *c, const struct search_condition *conditions, size_t n,

@@ -25,6 +25,10 @@ struct search_candidate {
 int search_fetch(struct search_context *c, uint64_t rid, struct search_candidate *ret_candidate,
                  bool *ret_found, struct err *reterr) MUST_CHECK;
 
+/* Its body. */
+int search_fetch_body(struct search_context *c, const struct search_candidate *candidate,
+                      const struct yyjson_val **ret_root, struct err *reterr) MUST_CHECK;
+
 /* The values of its body, read when first asked for. */
 int search_fetch_values(struct search_context *c, struct search_candidate *candidate,
                         struct err *reterr) MUST_CHECK;

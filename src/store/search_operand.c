@@ -25,8 +25,7 @@ bool search_split_escaped(struct str *rest, char separator, struct str *ret_part
   return true;
 }
 
-/* Takes the backslashes off; borrowed where there are none. `.p` is NULL without memory. */
-static struct str unescape(struct arena *arena, struct str s) {
+struct str search_unescape(struct arena *arena, struct str s) {
   if (s.n == 0)
     return STR("");
   if (str_find_char(s, '\\', 0) < 0)
@@ -123,7 +122,7 @@ static size_t split_bars(struct arena *arena, struct str s, struct str *parts, s
   while (search_split_escaped(&rest, '|', &part)) {
     if (n == max)
       return max + 1;
-    parts[n++] = unescape(arena, part);
+    parts[n++] = search_unescape(arena, part);
   }
   return n;
 }
@@ -166,7 +165,7 @@ static int parse_token(const struct operand_context *c, struct str s, struct sea
 
 static int parse_string(const struct operand_context *c, struct str s, struct search_operand *o,
                         struct err *reterr) {
-  o->text = unescape(c->arena, s);
+  o->text = search_unescape(c->arena, s);
   o->folded = search_normal_string(c->arena, o->text);
   if (o->text.n > 0 && (o->folded.n > 0 || c->modifier == SEARCH_EXACT))
     return 0;
@@ -175,7 +174,7 @@ static int parse_string(const struct operand_context *c, struct str s, struct se
 
 static int parse_uri(const struct operand_context *c, struct str s, struct search_operand *o,
                      struct err *reterr) {
-  o->text = unescape(c->arena, s);
+  o->text = search_unescape(c->arena, s);
   if (o->text.n > 0)
     return 0;
   return err_set_at(reterr, ERR_VALUE, c->name, "expected a URI");
@@ -183,7 +182,7 @@ static int parse_uri(const struct operand_context *c, struct str s, struct searc
 
 static int parse_reference(const struct operand_context *c, struct str s, struct search_operand *o,
                            struct err *reterr) {
-  struct str text = unescape(c->arena, s);
+  struct str text = search_unescape(c->arena, s);
   if (c->reference_type.n > 0 && id_is_fhir_id(text)) {
     o->type = c->reference_type;
     o->id = text;
@@ -214,7 +213,7 @@ static int parse_reference(const struct operand_context *c, struct str s, struct
 
 static int parse_value_set(const struct operand_context *c, struct str s, struct search_operand *o,
                            struct err *reterr) {
-  o->text = unescape(c->arena, s);
+  o->text = search_unescape(c->arena, s);
   if (str_find_char(o->text, ':', 0) > 0 || str_starts_with(o->text, STR("ValueSet/")))
     return 0;
   return err_set_at(reterr, ERR_VALUE, c->name,
@@ -268,9 +267,9 @@ static int parse_plain(const struct operand_context *c, struct str s, struct sea
                        struct err *reterr) {
   switch (c->type) {
   case SEARCH_DATE:
-    return parse_date(c, unescape(c->arena, s), o, reterr);
+    return parse_date(c, search_unescape(c->arena, s), o, reterr);
   case SEARCH_NUMBER:
-    return parse_number(c, unescape(c->arena, s), o, reterr);
+    return parse_number(c, search_unescape(c->arena, s), o, reterr);
   case SEARCH_QUANTITY:
     return parse_quantity(c, s, o, reterr);
   case SEARCH_TOKEN:

@@ -9,6 +9,9 @@
 /* The part of `*rest` before the next `separator` that no backslash precedes, as str_split does. */
 bool search_split_escaped(struct str *rest, char separator, struct str *ret_part);
 
+/* Takes the backslashes off; borrowed where there are none. `.p` is NULL without memory. */
+struct str search_unescape(struct arena *arena, struct str s);
+
 /*
  * Parses the OR list `value` for `predicate` (its type, parameter and modifier are set) into its
  * operands. `reference_type`: of the modifier in subject:Patient=1, else empty. ERR_VALUE with what

@@ -9,6 +9,7 @@
 #include "store/search_filter.h"
 #include "store/search_operand.h"
 #include "store/search_parser.h"
+#include "store/search_text.h"
 
 static const struct {
   const char *text;
@@ -312,6 +313,12 @@ int search_parse_predicate_at(struct search_parser *parser, defs_type_id type, s
                                           : str_is(link.code, "_lastUpdated")
                                               ? SEARCH_ON_LAST_UPDATED
                                               : SEARCH_ON_PARAM};
+  if (search_is_text(defs_param(param)) && !link.is_chain && !parser->filter.operator) {
+    code = search_text_parse(parser, name, link.modifier, value, &p, reterr);
+    if (!code)
+      *ret_predicate = p;
+    return code;
+  }
   if (p.subject == SEARCH_ON_PARAM &&
       (p.value_type == SEARCH_SPECIAL ||
        (p.value_type != SEARCH_COMPOSITE && defs_param(param)->expression.n == 0)))

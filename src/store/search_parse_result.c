@@ -33,7 +33,8 @@ static int parse_sort_key(struct search_parser *parser, struct str name, struct 
   sort.key = str_is(text, "_id")            ? SEARCH_SORT_ID
              : str_is(text, "_lastUpdated") ? SEARCH_SORT_LAST_UPDATED
                                             : SEARCH_SORT_PARAM;
-  if (sort.type == SEARCH_COMPOSITE || sort.type == SEARCH_SPECIAL)
+  if (sort.type == SEARCH_COMPOSITE || sort.type == SEARCH_SPECIAL || str_is(text, "_text") ||
+      str_is(text, "_content"))
     return err_set_at(reterr, ERR_NOT_SUPPORTED, name, "'%.*s' has no order", STR_ARG(text));
   if (search->sorts_n == SEARCH_SORTS_MAX)
     return err_set_at(reterr, ERR_TOO_COSTLY, name, "has more than %d keys", SEARCH_SORTS_MAX);

@@ -8,6 +8,7 @@
 #ifndef STORE_SEARCH_QUERY_H
 #define STORE_SEARCH_QUERY_H
 
+#include "model/text_query.h"
 #include "store/search.h"
 
 /* What a query may ask for at most, beside struct search_limits. Over a limit the parser says so;
@@ -68,6 +69,7 @@ enum search_subject {
   SEARCH_ON_LAST_UPDATED, /* _lastUpdated */
   SEARCH_ON_CHAIN,        /* `param` refers to a resource that satisfies one of `targets` */
   SEARCH_ON_HAS,          /* a resource that satisfies targets[0] refers here by `param` */
+  SEARCH_ON_TEXT,         /* _text, _content: `text` */
   SEARCH_ON_COMPARTMENT,  /* refers to operands[0] by a parameter of its compartment, or is it */
   SEARCH_ON_ALL,          /* all of `targets` hold for the same resource, */
   SEARCH_ON_ANY,          /* one of them does, */
@@ -81,8 +83,10 @@ struct search_predicate {
   defs_param_id param;
   enum search_type value_type;
   enum search_modifier modifier;
-  bool is_missing; /* SEARCH_MISSING: the value */
-  bool is_open;    /* while a _filter is parsed: the list of targets may grow */
+  bool is_missing;               /* SEARCH_MISSING: the value */
+  bool is_open;                  /* while a _filter is parsed: the list of targets may grow */
+  bool is_narrative;             /* SEARCH_ON_TEXT: only the narrative */
+  const struct text_query *text; /* SEARCH_ON_TEXT */
   const struct search_operand *operands;
   size_t operands_n;
   const struct search_predicate *targets; /* chains: one per type that the link may lead to */

@@ -39,6 +39,8 @@ bool search_is_drivable(const struct search_condition *condition) {
   if (p->subject == SEARCH_ON_NOT ||
       (p->modifier == SEARCH_MISSING && (p->is_missing || p->subject != SEARCH_ON_PARAM)))
     return false;
+  if (p->subject == SEARCH_ON_TEXT)
+    return !condition->is_unindexed;
   for (size_t i = 0; i < condition->targets_n; i++)
     if (search_is_drivable(&condition->targets[i]) != needs_all)
       return !needs_all;
@@ -62,8 +64,8 @@ bool search_has_spans(const struct search_condition *condition) {
 
 bool search_spans_are_exact(const struct search_condition *condition) {
   const struct search_predicate *p = condition->predicate;
-  if (p->subject == SEARCH_ON_COMPARTMENT || p->modifier == SEARCH_CONTAINS ||
-      p->modifier == SEARCH_ENDS || p->modifier == SEARCH_EQUALS)
+  if (p->subject == SEARCH_ON_TEXT || p->subject == SEARCH_ON_COMPARTMENT ||
+      p->modifier == SEARCH_CONTAINS || p->modifier == SEARCH_ENDS || p->modifier == SEARCH_EQUALS)
     return false;
   for (size_t i = 0; i < condition->tests_n; i++)
     if (condition->tests[i].needs_body)

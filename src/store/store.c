@@ -175,7 +175,7 @@ static int open_parts(struct store *store, struct err *reterr) {
   store->writer_view = (struct store_view){.store = store, .db = store->writer};
   if (code == 0)
     code = open_committer(store, reterr);
-  return code ? code : background_open(store, &store->background, reterr);
+  return code ? code : background_open(store, store->options.is_bulk, &store->background, reterr);
 }
 
 /* No writer: the tables, their numbers and the dictionaries are taken as they are. */
@@ -393,6 +393,10 @@ struct terminology_cache *store_view_terminology(const struct store_view *view) 
 
 const struct schema *store_schema(const struct store *store) {
   return &store->schema;
+}
+
+uint64_t store_epoch(const struct store *store) {
+  return atomic_load(&store->epoch);
 }
 
 static int read_figures(struct db *db, struct store_figures *figures, struct err *reterr) {

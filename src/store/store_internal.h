@@ -15,10 +15,14 @@
 struct db *store_view_db(struct store_view *view);
 const struct schema *store_view_schema(const struct store_view *view);
 const struct body_codec *store_view_codec(const struct store_view *view);
-/* NULL for the view of the committer: what it sees may be taken back, so nothing of it is shared. */
+/* NULL for the view of the committer: what it sees may be taken back, so nothing of it is shared.
+ */
 struct terminology_cache *store_view_terminology(const struct store_view *view);
 /* As above for the store (same schema for its whole life). */
 const struct schema *store_schema(const struct store *store);
+
+/* Grows with each group that became durable. */
+uint64_t store_epoch(const struct store *store);
 
 /* The rid of a resource, live or not; 0: never heard of. */
 int store_rid(struct db *db, const struct schema *schema, defs_type_id type, struct str id,
