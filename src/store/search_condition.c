@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/search_match.h"
+#include "store/search_quantity.h"
 #include "store/search_terminology.h"
 
 /* Different hashes that one value of a query may stand for. */
@@ -361,10 +362,49 @@ static int make_tests(struct search_context *c, struct search_condition *conditi
   return together.is_out_of_memory ? err_no_memory(reterr) : 0;
 }
 
+static int push_test(struct search_test_list *tests, struct search_test test, struct err *reterr) {
+  struct search_test *place = VEC_PUSH(tests->arena, &tests->list);
+  if (!place)
+    return err_no_memory(reterr);
+  *place = test;
+  return 0;
+}
+
+/* A quantity: a test per unit that the query is converted to, or one for all that it names. */
+static int make_quantity_test(struct search_context *c, const struct search_condition *condition,
+                              const struct search_operand *o, const struct search_test *like,
+                              struct search_test_list *tests, struct err *reterr) {
+  struct ucum_unit unit;
+  struct search_test test = *like;
+  struct search_range_list values = {.arena = c->arena};
+  if (search_quantity_is_ucum(o, &unit))
+    return search_quantity_tests(c, condition->param, o, &unit, like, tests, reterr);
+  int code = add_units(c, condition, o, &values, reterr);
+  test.operand = o;
+  test.values = search_ranges_finish(&values);
+  if (code == 0 && values.is_out_of_memory)
+    return err_no_memory(reterr);
+  return code ? code : push_test(tests, test, reterr);
+}
+
+static int make_quantities(struct search_context *c, struct search_condition *condition,
+                           struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
+  struct search_test_list tests = {.arena = c->arena};
+  int code = 0;
+  for (size_t i = 0; i < p->operands_n && code == 0; i++)
+    code = make_quantity_test(c, condition, &p->operands[i],
+                              &(struct search_test){.firsts = search_no_first}, &tests, reterr);
+  condition->tests = tests.list.p;
+  condition->tests_n = tests.list.n;
+  return code;
+}
+
 /* A composite's rows stand under its second component; the rest is checked on the body. */
 static int make_composite_test(struct search_context *c, struct search_condition *condition,
                                const struct defs_param *param, const struct search_operand *o,
-                               struct search_test *test, struct err *reterr) {
+                               struct search_test_list *tests, struct err *reterr) {
+  struct search_test made = {0}, *test = &made;
   const struct search_operand *first = &o->parts[0], *second = &o->parts[1];
   const struct defs_param *first_param = defs_param(defs_component(param->first_component)->param);
   const struct defs_param *second_param =
@@ -377,29 +417,31 @@ static int make_composite_test(struct search_context *c, struct search_condition
     add_token(c->schema, first, &firsts);
   test->firsts = search_ranges_finish(&firsts);
   test->operand = second;
+  if (firsts.is_out_of_memory)
+    return err_no_memory(reterr);
+  if (condition->type == SEARCH_QUANTITY)
+    return make_quantity_test(c, condition, second, test, tests, reterr);
   if (is_system_only(condition, second)) {
     set_system_only(c->schema, second, test);
-    return 0;
+    return push_test(tests, made, reterr);
   }
   int code = add_value(c, condition, second_param, condition->type, second, &values, reterr);
   test->values = search_ranges_finish(&values);
-  if (code == 0 && (firsts.is_out_of_memory || values.is_out_of_memory))
+  if (code == 0 && values.is_out_of_memory)
     return err_no_memory(reterr);
-  return code;
+  return code ? code : push_test(tests, made, reterr);
 }
 
 static int make_composite(struct search_context *c, struct search_condition *condition,
                           const struct defs_param *param, struct err *reterr) {
   const struct search_predicate *p = condition->predicate;
   condition->type = defs_param(defs_component(param->first_component + 1)->param)->type;
-  struct search_test *tests = ARENA_ARRAY(c->arena, struct search_test, p->operands_n);
-  if (!tests)
-    return err_no_memory(reterr);
+  struct search_test_list tests = {.arena = c->arena};
   int code = 0;
   for (size_t i = 0; i < p->operands_n && !code; i++)
-    code = make_composite_test(c, condition, param, &p->operands[i], &tests[i], reterr);
-  condition->tests = tests;
-  condition->tests_n = p->operands_n;
+    code = make_composite_test(c, condition, param, &p->operands[i], &tests, reterr);
+  condition->tests = tests.list.p;
+  condition->tests_n = tests.list.n;
   return code;
 }
 
@@ -576,6 +618,8 @@ int search_condition_make(struct search_context *c, const struct search_predicat
       break;
     if (predicate->modifier == SEARCH_IN || predicate->modifier == SEARCH_NOT_IN)
       code = search_value_set_tests(c, &condition, reterr);
+    else if (predicate->value_type == SEARCH_QUANTITY && predicate->modifier != SEARCH_UNEQUAL)
+      code = make_quantities(c, &condition, reterr);
     else if (predicate->value_type == SEARCH_COMPOSITE)
       code = make_composite(c, &condition, param, reterr);
     else

@@ -136,6 +136,7 @@ static int parse_quantity(const struct operand_context *c, struct str s, struct 
     o->has_system = n == 3 && parts[1].n > 0;
     o->system = n == 3 ? parts[1] : STR("");
     o->code = n == 3 ? parts[2] : STR("");
+    o->text = parts[0];
     if (!o->has_system || o->code.n > 0)
       return 0;
   }

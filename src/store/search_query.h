@@ -57,7 +57,8 @@ struct search_operand {
   struct str system, code;  /* a quantity's unit is its code */
   int64_t from_us, to_us;   /* date: half-open */
   double from, to, exact;   /* number, quantity: [from, to) by the written precision; the value */
-  struct str text, folded;  /* string, :text; a uri, a value set's, an :of-type's value in `text` */
+  struct str text, folded;  /* string, :text; a uri, a value set's, an :of-type's value, a
+                               quantity's number as written in `text` */
   struct str type, id, url; /* reference: a type and an id, an id alone, or a url */
   const struct search_operand *parts; /* composite: one per component */
   size_t parts_n;

@@ -3,6 +3,7 @@
  * up.
  */
 #include "store/search_match.h"
+#include "store/search_quantity.h"
 #include "store/search_terminology.h"
 
 struct matcher {
@@ -110,6 +111,12 @@ static bool reference_fits(const struct search_operand *o, const struct search_v
 
 /* The unit as the index knows it: the code of its system, or else the unit as written. */
 static bool quantity_fits(const struct search_operand *o, const struct search_value *v) {
+  struct ucum_unit asked, unit;
+  struct search_operand converted;
+  if (search_quantity_is_ucum(o, &asked) && str_equal(o->system, v->quantity.system) &&
+      ucum_parse(v->quantity.code, &unit))
+    return search_quantity_convert(o, &asked, &unit, &converted) &&
+           search_number_fits(&converted, v->quantity.from, v->quantity.to);
   if (!search_number_fits(o, v->quantity.from, v->quantity.to))
     return false;
   if (o->code.n == 0)
