@@ -12,6 +12,7 @@
   X(patch_operations, "patchOperations", 1, 10000, 10000, "operations of one patch")               \
   X(conditional_deletes, "conditionalDeletes", 1, 100000, 1000,                                    \
     "resources that one conditional delete may delete; 1: the only one that matches")              \
+  X(binary_bytes, "binaryBytes", 1, MB(90), MB(64), "bytes of a Binary that comes as bytes")       \
   X(page_default, "searchPage", 1, 10000, 50, "matches on a page of a search without _count")      \
   X(page_max, "searchPageMax", 1, 10000, 1000, "matches on a page of a search at most")            \
   X(history_page_default, "historyPage", 1, 10000, 100, "versions on a page without _count")       \

@@ -12,7 +12,8 @@
 
 struct limits {
   /* What comes in. The size of a body is a limit of the listener (http.maxBytes). */
-  uint64_t json_depth, xml_depth, bundle_entries, patch_operations, conditional_deletes;
+  uint64_t json_depth, xml_depth, bundle_entries, patch_operations, conditional_deletes,
+      binary_bytes;
   /* Pages. */
   uint64_t page_default, page_max, history_page_default, history_page_max, everything_page_default,
       everything_page_max;

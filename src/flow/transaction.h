@@ -38,7 +38,11 @@ struct transaction_entry {
                         percent-encoded */
   struct str full_url, if_match, if_none_match, if_none_exist, if_modified_since;
   const struct yyjson_val *resource; /* of a PATCH: a Binary or Parameters with the patch */
-  const struct patch *patch;         /* of a PATCH; NULL: `resource` has it */
+  const struct patch *patch;         /* of a PATCH; NULL: `resource` has it, or */
+  /* what changes the resource in its place. It is called again where others were faster. */
+  int (*edit)(struct arena *arena, const struct yyjson_val *before, const void *what,
+              const struct yyjson_val **ret_after, struct err *reterr);
+  const void *edit_what;
   struct str where; /* place for faults: "Bundle.entry[3]"; empty: the resource stands alone */
 
   /* What it came to. */

@@ -135,10 +135,26 @@ static int check_result(const struct transaction_entry *entry, const struct yyjs
   return 0;
 }
 
+/* What the entry makes of what is there. */
+static int change(struct preparation *p, const struct transaction_entry *entry,
+                  const struct yyjson_val *before, const struct yyjson_val **ret_after,
+                  struct err *reterr) {
+  struct patch patch;
+  int code = 0;
+  if (entry->edit)
+    return entry->edit(p->arena, before, entry->edit_what, ret_after, reterr);
+  if (entry->patch)
+    patch = *entry->patch;
+  else
+    code = patch_of_entry(p->arena, entry->resource, &patch, reterr);
+  if (code == 0)
+    code = check_size(p, &patch, reterr);
+  return code ? code : patch_apply(p->arena, &patch, before, ret_after, reterr);
+}
+
 static int apply(struct preparation *p, struct transaction_entry *entry, struct store_write *write,
                  struct err *reterr) {
   struct store_resource current;
-  struct patch patch;
   const struct yyjson_val *before, *result = NULL;
   int code = read_current(p, entry, &current, &before, reterr);
   if (code)
@@ -146,14 +162,7 @@ static int apply(struct preparation *p, struct transaction_entry *entry, struct 
   if (entry->if_match.n > 0 && transaction_version_of_etag(entry->if_match) != current.version)
     return err_set(reterr, ERR_PRECONDITION, "", "The current version is %u, not that of If-Match.",
                    current.version);
-  if (entry->patch)
-    patch = *entry->patch;
-  else
-    code = patch_of_entry(p->arena, entry->resource, &patch, reterr);
-  if (code == 0)
-    code = check_size(p, &patch, reterr);
-  if (code == 0)
-    code = patch_apply(p->arena, &patch, before, &result, reterr);
+  code = change(p, entry, before, &result, reterr);
   if (code == 0)
     code = check_result(entry, result, reterr);
   if (code == 0)

@@ -237,6 +237,12 @@ static void respond(struct rest_call *call) {
   add_header(&response, "Allow", answer->allow);
   if (answer->status == 415 && str_is(call->method, "PATCH"))
     add_header(&response, "Accept-Patch", str_of(REST_PATCH_TYPES));
+  if (answer->is_raw) {
+    /* A page that somebody stored must not run as one of ours. */
+    add_header(&response, "X-Content-Type-Options", STR("nosniff"));
+    add_header(&response, "Content-Security-Policy", STR("default-src 'none'; sandbox"));
+    add_header(&response, "X-Security-Context", answer->security_context);
+  }
   add_header(&response, "X-Progress", answer->progress);
   if (answer->retry_after_s)
     add_header(&response, "Retry-After", arena_printf(call->arena, "%u", answer->retry_after_s));
@@ -255,6 +261,7 @@ static void read_headers(struct rest_call *call, const struct http_request *requ
       .accept = http_request_header(request, "Accept"),
       .content_type = http_request_header(request, "Content-Type"),
       .prefer = http_request_header(request, "Prefer"),
+      .security_context = http_request_header(request, "X-Security-Context"),
   };
 }
 
@@ -282,7 +289,8 @@ void rest_handle(struct service *service, struct http_request *request, struct s
   struct search_pair *pairs = NULL;
   int code = rest_read_pairs(call, request->query, &pairs, &call->pairs_n, &err);
   call->pairs = pairs;
-  if (code == 0)
+  call->wants_bytes = code == 0 && rest_binary_wants_bytes(call);
+  if (code == 0 && !call->wants_bytes)
     code = rest_negotiate(call->headers.accept, call->format,
                           rest_is_xml(call->headers.content_type), &call->media, &err);
   if (code)

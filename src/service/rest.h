@@ -30,6 +30,7 @@ enum rest_return {
 struct rest_headers {
   struct str if_match, if_none_match, if_none_exist, if_modified_since;
   struct str accept, content_type, prefer;
+  struct str security_context; /* of a Binary as bytes */
 };
 
 /* What becomes the HTTP response, or Bundle.entry.response. */
@@ -40,6 +41,8 @@ struct rest_answer {
   int64_t last_modified_us;  /* 0: none */
   struct str allow;          /* of a 405 */
   bool is_outcome;           /* body is an OperationOutcome */
+  bool is_raw;               /* body is that of a Binary; so the next */
+  struct str security_context;
   /* Of the asynchronous pattern. */
   struct str content_location; /* relative */
   struct str progress;
@@ -81,6 +84,7 @@ struct rest_call {
   struct str format; /* _format as asked for in the query; empty: it was not */
   enum rest_return wanted;
   bool is_lenient, is_pretty, wants_async;
+  bool wants_bytes;        /* of a Binary, not the resource */
   struct rest_media media; /* of the answer; entries of bundles: JSON, whatever this says */
 
   struct rest_answer answer;
@@ -199,6 +203,19 @@ int rest_media_of_body(struct str content_type, struct str body, bool *ret_is_xm
  * What XML can't hold (a result that is no resource) stays JSON, and `call->media` says so. */
 void rest_write_form(struct rest_call *call);
 
+/* ---- Binary as bytes (rest_binary.c) --------------------------------------------------------- */
+
+/* Is it the read of a Binary by who accepts no form of FHIR? (No Accept at all: FHIR.) */
+bool rest_binary_wants_bytes(const struct rest_call *call);
+/* Puts the bytes of a version into the answer. */
+int rest_binary_answer(struct rest_call *call, const struct store_resource *resource,
+                       struct err *reterr) MUST_CHECK;
+/* Is the body of this write the content of a Binary? */
+bool rest_binary_is_bytes(struct rest_call *call);
+/* The Binary that it becomes. ERR_TOO_LONG. */
+int rest_binary_read(struct rest_call *call, const struct yyjson_val **ret_resource,
+                     struct err *reterr) MUST_CHECK;
+
 /* ---- Handlers ------------------------------------------------------------------------------ */
 
 void rest_read(struct rest_call *call);
@@ -208,6 +225,10 @@ void rest_create(struct rest_call *call);
 void rest_update(struct rest_call *call);
 void rest_delete(struct rest_call *call);
 void rest_patch(struct rest_call *call);
+void rest_meta(struct rest_call *call);
+void rest_meta_add(struct rest_call *call);
+void rest_meta_delete(struct rest_call *call);
+void rest_validate(struct rest_call *call);
 void rest_search(struct rest_call *call);
 void rest_search_form(struct rest_call *call);
 void rest_everything(struct rest_call *call);

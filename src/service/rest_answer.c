@@ -9,7 +9,7 @@
 /* ---- Ending a call -------------------------------------------------------------------------- */
 
 void rest_finish(struct rest_call *call) {
-  if (call->answer.body.n > 0)
+  if (call->answer.body.n > 0 && !call->answer.is_raw)
     rest_write_form(call);
   call->done(call);
 }

@@ -216,6 +216,25 @@ static void run_batch(struct rest_call *call, const struct yyjson_val *bundle) {
 
 /* ---- Both ----------------------------------------------------------------------------------- */
 
+/* What the specification leaves to the server ("accepting other bundle types"): none is guessed to
+ * be something to be carried out. */
+static int refuse_type(struct str type, struct err *reterr) {
+  static const char *const kept[] = {"document", "collection", "history", "searchset"};
+  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+    if (str_is(type, kept[i]))
+      return err_set(
+          reterr, ERR_UNPROCESSABLE, "Bundle.type",
+          "The base carries out a Bundle of type batch or transaction. One of type %s is "
+          "stored as it is by POST Bundle.",
+          kept[i]);
+  if (str_is(type, "message"))
+    return err_set(reterr, ERR_UNPROCESSABLE, "Bundle.type",
+                   "The base carries out a Bundle of type batch or transaction. FHIR messages are "
+                   "not processed; POST Bundle stores one as it is.");
+  return err_set(reterr, type.n ? ERR_VALUE : ERR_REQUIRED, "Bundle.type",
+                 "The Bundle must be of type batch or transaction.");
+}
+
 void rest_bundle(struct rest_call *call) {
   const struct yyjson_val *bundle;
   struct err err;
@@ -233,8 +252,7 @@ void rest_bundle(struct rest_call *call) {
     return;
   }
   if (code == 0 && !str_is(type, "transaction"))
-    code =
-        err_set(&err, ERR_VALUE, "Bundle.type", "The Bundle must be of type batch or transaction.");
+    code = refuse_type(type, &err);
   if (code == 0) {
     call->write = ARENA_NEW(call->arena, struct rest_write);
     if (!call->write)

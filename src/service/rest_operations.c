@@ -27,6 +27,20 @@ static const struct rest_parameter graphql_parameters[] = {
     {"result", "Binary", "JSON of GraphQL", .is_out = true, .is_required = true},
     {0}};
 
+static const struct rest_parameter meta_read[] = {
+    {"return", "Meta", "profiles, tags and security labels", .is_out = true, .is_required = true},
+    {0}};
+static const struct rest_parameter meta_change[] = {
+    {"meta", "Meta", "profiles, tags and security labels to add or delete", .is_required = true},
+    {"return", "Meta", "what the resource has then", .is_out = true, .is_required = true},
+    {0}};
+static const struct rest_parameter validate[] = {
+    {"resource", "Resource", "what is checked; without one, what is stored"},
+    {"mode", "code", "create, update or delete: would that be accepted?"},
+    {"profile", "uri", "only the base specification is supported"},
+    {"return", "OperationOutcome", "what was found", .is_out = true, .is_required = true},
+    {0}};
+
 static const struct rest_operation operations[] = {
     /* interaction, operation, method, path, is_long, run, text */
     {"read", "", "GET", "[type]/[id]", false, rest_read, "the current version of a resource"},
@@ -88,6 +102,23 @@ static const struct rest_operation operations[] = {
      "GraphQL on one resource and what it is linked with", graphql_parameters},
     {"", "graphql", "POST", "[type]/[id]/$graphql", true, rest_graphql,
      "the same with the query in the body", graphql_parameters},
+    {"", "meta", "GET", "[type]/[id]/$meta", false, rest_meta,
+     "profiles, tags and security labels of a resource", meta_read},
+    {"", "meta", "GET", "[type]/[id]/_history/[vid]/$meta", false, rest_meta, "of one version",
+     meta_read},
+    {"", "meta", "GET", "[type]/$meta", true, rest_meta, "all that resources of the type have",
+     meta_read},
+    {"", "meta", "GET", "$meta", true, rest_meta, "all that are in use", meta_read},
+    {"", "meta-add", "POST", "[type]/[id]/$meta-add", true, rest_meta_add,
+     "adds profiles, tags and security labels", meta_change, .affects_state = true},
+    {"", "meta-delete", "POST", "[type]/[id]/$meta-delete", true, rest_meta_delete,
+     "takes them away", meta_change, .affects_state = true},
+    {"", "validate", "POST", "[type]/$validate", true, rest_validate,
+     "checks a resource; mode=create", validate},
+    {"", "validate", "POST", "[type]/[id]/$validate", true, rest_validate,
+     "the same; mode=update or delete too", validate},
+    {"", "validate", "GET", "[type]/[id]/$validate", true, rest_validate, "checks what is stored",
+     validate},
     {"async-status", "", "GET", "_async/[id]", true, rest_async_status,
      "how far a request with Prefer: respond-async is, then its answer"},
     {"async-cancel", "", "DELETE", "_async/[id]", true, rest_async_cancel,

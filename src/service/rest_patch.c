@@ -30,5 +30,5 @@ int rest_read_patch(struct rest_call *call, struct transaction_entry *entry, str
 }
 
 void rest_patch(struct rest_call *call) {
-  rest_write_single(call, "patch");
+  rest_write_single(call, "patch", NULL, NULL);
 }

@@ -30,7 +30,8 @@ static void answer_read(struct rest_call *call, int code, const struct store_res
     return;
   }
   if (code == 0)
-    code = rest_answer_resource(call, 200, resource, err);
+    code = call->wants_bytes ? rest_binary_answer(call, resource, err)
+                             : rest_answer_resource(call, 200, resource, err);
   if (code)
     rest_fail(call, err);
   else

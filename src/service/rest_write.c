@@ -18,7 +18,7 @@ static void leave_turn(struct rest_call *call) {
   call->write->has_turn = false;
 }
 
-static void answer(struct rest_call *call) {
+static void answer_write(struct rest_call *call) {
   leave_turn(call);
   call->write->answer(call);
 }
@@ -31,7 +31,7 @@ static void fail(struct rest_call *call, const struct err *err) {
 /* A patch whose result is not valid can't be processed (RFC 5789, 2.2), whatever the fault. */
 static void fail_issues(struct rest_call *call) {
   leave_turn(call);
-  rest_fail_issues(call, str_is(call->method, "PATCH") ? 422 : 0, &call->write->issues);
+  rest_fail_issues(call, call->write->is_change ? 422 : 0, &call->write->issues);
 }
 
 static void settle(void *what) {
@@ -39,7 +39,7 @@ static void settle(void *what) {
   struct rest_write *write = call->write;
   struct err err = write->commit.err;
   if (write->commit.code == 0) {
-    answer(call);
+    answer_write(call);
     return;
   }
   if (write->commit.code == ERR_STALE && ++write->attempts < ATTEMPTS_MAX) {
@@ -110,7 +110,7 @@ static void prepare(struct rest_call *call) {
   else if (write->issues.errors_n > 0)
     fail_issues(call);
   else if (write->commit.writes_n == 0)
-    answer(call);
+    answer_write(call);
   else
     store_submit(call->service->options.store, &write->commit);
 }
@@ -125,17 +125,18 @@ static void go(void *what) {
   workers_submit(call->service->workers, &call->job);
 }
 
-void rest_write_run(struct rest_call *call) {
+/* Patches of one resource wait for each other. */
+static bool takes_turn(struct rest_call *call) {
   struct rest_write *write = call->write;
-  if (str_is(call->method, "PATCH")) {
-    struct str name =
-        arena_printf(call->arena, "%.*s?%.*s", STR_ARG(call->path), STR_ARG(call->query));
-    write->turn = (struct turn){.go = go, .what = call};
-    write->has_turn = true;
-    if (!turns_take(call->service->turns, &write->turn, name))
-      return;
-  }
-  prepare(call);
+  struct str name = call->id.n > 0 ? call->id : call->query;
+  write->turn = (struct turn){.go = go, .what = call};
+  write->has_turn = true;
+  return turns_take(call->service->turns, &write->turn, name);
+}
+
+void rest_write_run(struct rest_call *call) {
+  if (!call->write->is_change || takes_turn(call))
+    prepare(call);
 }
 
 /* ---- The request ---------------------------------------------------------------------------- */
@@ -173,7 +174,10 @@ static int read_single(struct rest_call *call, struct err *reterr) {
     return err_no_memory(reterr);
   if (str_is(call->method, "PATCH"))
     return rest_read_patch(call, entry, reterr);
-  return str_is(call->method, "DELETE") ? 0 : rest_read_body(call, &entry->resource, reterr);
+  if (str_is(call->method, "DELETE"))
+    return 0;
+  return rest_binary_is_bytes(call) ? rest_binary_read(call, &entry->resource, reterr)
+                                    : rest_read_body(call, &entry->resource, reterr);
 }
 
 /* ---- The answer ----------------------------------------------------------------------------- */
@@ -276,7 +280,9 @@ static void answer_single(struct rest_call *call) {
     rest_finish(call);
 }
 
-void rest_write_single(struct rest_call *call, const char *action) {
+void rest_write_single(struct rest_call *call, const char *action,
+                       int (*read)(struct rest_call *call, struct err *reterr),
+                       void (*answer)(struct rest_call *call)) {
   struct rest_write *write = ARENA_NEW(call->arena, struct rest_write);
   struct err err;
   if (write)
@@ -287,8 +293,9 @@ void rest_write_single(struct rest_call *call, const char *action) {
     return;
   }
   write->n = 1;
-  write->read = read_single;
-  write->answer = answer_single;
+  write->read = read ? read : read_single;
+  write->answer = answer ? answer : answer_single;
+  write->is_change = read || str_is(call->method, "PATCH");
   write->audit = (struct store_audit){
       .action = str_of(action), .what = defs_type(call->type)->name, .outcome = STR("0")};
   call->write = write;
@@ -296,13 +303,13 @@ void rest_write_single(struct rest_call *call, const char *action) {
 }
 
 void rest_create(struct rest_call *call) {
-  rest_write_single(call, "create");
+  rest_write_single(call, "create", NULL, NULL);
 }
 
 void rest_update(struct rest_call *call) {
-  rest_write_single(call, "update");
+  rest_write_single(call, "update", NULL, NULL);
 }
 
 void rest_delete(struct rest_call *call) {
-  rest_write_single(call, "delete");
+  rest_write_single(call, "delete", NULL, NULL);
 }

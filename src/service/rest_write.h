@@ -19,8 +19,10 @@ struct rest_write {
   struct issues issues;
   struct store_audit audit;
   unsigned attempts;
-  struct patch patch; /* of a PATCH */
-  struct turn turn;   /* of a PATCH that stands alone */
+  /* What makes a new version from the one that is there (patch, $meta-add): */
+  bool is_change;
+  struct patch patch;
+  struct turn turn;
   bool has_turn;
   /* Parses the request and fills entries. Faults go to `issues` or `reterr`. */
   int (*read)(struct rest_call *call, struct err *reterr);
@@ -31,8 +33,11 @@ struct rest_write {
 /* Begins; `call->write` must have `read`, `answer` and `is_transaction`. */
 void rest_write_run(struct rest_call *call);
 
-/* A write of its own: reads the request, writes, answers. `action` is what the audit calls it. */
-void rest_write_single(struct rest_call *call, const char *action);
+/* A write of its own: reads the request, writes, answers. `action` is what the audit calls it.
+ * `read` and `answer` may be NULL: as of create, update, delete, patch. */
+void rest_write_single(struct rest_call *call, const char *action,
+                       int (*read)(struct rest_call *call, struct err *reterr),
+                       void (*answer)(struct rest_call *call));
 
 /* Fills in the patch of a PATCH (rest_patch.c). */
 int rest_read_patch(struct rest_call *call, struct transaction_entry *entry,
