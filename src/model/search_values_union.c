@@ -32,7 +32,7 @@ static bool split_branches(struct str expression, struct branches *ret_branches)
       continue;
     if (branches.n == BRANCHES_MAX)
       return false;
-    branches.p[branches.n++] = str_trim(str_slice(expression, from, i));
+    branches.p[branches.n++] = str_trim(str_slice(expression, from, i - from));
     from = i + 1;
   }
   *ret_branches = branches;

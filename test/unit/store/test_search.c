@@ -110,6 +110,26 @@ static void composites(void **state) {
   assert_found("Observation?combo-code-value-quantity=8480-6$gt100", "b1 b2");
 }
 
+/* Those that are others together, and have no rows of their own. */
+static void unions(void **state) {
+  (void)state;
+  put_people();
+  put_observations();
+  assert_found("Observation?combo-code=8480-6", "b1 b2 b3 b4");
+  assert_found("Observation?combo-code=http://loinc.org%7C8462-4,panel", "b4");
+  assert_found("Observation?combo-code:not=8480-6", "");
+  assert_found("Observation?combo-code:not=8462-4", "b1 b2 b3");
+  assert_found("Observation?combo-code:text=systolic", "b1");
+  assert_found("Observation?combo-value-quantity=lt100%7C%7Cmm[Hg]", "b4");
+  assert_found("Observation?combo-value-quantity:missing=true", "");
+  assert_found("Observation?combo-value-concept:missing=true", "b1 b2 b3 b4");
+  assert_found("Observation?combo-value-quantity:missing=false&value-quantity:missing=true", "b4");
+  assert_found("Observation?_filter=not (combo-code eq 8462-4)", "b1 b2 b3");
+  assert_found("Patient?_has:Observation:subject:combo-code=8462-4", "p3");
+  assert_found("Observation?_sort=combo-value-quantity&combo-code=http://loinc.org%7C8480-6",
+               "b4 b1 b2");
+}
+
 static void uris(void **state) {
   (void)state;
   put("{'resourceType':'ValueSet','id':'v1','status':'active','url':'http://a.org/fhir/ValueSet/"
@@ -283,8 +303,7 @@ static void everything_of_a_patient(void **state) {
   } while (query.cursor.n);
   assert_str(pages, "[p1 p2 b1 b2][| o1 d1]");
   query.id = STR("nobody");
-  assert_int_equal(search_everything(view, &access, test_arena, &query, &all, &err),
-                   ERR_NOT_FOUND);
+  assert_int_equal(search_everything(view, &access, test_arena, &query, &all, &err), ERR_NOT_FOUND);
   store_view_close(view);
 }
 
@@ -331,6 +350,7 @@ int main(void) {
       SEARCH_TEST(quantities),
       SEARCH_TEST(references),
       SEARCH_TEST(composites),
+      SEARCH_TEST(unions),
       SEARCH_TEST(uris),
       SEARCH_TEST(chains),
       SEARCH_TEST(ids_and_deletes),
