@@ -6,12 +6,15 @@
  *   micro json FILE          FHIR resources, one per line: parse
  *   micro validate FILE      the same, parsed and validated with invariants left out
  *   micro extract FILE       the same, parsed, and search values extracted
+ *   micro xml-read FILE      the same in XML (made before the clock starts) -> JSON tree
+ *   micro xml-write FILE     the same, parsed, and written as XML
  *
  * Prints a rate: messages or resources in a second of CPU time.
  */
 #include "base/clock.h"
 #include "format/charset.h"
 #include "mapping/mapping.h"
+#include "model/resource_xml.h"
 #include "model/search_values.h"
 #include "model/validate.h"
 
@@ -87,6 +90,32 @@ static int work_extract(struct arena *arena, struct str input, const struct maps
   return code < 0 ? code : search_values_extract(arena, json, &values, NULL);
 }
 
+static int work_xml_read(struct arena *arena, struct str input, const struct maps *maps) {
+  (void)maps;
+  const struct yyjson_val *json;
+  return resource_from_xml(arena, input, NULL, &json, NULL);
+}
+
+static int work_xml_write(struct arena *arena, struct str input, const struct maps *maps) {
+  (void)maps;
+  const struct yyjson_val *json;
+  struct buf buf;
+  buf_init_arena(&buf, arena, ARENA_BYTES);
+  int code = json_parse(arena, input, NULL, &json, NULL);
+  return code < 0 ? code : resource_to_xml(arena, json, false, &buf, NULL);
+}
+
+/* The same resource in XML; empty when it can't be. */
+static struct str as_xml(struct arena *arena, struct str json) {
+  const struct yyjson_val *resource;
+  struct buf buf;
+  buf_init_arena(&buf, arena, ARENA_BYTES);
+  if (json_parse(arena, json, NULL, &resource, NULL) < 0 ||
+      resource_to_xml(arena, resource, false, &buf, NULL) < 0)
+    return STR_NULL;
+  return buf_str(&buf);
+}
+
 /* Of this process: what others do on the machine does not count. */
 static int64_t cpu_time_us(void) {
   struct timespec now;
@@ -123,11 +152,9 @@ static work_function *find_work(const char *name) {
   static const struct {
     const char *name;
     work_function *work;
-  } works[] = {{"parse", work_parse},
-               {"convert", work_convert},
-               {"json", work_json},
-               {"validate", work_validate},
-               {"extract", work_extract}};
+  } works[] = {{"parse", work_parse},        {"convert", work_convert}, {"json", work_json},
+               {"validate", work_validate},  {"extract", work_extract}, {"xml-read", work_xml_read},
+               {"xml-write", work_xml_write}};
   for (size_t i = 0; i < sizeof works / sizeof works[0]; i++)
     if (strcmp(works[i].name, name) == 0)
       return works[i].work;
@@ -137,7 +164,8 @@ static work_function *find_work(const char *name) {
 int main(int argc, char **argv) {
   work_function *work = argc >= 3 ? find_work(argv[1]) : NULL;
   if (!work) {
-    fputs("Usage: micro parse|convert FILE... | json|validate|extract FILE\n", stderr);
+    fputs("Usage: micro parse|convert FILE... | json|validate|extract|xml-read|xml-write FILE\n",
+          stderr);
     return 2;
   }
   struct arena *arena = arena_new(ARENA_BYTES);
@@ -156,7 +184,7 @@ int main(int argc, char **argv) {
       add_input(arena, &inputs, text);
     else
       while (str_split(&text, '\n', &line))
-        add_input(arena, &inputs, line);
+        add_input(arena, &inputs, work == work_xml_read ? as_xml(arena, line) : line);
   }
   int code = run(arena, &inputs, work, maps);
   maps_close(maps);

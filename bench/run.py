@@ -60,7 +60,8 @@ class Bench:
         samples = sorted(glob.glob(f"{DATA}/hl7v2-samples/*.hl7"))
         for work, what, aim in (("parse", "v2 parse, one core", "200,000"), ("convert", "v2 to FHIR with lineage, one core", "")):
             self.table.add(what, float(self.tool("micro", work, *samples)), "messages/s", aim=aim)
-        for work, what in (("json", "JSON parse, one core"), ("validate", "JSON parse + validate, one core"), ("extract", "JSON parse + search values, one core")):
+        for work, what in (("json", "JSON parse, one core"), ("validate", "JSON parse + validate, one core"), ("extract", "JSON parse + search values, one core"),
+                           ("xml-read", "XML parse, one core"), ("xml-write", "JSON parse + XML write, one core")):
             self.table.add(what, float(self.tool("micro", work, resources_file)), "resources/s")
 
     # ---- start ----
