@@ -127,11 +127,26 @@ static void end_run(struct xml_reader *r) {
   buf_clear(&r->run);
 }
 
-/* "f:Patient" -> "f", "Patient". */
-static void split_name(struct str whole, struct str *ret_prefix, struct str *ret_name) {
+/* May a name begin so? Expat has seen that its characters can be in one. Not: digits, '-', '.',
+ * U+00B7, U+0300 to U+036F, U+203F, U+2040. */
+static bool can_begin_name(struct str s) {
+  unsigned char c = s.n > 0 ? (unsigned char)s.p[0] : '-';
+  unsigned char c2 = s.n > 1 ? (unsigned char)s.p[1] : 0, c3 = s.n > 2 ? (unsigned char)s.p[2] : 0;
+  if (c < 0x80)
+    return !(c >= '0' && c <= '9') && c != '-' && c != '.';
+  return !(c == 0xc2 && c2 == 0xb7) && c != 0xcc && !(c == 0xcd && c2 <= 0xaf) &&
+         !(c == 0xe2 && ((c2 == 0x80 && c3 == 0xbf) || (c2 == 0x81 && c3 == 0x80)));
+}
+
+/* "f:Patient" -> "f", "Patient". Expat doesn't look at colons. */
+static void split_name(struct xml_reader *r, struct str whole, struct str *ret_prefix,
+                       struct str *ret_name) {
   ssize_t colon = str_find_char(whole, ':', 0);
   *ret_prefix = colon < 0 ? STR_NULL : str_slice(whole, 0, (size_t)colon);
   *ret_name = colon < 0 ? whole : str_slice(whole, (size_t)colon + 1, whole.n);
+  if (colon == 0 ||
+      (colon > 0 && (!can_begin_name(*ret_name) || str_find_char(*ret_name, ':', 0) >= 0)))
+    stop(r, ERR_STRUCTURE, "A name with a colon must be a prefix and a name.");
 }
 
 static bool find_prefix(struct xml_reader *r, struct str prefix, struct str *ret_uri) {
@@ -152,6 +167,10 @@ static void declare(struct xml_reader *r, struct xml_node *node, struct str pref
   struct xml_namespace *own = ARENA_NEW(r->arena, struct xml_namespace);
   if (!own) {
     stop(r, ERR_NO_MEMORY, NULL);
+    return;
+  }
+  if (prefix.n > 0 && (uri.n == 0 || str_is(prefix, "xml") || str_is(prefix, "xmlns"))) {
+    stop(r, ERR_STRUCTURE, "This prefix can't be declared so.");
     return;
   }
   if (r->scope_n == SCOPE_MAX) {
@@ -180,7 +199,7 @@ static struct xml_attribute *read_attribute(struct xml_reader *r, struct xml_nod
     stop(r, ERR_NO_MEMORY, NULL);
     return NULL;
   }
-  split_name(whole, &prefix, &local);
+  split_name(r, whole, &prefix, &local);
   if (str_is(whole, "xmlns")) {
     declare(r, node, STR(""), text);
     return NULL;
@@ -189,7 +208,7 @@ static struct xml_attribute *read_attribute(struct xml_reader *r, struct xml_nod
     declare(r, node, local, text);
     return NULL;
   }
-  struct xml_attribute *attribute = ARENA_NEW(r->arena, struct xml_attribute);
+  struct xml_attribute *attribute = r->code ? NULL : ARENA_NEW(r->arena, struct xml_attribute);
   if (!attribute) {
     stop(r, ERR_NO_MEMORY, NULL);
     return NULL;
@@ -277,7 +296,7 @@ static void on_start(void *what, const char *name, const char **attributes) {
   struct xml_node *node = add_node(r, XML_ELEMENT);
   if (!node)
     return;
-  split_name(str_slice(r->text, (size_t)node->at + 1, strlen(name)), &node->prefix, &node->name);
+  split_name(r, str_slice(r->text, (size_t)node->at + 1, strlen(name)), &node->prefix, &node->name);
   if (!r->root)
     r->root = node;
   r->current = node;

@@ -80,6 +80,11 @@ static void namespaces_are_resolved_and_prefixes_of_elements_go(void **state) {
   assert_str(written(root, false),
              "<a xmlns=\"urn:f\" xmlns:x=\"urn:x\" x:q=\"1\" q=\"2\"><b xmlns=\"urn:d\"/>"
              "<c xmlns=\"urn:g\"/><d/><e xmlns=\"\"/></a>");
+  assert_fault("<x:a:b xmlns:x='u'/>", ERR_STRUCTURE, "line 1 column 1", "colon");
+  assert_fault("<x:1 xmlns:x='u'/>", ERR_STRUCTURE, "line 1 column 1", "colon");
+  assert_fault("<a :b='u'/>", ERR_STRUCTURE, "line 1 column 1", "colon");
+  assert_fault("<a xmlns:x='' x:value='u'/>", ERR_STRUCTURE, "line 1 column 1", "prefix");
+  assert_fault("<a xmlns:xml='u'/>", ERR_STRUCTURE, "line 1 column 1", "prefix");
   assert_fault("<a>\n<p:b/></a>", ERR_STRUCTURE, "line 2 column 1", "prefix");
 }
 
