@@ -394,6 +394,8 @@ int fhirpath_compile_with(struct arena *arena, struct str text,
   if (text.n > TEXT_MAX_BYTES)
     return err_set(reterr, ERR_TOO_LONG, "", "The FHIRPath has %zu bytes; the limit is %d.", text.n,
                    TEXT_MAX_BYTES);
+  if (!str_is_utf8(text))
+    return err_set(reterr, ERR_VALUE, "", "The FHIRPath is not well-formed UTF-8.");
   struct parser p = {.lexer = {.arena = arena}, .options = options, .err = reterr};
   p.lexer.text = arena_str(arena, text);
   struct fhirpath *program = ARENA_NEW(arena, struct fhirpath);

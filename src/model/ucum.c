@@ -8,7 +8,6 @@
  */
 #include "model/ucum.h"
 
-#include <math.h>
 #include <pthread.h>
 
 #include "model/ucum_ratio.h"
@@ -338,10 +337,11 @@ static bool parse_main(struct str code, struct ucum_unit *ret_unit) {
   return is_good && p.at == code.n;
 }
 
-/* Powers that no number holds (Ym99) are no unit. 38 digits above and below leave 10^308. */
+/* Powers that no number holds (Ym99) are no unit; 38 digits above and below leave 10^308, and a
+ * value must find room too. */
 static bool is_representable(const struct ucum_ratio *ratio) {
-  return ratio->is_exact ? ratio->exponent > -270 && ratio->exponent < 230
-                         : isnormal(ratio->approximate);
+  return ratio->is_exact ? ratio->exponent > -230 && ratio->exponent < 200
+                         : ratio->approximate > 1e-270 && ratio->approximate < 1e240;
 }
 
 bool ucum_parse(struct str code, struct ucum_unit *ret_unit) {

@@ -302,6 +302,209 @@ static void narratives_are_checked(void **state) {
   CHECK(bad, {"text.div.htmlChecks()", "boolean:false"});
 }
 
+static void quantities_convert_by_their_units(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"100 'mg/dL' = 1 'g/L'", "boolean:true"}, {"1 'g' = 1 'mol'", "{}"},
+        {"1 'g' != 1 'mol'", "{}"}, {"1 'g' ~ 1 'mol'", "boolean:false"},
+        {"60 '/min' = 1 'Hz'", "boolean:true"}, {"37 'Cel' = 98.6 '[degF]'", "boolean:true"},
+        {"1 '[in_i]' < 3 'cm'", "boolean:true"}, {"1 'cm' > 1 's'", "{}"},
+        {"1 '[iU]' = 1 '[arb\\'U]'", "{}"}, {"4 'kg' ~ 4040 'g'", "boolean:true"},
+        {"4.0 'kg' ~ 4040 'g'", "boolean:true"}, {"4.00 'kg' ~ 4.1 'kg'", "boolean:true"},
+        {"1 'foo' = 1 'foo'", "boolean:true"}, {"1 'foo' = 1 'bar'", "{}"},
+        {"1 'm' + 1 'cm'", "quantity:101 'cm'"}, {"1 'g' - 1 'mg'", "quantity:999 'mg'"},
+        {"1 'g' + 1 'm'", "{}"}, {"36.6 'Cel' + 1 'Cel'", "quantity:37.6 'Cel'"},
+        {"2 'cm' * 3 'm'", "quantity:0.06 'm2'"}, {"2 'N' * 3 'm'", "quantity:6000 'g.m2/s2'"},
+        {"2 * 3 'mg'", "quantity:6 'mg'"}, {"3 'mg' * 2", "quantity:6 'mg'"},
+        {"6 'mg' / 2", "quantity:3 'mg'"}, {"6 'g' / 2 'g'", "quantity:3 '1'"},
+        {"6 'g' / 2 'mg'", "quantity:3000 '1'"}, {"6 'mg' / 2 'dL'", "quantity:3 'mg/dL'"},
+        {"6 / 2 's'", "quantity:3 '/s'"}, {"6 'g' / 0 'g'", "{}"}, {"2 'Cel' * 2 'm'", "{}"},
+        {"1 'mg'.toQuantity('g')", "quantity:0.001 'g'"}, {"1 'mg'.toQuantity('m')", "{}"},
+        {"-(4 'mg')", "quantity:-4 'mg'"}, {"1 'cm'.comparable(1 '[in_i]')", "boolean:true"},
+        {"1 'cm'.comparable(1 '[s]')", "boolean:false"},
+        {"(1 'm' | 100 'cm').count()", "integer:1"});
+}
+
+static void calendar_years_have_no_fixed_length(void **state) {
+  (void)state;
+  CHECK(PATIENT, {"12 months = 1 year", "boolean:true"}, {"1 year = 1 'a'", "{}"},
+        {"1 year ~ 1 'a'", "boolean:true"}, {"1 month ~ 1 'mo'", "boolean:true"},
+        {"1 year > 364 days", "{}"}, {"7 days = 1 'wk'", "boolean:true"},
+        {"1 second = 1 's'", "boolean:true"}, {"24 hours = 1 day", "boolean:true"},
+        {"1 year + 1 month", "quantity:13 month"}, {"1 year + 1 'a'", "{}"},
+        {"1 week + 1 'd'", "quantity:8 'd'"}, {"2 years / 6 months", "quantity:4 '1'"},
+        {"1 'a' = 12 'mo'", "boolean:true"});
+  static const char CONDITION[] =
+      "{\"resourceType\":\"Condition\",\"onsetAge\":{\"value\":3,\"unit\":\"years\",\"system\":"
+      "\"http://unitsofmeasure.org\",\"code\":\"a\"}}";
+  CHECK(CONDITION, {"onset = 3 'a'", "boolean:true"}, {"onset = 3 years", "boolean:true"},
+        {"@2020-02-29 + onset", "date:2023-02-28"}, {"onset > 35 months", "boolean:true"});
+}
+
+static const char *eval_with(const char *expression, const struct fhirpath_context *context,
+                             const struct str *names, size_t names_n) {
+  const struct yyjson_val *root = NULL;
+  const struct fhirpath *program;
+  struct fhirpath_values values;
+  struct err err;
+  struct fhirpath_context c = *context;
+  struct fhirpath_options options = {.variables = names, .variables_n = names_n};
+  struct str text = STR_NULL;
+  assert_int_equal(json_parse(test_arena, str_of(PATIENT), NULL, &root, &err), 0);
+  options.type = defs_type_by_name(STR("Patient"));
+  c.resource = root;
+  if (fhirpath_compile_with(test_arena, str_of(expression), &options, &program, &err) < 0)
+    return "refused";
+  if (fhirpath_eval(test_arena, program, root, options.type, &c, &values, &err) < 0)
+    return "error";
+  if (values.n != 1 || !fhirpath_to_text(test_arena, &values.p[0], &text))
+    return "{}";
+  return arena_str(test_arena, text).p;
+}
+
+static void variables_of_the_caller_are_known(void **state) {
+  (void)state;
+  static const struct str names[] = {{"limit", 5}, {"never", 5}};
+  static const struct fhirpath_value value = {
+      .kind = FHIRPATH_INTEGER, .text = {"2", 1}, .integer = 2};
+  static const struct fhirpath_variable variables[] = {{{"limit", 5}, {&value, 1}}};
+  struct fhirpath_context context = {.variables = variables, .variables_n = 1};
+  assert_string_equal(eval_with("name.count() <= %limit", &context, names, 2), "true");
+  assert_string_equal(eval_with("%`limit` + 1", &context, names, 2), "3");
+  assert_string_equal(eval_with("%never", &context, names, 2), "error");
+  assert_string_equal(eval_with("%other", &context, names, 2), "refused");
+}
+
+static void as_takes_one_item_but_in_published_expressions(void **state) {
+  (void)state;
+  struct fhirpath_context context = {.max_steps = 0};
+  assert_string_equal(eval_with("name.as(HumanName)", &context, NULL, 0), "error");
+  assert_string_equal(eval_with("(name as HumanName)", &context, NULL, 0), "error");
+  CHECK(PATIENT, {"name.as(HumanName).count()", "integer:2"});
+}
+
+static void count_trace(void *what, struct str name, struct fhirpath_values values) {
+  struct buf *buf = what;
+  buf_printf(buf, "%.*s:%zu ", STR_ARG(name), values.n);
+}
+
+static void trace_is_told_and_time_stands_still(void **state) {
+  (void)state;
+  struct buf buf;
+  buf_init_arena(&buf, test_arena, 1000);
+  struct fhirpath_context context = {.trace = count_trace, .trace_what = &buf};
+  assert_string_equal(
+      eval_with("name.trace('names').trace('given', given).count()", &context, NULL, 0), "2");
+  assert_string_equal(buf_z(&buf), "names:2 given:4 ");
+  assert_string_equal(
+      eval_with("now() = now() and now().toString() = (descendants() | descendants()).select("
+                "now().toString()).distinct()",
+                &context, NULL, 0),
+      "true");
+}
+
+static int member_of(void *what, struct str value_set, struct str system, struct str code,
+                     bool *ret_is_member, struct err *reterr) {
+  (void)what;
+  if (!str_is(value_set, "http://v"))
+    return err_set(reterr, ERR_NOT_FOUND, "", "there is no such value set");
+  *ret_is_member = str_is(system, "http://loinc.org") && str_is(code, "29463-7");
+  return 0;
+}
+
+static int subsumes(void *what, struct str system, struct str a, struct str b, bool *ret_subsumes,
+                    struct err *reterr) {
+  (void)what;
+  (void)system;
+  (void)reterr;
+  *ret_subsumes = str_starts_with(b, a);
+  return 0;
+}
+
+static void codes_are_asked_of_the_terminology(void **state) {
+  (void)state;
+  struct fhirpath_terminology terminology = {.member_of = member_of, .subsumes = subsumes};
+  struct fhirpath_context context = {.terminology = &terminology};
+  const struct yyjson_val *root = NULL;
+  const struct fhirpath *program;
+  struct fhirpath_values values;
+  struct err err;
+  static const struct row rows[] = {
+      {"code.memberOf('http://v')", "true"},
+      {"code.coding.memberOf('http://v')", "true"},
+      {"status.memberOf('http://v')", "false"},
+      {"code.memberOf('http://w')", "error"},
+      {"code.subsumes(component.code)", "true"},
+      {"code.coding.first().subsumes(component.code.coding)", "true"},
+      {"component.code.subsumes(code)", "false"},
+      {"component.code.subsumedBy(code)", "true"},
+      {"code.subsumes(code)", "true"},
+      {"code.subsumes(method)", "false"},
+      {"code.subsumes({})", "{}"},
+      {"status.subsumes(code)", "error"},
+  };
+  assert_int_equal(
+      json_parse(
+          test_arena,
+          STR("{\"resourceType\":\"Observation\",\"status\":\"final\",\"code\":{\"coding\":[{"
+              "\"system\":\"http://loinc.org\",\"code\":\"29463-7\"}]},\"method\":{\"coding\":"
+              "[{\"system\":\"http://x\",\"code\":\"29463-7\"}]},\"component\":[{\"code\":{"
+              "\"coding\":[{\"system\":\"http://loinc.org\",\"code\":\"29463-7a\"}]}}]}"),
+          NULL, &root, &err),
+      0);
+  defs_type_id type = defs_type_by_name(STR("Observation"));
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct str text = STR("{}");
+    assert_int_equal(fhirpath_compile(test_arena, str_of(rows[i].expression), type, &program, &err),
+                     0);
+    if (fhirpath_eval(test_arena, program, root, type, &context, &values, &err) < 0)
+      text = STR("error");
+    else if (values.n == 1)
+      assert_true(fhirpath_to_text(test_arena, &values.p[0], &text));
+    if (!str_is(text, rows[i].result))
+      fail_msg("%s gives %.*s", rows[i].expression, STR_ARG(text));
+  }
+}
+
+static void definitions_are_asked(void **state) {
+  (void)state;
+  const char *modified =
+      "{\"resourceType\":\"Patient\",\"modifierExtension\":[{\"url\":\"http://m\"}]}";
+  CHECK(PATIENT, {"name.first().elementDefinition().path", "string:Patient.name"},
+        {"name.given.first().elementDefinition().path", "string:HumanName.given"},
+        {"birthDate.elementDefinition().max", "string:1"},
+        {"elementDefinition().id", "string:Patient"},
+        {"generalPractitioner.first().elementDefinition().type.targetProfile.count()", "integer:3"},
+        {"active.elementDefinition().isModifier", "boolean:true"},
+        {"'x'.elementDefinition()", "{}"}, {"name.slice('http://p', 's')", "{}"},
+        {"name.checkModifiers().count()", "integer:2"});
+  CHECK(modified, {"checkModifiers()", "error"},
+        {"checkModifiers('http://m').exists()", "boolean:true"},
+        {"checkModifiers('http://x', 'http://m').exists()", "boolean:true"});
+}
+
+/* Each element's path leads back to it, and to nothing else. */
+static void a_location_leads_to_its_element(void **state) {
+  (void)state;
+  const struct yyjson_val *root = NULL;
+  const struct fhirpath *program;
+  struct fhirpath_values all, one;
+  struct err err;
+  assert_int_equal(json_parse(test_arena, str_of(PATIENT), NULL, &root, &err), 0);
+  defs_type_id type = defs_type_by_name(STR("Patient"));
+  assert_int_equal(
+      fhirpath_compile(test_arena, STR("$this.combine(descendants())"), type, &program, &err), 0);
+  assert_int_equal(fhirpath_eval(test_arena, program, root, type, NULL, &all, &err), 0);
+  struct str *paths = ARENA_ARRAY(test_arena, struct str, all.n);
+  assert_int_equal(fhirpath_locate(test_arena, root, type, all, paths, &err), 0);
+  assert_true(all.n > 25);
+  for (size_t i = 0; i < all.n; i++) {
+    assert_int_equal(fhirpath_compile(test_arena, paths[i], type, &program, &err), 0);
+    assert_int_equal(fhirpath_eval(test_arena, program, root, type, NULL, &one, &err), 0);
+    if (one.n != 1 || one.p[0].node != all.p[i].node || one.p[0].extra != all.p[i].extra)
+      fail_msg("%.*s", STR_ARG(paths[i]));
+  }
+}
+
 static int eval_code(const char *expression, unsigned max_steps) {
   const struct yyjson_val *root = NULL;
   const struct fhirpath *program;
@@ -425,6 +628,14 @@ int main(void) {
       TEST(the_later_functions_work),
       TEST(membership_is_known_for_required_value_sets),
       TEST(narratives_are_checked),
+      TEST(quantities_convert_by_their_units),
+      TEST(calendar_years_have_no_fixed_length),
+      TEST(variables_of_the_caller_are_known),
+      TEST(as_takes_one_item_but_in_published_expressions),
+      TEST(trace_is_told_and_time_stands_still),
+      TEST(codes_are_asked_of_the_terminology),
+      TEST(definitions_are_asked),
+      TEST(a_location_leads_to_its_element),
       TEST(costly_expressions_stop),
       TEST(distinct_strings_take_linear_work),
       TEST(sets_of_many_kinds_take_linear_work),
