@@ -15,7 +15,8 @@
 
 struct search_value {
   defs_param_id param;
-  enum search_type type; /* never SEARCH_COMPOSITE: a composite gives rows with `tuple` != 0, one
+  enum search_type type; /* SEARCH_SPECIAL: a position, `number` has its latitude and longitude.
+                            Never SEARCH_COMPOSITE: a composite gives rows with `tuple` != 0, one
                             per component */
   uint16_t component;    /* 1-based component of a composite, else 0 */
   uint32_t tuple;        /* rows of one composite instance share it; else 0 */
@@ -61,7 +62,7 @@ int search_values_init(struct err *reterr) MUST_CHECK;
 
 /*
  * All values of `resource`, but for `_id` and `_lastUpdated` (the store has them itself),
- * parameters without expression (`_text`, `_content`) and of type special (`near`). What can't be
+ * parameters without expression (`_text`, `_content`). What can't be
  * evaluated is reported to `reterr` (ERR_VALUE, the parameter in `where`); a resource that passed
  * `validate_resource` gives none.
  */

@@ -369,6 +369,22 @@ static int quantity_money(struct extraction *x, const struct plan_emit *emit,
   return 0;
 }
 
+/* A position on the earth (WGS 84); what lies on none of its latitudes has no row. */
+static int special_position(struct extraction *x, const struct plan_emit *emit,
+                            const struct yyjson_val *v) {
+  double latitude, longitude;
+  if (!read_number(json_get(v, STR("latitude")), &latitude) ||
+      !read_number(json_get(v, STR("longitude")), &longitude) || fabs(latitude) > 90 ||
+      fabs(longitude) > 360)
+    return 0;
+  struct search_value *row = add_row(x, emit, SEARCH_SPECIAL);
+  if (!row)
+    return ERR_NO_MEMORY;
+  row->number.from = latitude;
+  row->number.to = remainder(longitude, 360);
+  return 0;
+}
+
 /* ---- Which converter ------------------------------------------------------------------------- */
 
 /* By parameter type and FHIR type; "" stands for every primitive, "Resource" for every resource. */
@@ -399,6 +415,7 @@ static const struct {
     {SEARCH_QUANTITY, "Quantity", quantity_quantity},
     {SEARCH_QUANTITY, "Range", quantity_range},
     {SEARCH_QUANTITY, "Money", quantity_money},
+    {SEARCH_SPECIAL, "Location.position", special_position},
 };
 
 static bool fits(defs_type_id type, const char *name) {

@@ -335,10 +335,9 @@ static int add_general(struct builder *b, defs_param_id id) {
   return 0;
 }
 
-/* The store keeps id and time itself; `near` needs more than a value (it is answered elsewhere or
- * refused), and _text, _content, _query have no expression. */
+/* The store keeps id and time itself; _text, _content and _query have no expression. */
 static bool is_indexed(const struct defs_param *param) {
-  return param->expression.n > 0 && param->type != SEARCH_SPECIAL && !str_is(param->code, "_id") &&
+  return param->expression.n > 0 && !str_is(param->code, "_id") &&
          !str_is(param->code, "_lastUpdated");
 }
 

@@ -209,8 +209,14 @@ static void add_value(struct maker *maker, int64_t param, int64_t first,
     add_key(maker, key);
     add_word(maker, param, key.hash, value->uri);
     break;
-  case SEARCH_COMPOSITE:
   case SEARCH_SPECIAL:
+    key.table = KEYS_NUMBER;
+    key.first = schema_position_cell(value->number.from, value->number.to);
+    key.number.from = value->number.from;
+    key.number.to = value->number.to;
+    add_key(maker, key);
+    break;
+  case SEARCH_COMPOSITE:
     break;
   }
 }

@@ -1,5 +1,7 @@
 #include "store/schema.h"
 
+#include <math.h>
+
 #include "base/id.h"
 
 /*
@@ -435,6 +437,11 @@ int schema_date_class(int64_t lo, int64_t hi) {
   if (lo == INT64_MIN || hi == INT64_MAX || span > (uint64_t)1 << 62)
     return SCHEMA_DATE_CLASSES - 1;
   return span <= 1 ? 0 : 64 - __builtin_clzll(span - 1);
+}
+
+int64_t schema_position_cell(double latitude, double longitude) {
+  int64_t row = (int64_t)floor(latitude) + 90, column = (int64_t)floor(longitude) + 180;
+  return 1 + row * 360 + (column >= 360 ? 0 : column);
 }
 
 #define ID_UUID_MARK '\1' /* not a character of a FHIR id */

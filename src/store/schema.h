@@ -44,6 +44,7 @@
  *     each class there is (0..SCHEMA_DATE_CLASSES-1; few are used: 10 ms, 20 second, 37 day, 42
  *     month, 45 year, 63 open), hi > x implies lo > x - 2^class.
  * number(param, first, lo, hi, rid)              lo <= value <= hi as doubles
+ *     For a position (`near`): first = schema_position_cell, lo = latitude, hi = longitude.
  * quantity(param, first, unit, lo, hi, rid)
  *     unit = schema_token_hash(system, code), one row; a second row with unit =
  *     schema_token_hash("", unit text) where the unit is written differently from the code. Every
@@ -181,6 +182,10 @@ struct str schema_cut(struct str folded);
 
 #define SCHEMA_DATE_CLASSES 64
 int schema_date_class(int64_t lo, int64_t hi);
+
+/* The cell of one degree by one degree: latitude -90..90, longitude -180..180, where 180 is -180.
+ * Positive; those of one latitude follow each other from west to east. */
+int64_t schema_position_cell(double latitude, double longitude);
 
 /* A FHIR id as bytes: a lower-case UUID becomes 0x01 and its 16 bytes, everything else stays. The
  * order is kept within each of both kinds. */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/search_match.h"
+#include "store/search_near.h"
 #include "store/search_quantity.h"
 #include "store/search_terminology.h"
 
@@ -540,6 +541,7 @@ static int make_targets(struct search_context *c, struct search_condition *condi
 static enum keys_table table_of(enum search_type type) {
   switch (type) {
   case SEARCH_NUMBER:
+  case SEARCH_SPECIAL:
     return KEYS_NUMBER;
   case SEARCH_DATE:
     return KEYS_DATE;
@@ -620,6 +622,8 @@ int search_condition_make(struct search_context *c, const struct search_predicat
       code = search_value_set_tests(c, &condition, reterr);
     else if (predicate->value_type == SEARCH_QUANTITY && predicate->modifier != SEARCH_UNEQUAL)
       code = make_quantities(c, &condition, reterr);
+    else if (predicate->value_type == SEARCH_SPECIAL)
+      code = search_near_tests(c, &condition, reterr);
     else if (predicate->value_type == SEARCH_COMPOSITE)
       code = make_composite(c, &condition, param, reterr);
     else

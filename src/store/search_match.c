@@ -2,6 +2,7 @@
 
 #include "store/search_text.h"
 
+#include "store/search_near.h"
 #include "format/json.h"
 
 /* ---- Fetching -------------------------------------------------------------------------------- */
@@ -158,7 +159,9 @@ static enum truth key_test(const struct search_context *c, const struct search_c
     truth = search_date_fits(test->operand, key->lo, key->date.hi);
     break;
   case KEYS_NUMBER:
-    truth = search_number_fits(test->operand, key->number.from, key->number.to);
+    truth = condition->type == SEARCH_SPECIAL
+                ? search_near_fits(test->operand, key->number.from, key->number.to)
+                : search_number_fits(test->operand, key->number.from, key->number.to);
     break;
   case KEYS_QUANTITY:
     truth = search_ranges_have(test->values, key->hash) &&

@@ -1,4 +1,5 @@
 #include "store/search_operand.h"
+#include "store/search_near.h"
 #include "store/search_terminology.h"
 
 #include "base/clock.h"
@@ -115,8 +116,7 @@ static int parse_number(const struct operand_context *c, struct str s, struct se
                     "gt, lt, ge, le, sa, eb or ap");
 }
 
-/* Splits "a|b|c" into at most `max` unescaped parts; the number of parts, or max + 1. */
-static size_t split_bars(struct arena *arena, struct str s, struct str *parts, size_t max) {
+size_t search_split_bars(struct arena *arena, struct str s, struct str *parts, size_t max) {
   size_t n = 0;
   struct str rest = s, part;
   while (search_split_escaped(&rest, '|', &part)) {
@@ -131,7 +131,7 @@ static int parse_quantity(const struct operand_context *c, struct str s, struct 
                           struct err *reterr) {
   o->prefix = take_prefix(&s);
   struct str parts[3];
-  size_t n = split_bars(c->arena, s, parts, 3);
+  size_t n = search_split_bars(c->arena, s, parts, 3);
   if ((n == 1 || n == 3) && parse_number_text(parts[0], o)) {
     o->has_system = n == 3 && parts[1].n > 0;
     o->system = n == 3 ? parts[1] : STR("");
@@ -149,7 +149,7 @@ static int parse_quantity(const struct operand_context *c, struct str s, struct 
 static int parse_token(const struct operand_context *c, struct str s, struct search_operand *o,
                        struct err *reterr) {
   struct str parts[2];
-  size_t n = split_bars(c->arena, s, parts, 2);
+  size_t n = search_split_bars(c->arena, s, parts, 2);
   if (n == 1 && parts[0].n > 0) {
     o->code = parts[0];
     return 0;
@@ -224,7 +224,7 @@ static int parse_value_set(const struct operand_context *c, struct str s, struct
 static int parse_of_type(const struct operand_context *c, struct str s, struct search_operand *o,
                          struct err *reterr) {
   struct str parts[3];
-  if (split_bars(c->arena, s, parts, 3) == 3 && parts[0].n > 0 && parts[1].n > 0 &&
+  if (search_split_bars(c->arena, s, parts, 3) == 3 && parts[0].n > 0 && parts[1].n > 0 &&
       parts[2].n > 0) {
     o->has_system = true;
     o->system = parts[0];
@@ -281,8 +281,9 @@ static int parse_plain(const struct operand_context *c, struct str s, struct sea
     return parse_uri(c, s, o, reterr);
   case SEARCH_REFERENCE:
     return parse_reference(c, s, o, reterr);
-  case SEARCH_COMPOSITE:
   case SEARCH_SPECIAL:
+    return search_near_parse(c->arena, s, c->name, o, reterr);
+  case SEARCH_COMPOSITE:
     break;
   }
   return err_set_at(reterr, ERR_NOT_SUPPORTED, c->name,

@@ -21,4 +21,7 @@ int search_operands_parse(const struct search_parser *parser, struct search_pred
                           struct str name, struct str value, struct str reference_type,
                           struct err *reterr) MUST_CHECK;
 
+/* Splits "a|b|c" into at most `max` unescaped parts; the number of parts, or max + 1. */
+size_t search_split_bars(struct arena *arena, struct str s, struct str *parts, size_t max);
+
 #endif

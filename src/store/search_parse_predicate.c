@@ -37,7 +37,6 @@ const char *const *search_modifiers(enum search_type type) {
                                              "above",   "below",      NULL};
   static const char *const of_uri[] = {"missing", "exact", "contains", "above", "below", NULL};
   static const char *const of_others[] = {"missing", NULL};
-  static const char *const of_none[] = {NULL};
   switch (type) {
   case SEARCH_STRING:
     return of_string;
@@ -47,8 +46,6 @@ const char *const *search_modifiers(enum search_type type) {
     return of_reference;
   case SEARCH_URI:
     return of_uri;
-  case SEARCH_SPECIAL:
-    return of_none;
   default:
     return of_others;
   }
@@ -319,9 +316,8 @@ int search_parse_predicate_at(struct search_parser *parser, defs_type_id type, s
       *ret_predicate = p;
     return code;
   }
-  if (p.subject == SEARCH_ON_PARAM &&
-      (p.value_type == SEARCH_SPECIAL ||
-       (p.value_type != SEARCH_COMPOSITE && defs_param(param)->expression.n == 0)))
+  if (p.subject == SEARCH_ON_PARAM && p.value_type != SEARCH_COMPOSITE &&
+      defs_param(param)->expression.n == 0)
     return err_set_at(reterr, ERR_NOT_SUPPORTED, name, "'%.*s' is not supported",
                       STR_ARG(link.code));
   if (link.is_chain) {

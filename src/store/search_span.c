@@ -1,5 +1,6 @@
 #include "store/search_span.h"
 
+#include "store/search_near.h"
 #include "store/search_single.h"
 
 enum { SPANS_MAX = 20000 };
@@ -606,6 +607,8 @@ static void add_span(struct db_query *query, const struct search_context *c,
   }
   if (table == KEYS_DATE)
     add_date(query, span);
+  else if (span->condition->type == SEARCH_SPECIAL)
+    search_near_add(query, test->operand);
   else if (table == KEYS_NUMBER || table == KEYS_QUANTITY)
     add_number(query, test->operand, is_rough);
   else if (table == KEYS_STRING)

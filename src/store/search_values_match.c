@@ -3,6 +3,7 @@
  * up.
  */
 #include "store/search_match.h"
+#include "store/search_near.h"
 #include "store/search_quantity.h"
 #include "store/search_terminology.h"
 
@@ -146,8 +147,9 @@ static bool value_fits(const struct matcher *m, enum search_modifier modifier,
     return string_fits(modifier, o, v);
   case SEARCH_URI:
     return search_uri_fits(modifier, o->text, v->uri);
-  case SEARCH_COMPOSITE:
   case SEARCH_SPECIAL:
+    return search_near_fits(o, v->number.from, v->number.to);
+  case SEARCH_COMPOSITE:
     break;
   }
   return false;

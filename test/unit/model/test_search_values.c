@@ -403,7 +403,7 @@ static void mark(const struct plan_node *node, bool *reached) {
 /* Kept by the store, without an expression, or of a kind that a value alone can't answer. */
 static bool is_exception(const struct defs_param *param) {
   return str_is(param->code, "_id") || str_is(param->code, "_lastUpdated") ||
-         str_is_empty(param->expression) || param->type == SEARCH_SPECIAL;
+         str_is_empty(param->expression);
 }
 
 static void every_search_parameter_compiles_and_leads_somewhere(void **state) {
