@@ -84,9 +84,16 @@ static bool is_refused(struct str accept, const struct media_type *type) {
   return false;
 }
 
+/* A browser names application/xml beside HTML, and means anything that it can show. */
+static bool is_meant_by_browser(struct str accept, struct str range) {
+  return (str_is(range, "application/xml") || str_is(range, "text/xml")) &&
+         str_find(accept, STR("text/html")) >= 0;
+}
+
 /* The first type that a range takes in; NULL: none that can be given. */
 static const struct media_type *find_in_range(struct str accept, struct str range, bool is_xml) {
-  if (!str_is(range, "*/*") && !str_is(range, "*") && !str_is(range, "application/*"))
+  if (!str_is(range, "*/*") && !str_is(range, "*") && !str_is(range, "application/*") &&
+      !is_meant_by_browser(accept, range))
     return find_media_type(str_is(range, "text/*") ? STR("text/json") : range);
   const struct media_type *first = &media_types[is_xml ? MEDIA_XML : MEDIA_JSON];
   const struct media_type *second = &media_types[is_xml ? MEDIA_JSON : MEDIA_XML];

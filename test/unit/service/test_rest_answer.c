@@ -42,6 +42,8 @@ static void rest_gives_what_has_the_highest_quality(void **state) {
   assert_true(is_served("application/fhir+xml, application/fhir+json", "", "application/fhir+xml"));
   assert_true(is_served("application/fhir+xml, */*", "", "application/fhir+xml"));
   assert_true(is_served("application/fhir+json;q=0, */*", "", "application/fhir+xml"));
+  assert_true(is_served("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "",
+                        "application/fhir+json")); /* a browser */
   assert_true(is_served("application/fhir+xml;fhirVersion=3.0, application/fhir+json;q=0.1", "",
                         "application/fhir+json"));
 }
