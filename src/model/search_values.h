@@ -30,7 +30,8 @@ struct search_value {
       struct str type, id, url;
       struct str identifier_system, identifier_value;
     } reference; /* local (type+id) or absolute url; a canonical with a version gives one row with
-                    `|version` and one without; references to contained resources give none */
+                    `|version` and one without; what leads nowhere (to a contained resource, or a
+                    display alone) has the url "#" */
     struct {
       int64_t from_us, to_us;
     } date; /* half-open [from, to); INT64_MIN/MAX: open */

@@ -129,8 +129,8 @@ static int reference_reference(struct extraction *x, const struct plan_emit *emi
   if (w[0].text.n > 0 && !is_contained)
     to = search_normal_reference(w[0].text, STR_NULL);
   else if (id[1].text.n == 0)
-    return 0; /* contained resources are found through the one that holds them; display is no link
-               */
+    to.url = STR("#"); /* to a contained resource, or only a display: nothing asks for it by a
+                          value, but it is not missing */
   else
     to.type = w[1].text;
   return add_reference(x, emit, to, id[0].text, id[1].text);

@@ -96,9 +96,10 @@ static void add_word(struct maker *maker, int64_t param, int64_t hash, struct st
     maker->is_out_of_memory = true;
 }
 
+/* A system without a code is found by `system|`. */
 static void add_token(struct maker *maker, int64_t param, int64_t first, struct str system,
                       struct str code) {
-  if (!str_is_empty(code))
+  if (!str_is_empty(code) || !str_is_empty(system))
     add_key(maker, (struct key){.table = KEYS_TOKEN,
                                 .param = param,
                                 .first = first,
@@ -122,7 +123,9 @@ static void add_url(struct maker *maker, int64_t param, struct str url) {
 }
 
 static void add_reference(struct maker *maker, int64_t param, const struct search_value *value) {
-  add_token(maker, param, 0, value->reference.identifier_system, value->reference.identifier_value);
+  if (!str_is_empty(value->reference.identifier_value))
+    add_token(maker, param, 0, value->reference.identifier_system,
+              value->reference.identifier_value);
   defs_type_id type = defs_type_by_name(value->reference.type);
   if (type && schema_type_number(maker->schema, type) && id_is_fhir_id(value->reference.id)) {
     struct keys_link *link = VEC_PUSH(maker->arena, &maker->made->links);
@@ -134,8 +137,8 @@ static void add_reference(struct maker *maker, int64_t param, const struct searc
     return;
   }
   struct str url = value->reference.url;
-  if (str_is_empty(url) || url.p[0] == '#')
-    return; /* nothing, or a contained resource, which is found by what it says itself */
+  if (str_is_empty(url))
+    return;
   add_url(maker, param, url);
   ssize_t bar = str_find_char(url, '|', 0);
   if (bar > 0)
