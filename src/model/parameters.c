@@ -24,8 +24,14 @@ uint32_t parameters_generation(void) {
   return atomic_load_explicit(&generation, memory_order_acquire);
 }
 
-struct parameters parameters_in_force(void) {
-  return in_force;
+defs_param_id parameters_by_fingerprint(struct str fingerprint) {
+  defs_param_id id = 0;
+  pthread_mutex_lock(&lock);
+  for (size_t i = 0; i < in_force.n && !id; i++)
+    if (str_equal(in_force.p[i].fingerprint, fingerprint))
+      id = in_force.p[i].id;
+  pthread_mutex_unlock(&lock);
+  return id;
 }
 
 bool parameters_have_source(struct str id) {
@@ -86,13 +92,6 @@ int parameters_check(struct arena *arena, const struct yyjson_val *resource, str
 
 /* ---- Exchanging the set ---- */
 
-static defs_param_id known_id(const struct parameter *parameter) {
-  for (size_t i = 0; i < in_force.n; i++)
-    if (in_force.p[i].id != 0 && str_equal(in_force.p[i].fingerprint, parameter->fingerprint))
-      return in_force.p[i].id;
-  return 0;
-}
-
 static bool is_taken(struct parameters list, size_t at) {
   for (size_t i = 0; i < at; i++)
     if (list.p[i].id != 0 && meet(&list.p[i], &list.p[at]))
@@ -106,7 +105,7 @@ int parameters_number(struct parameters list, struct err *reterr) {
     p->id = 0;
     if (is_taken(list, i))
       continue;
-    p->id = known_id(p);
+    p->id = parameters_by_fingerprint(p->fingerprint);
     if (p->id)
       continue;
     int code = defs_custom_add(&p->definition, p->targets, p->components, &p->id, reterr);

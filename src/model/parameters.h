@@ -71,8 +71,7 @@ void parameters_set_ready(defs_param_id id, bool is_ready);
 /* Of all that are building. */
 void parameters_set_percent(unsigned percent);
 
-/* All that are in force, as an immutable list that stays until the set is exchanged; only for the
- * thread that exchanges it. */
-struct parameters parameters_in_force(void);
+/* The parameter in force with this fingerprint; 0: none. */
+defs_param_id parameters_by_fingerprint(struct str fingerprint);
 
 #endif

@@ -26,6 +26,17 @@ static const struct rest_parameter graphql_parameters[] = {
     {"variables", "string", "their values, a JSON object"},
     {"result", "Binary", "JSON of GraphQL", .is_out = true, .is_required = true},
     {0}};
+static const struct rest_parameter reindex_system[] = {
+    {"type", "code", "only resources of these types; left out: all"},
+    {"url", "uri", "only types that have the search parameter with this URL"},
+    {"return", "OperationOutcome", "accepted: Content-Location tells where progress is",
+     .is_out = true, .is_required = true},
+    {0}};
+static const struct rest_parameter reindex_type[] = {
+    {"url", "uri", "the search parameter that it is done for"},
+    {"return", "OperationOutcome", "accepted: Content-Location tells where progress is",
+     .is_out = true, .is_required = true},
+    {0}};
 
 static const struct rest_parameter meta_read[] = {
     {"return", "Meta", "profiles, tags and security labels", .is_out = true, .is_required = true},
@@ -119,6 +130,17 @@ static const struct rest_operation operations[] = {
      "the same; mode=update or delete too", validate},
     {"", "validate", "GET", "[type]/[id]/$validate", true, rest_validate, "checks what is stored",
      validate},
+    {"", "reindex", "POST", "$reindex", true, rest_reindex,
+     "goes through all resources again, in the background; type, url", reindex_system,
+     .affects_state = true},
+    {"", "reindex", "POST", "[type]/$reindex", true, rest_reindex, "through those of a type",
+     reindex_type, .affects_state = true},
+    {"", "reindex", "POST", "[type]/[id]/$reindex", true, rest_reindex, "through one resource",
+     reindex_type, .affects_state = true},
+    {"reindex-status", "", "GET", "_reindex/[id]", true, rest_reindex_status,
+     "how far a $reindex is"},
+    {"reindex-cancel", "", "DELETE", "_reindex/[id]", true, rest_reindex_cancel,
+     "cancels a $reindex; what it has done stays"},
     {"async-status", "", "GET", "_async/[id]", true, rest_async_status,
      "how far a request with Prefer: respond-async is, then its answer"},
     {"async-cancel", "", "DELETE", "_async/[id]", true, rest_async_cancel,

@@ -309,15 +309,6 @@ static int run_with(struct db *db, const char *sql, int64_t value, struct err *r
   return code;
 }
 
-/* What was extracted is the set that is in force; a row of anything else waits for another job. */
-static defs_param_id in_force_as(struct str definition) {
-  struct parameters set = parameters_in_force();
-  for (size_t i = 0; i < set.n; i++)
-    if (set.p[i].id != 0 && str_equal(set.p[i].fingerprint, definition))
-      return set.p[i].id;
-  return 0;
-}
-
 int parameter_set_job_done(struct db *db, uint64_t number, struct err *reterr) {
   struct db_statement *row = NULL;
   bool has_row;
@@ -333,15 +324,28 @@ int parameter_set_job_done(struct db *db, uint64_t number, struct err *reterr) {
   if (code != 0)
     return code;
   db_bind_i64(row, 1, (int64_t)number);
+  /* What was extracted is the set that is in force; a row of anything else waits for another job.
+   */
   while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    defs_param_id id = in_force_as(db_column_str(row, 1));
-    const char *sql = id ? "UPDATE param SET state=1,job=0 WHERE number=?"
-                         : "UPDATE param SET job=0 WHERE number=?";
+    const char *sql = parameters_by_fingerprint(db_column_str(row, 1))
+                          ? "UPDATE param SET state=1,job=0 WHERE number=?"
+                          : "UPDATE param SET job=0 WHERE number=?";
     code = run_with(db, sql, db_column_i64(row, 0), reterr);
     if (code != 0)
       break;
-    parameters_set_ready(id, true);
   }
+  db_release(row);
+  return code;
+}
+
+int parameter_set_publish(struct db *db, struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row;
+  int code = db_prepare(db, STR("SELECT definition FROM param WHERE state=1"), &row, reterr);
+  if (code != 0)
+    return code;
+  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row)
+    parameters_set_ready(parameters_by_fingerprint(db_column_str(row, 0)), true);
   db_release(row);
   return code;
 }

@@ -26,6 +26,10 @@ int parameter_set_load(struct db *db, const struct schema *schema, const struct 
  * Inside a transaction, on the committer's thread. */
 int parameter_set_job_done(struct db *db, uint64_t number, struct err *reterr) MUST_CHECK;
 
+/* What is complete can be searched by from now on. On any thread, when that is durable and `db`
+ * sees it. */
+int parameter_set_publish(struct db *db, struct err *reterr) MUST_CHECK;
+
 /* No parameter but the compiled ones is in force any more. */
 void parameter_set_clear(void);
 

@@ -220,7 +220,9 @@ static int take_job(struct reindex *r, struct store *store, struct err *reterr) 
   if (code != 0)
     return code;
   code = job_unfinished(view, r->arena, STR(REINDEX_KIND), &jobs, reterr);
-  bool has_job = code == 0 && jobs.n > 0;
+  /* A job for a parameter is there a moment before the parameter is in force. */
+  bool has_job = code == 0 && jobs.n > 0, must_wait = has_job && store_loads_parameters(store);
+  has_job &= !must_wait;
   if (has_job)
     code = begin_job(r, view, &jobs.p[0], reterr);
   store_view_close(view);
@@ -231,7 +233,7 @@ static int take_job(struct reindex *r, struct store *store, struct err *reterr) 
   if (code == 0 && has_job)
     return 0;
   drop_job(r);
-  r->may_have_work = code != 0;
+  r->may_have_work = code != 0 || must_wait;
   return code;
 }
 
@@ -368,10 +370,25 @@ static int commit_group(struct reindex *r, struct store *store, struct group_of 
   return code;
 }
 
-/* What its last writes staged must be in the tables before the task looks; both are in one commit,
- * and the task touches other tables. */
+static int publish(struct reindex *r, struct store *store, struct err *reterr) {
+  struct store_view *view;
+  int code = store_view_open(store, &view, reterr);
+  if (code != 0)
+    return code;
+  code = parameter_set_publish(store_view_db(view), reterr);
+  store_view_close(view);
+  r->must_publish = code != 0;
+  return code;
+}
+
+/* The task of the last group touches other tables than its writes. */
 int reindex_step(struct reindex *r, struct store *store, bool *ret_has_more, struct err *reterr) {
   *ret_has_more = false;
+  if (r->must_publish) {
+    int code = publish(r, store, reterr);
+    if (code != 0)
+      return code;
+  }
   if (!r->number && !r->may_have_work)
     return 0;
   if (!r->number) {
@@ -391,8 +408,10 @@ int reindex_step(struct reindex *r, struct store *store, bool *ret_has_more, str
     is_over = true;
     code = 0;
   }
-  if (is_over)
+  if (is_over) {
     drop_job(r);
+    r->must_publish = true;
+  }
   *ret_has_more = code == 0;
   return code;
 }

@@ -51,6 +51,7 @@ int reindex_check_form(struct db *db, const struct schema *schema, const struct 
 /* What the thread remembers between two steps. */
 struct reindex {
   bool may_have_work;
+  bool must_publish;   /* a job has ended: what it built can be searched by */
   uint64_t number;     /* of the job at hand; 0: none */
   struct arena *arena; /* of the job */
   struct reindex_request request;

@@ -43,6 +43,7 @@ struct store {
   size_t views_n;
   struct committer *committer;
   struct background *background;
+  atomic_bool loads_parameters;
   atomic_uint_fast64_t epoch; /* grows with each durable group */
 
   pthread_mutex_t lock;
@@ -121,10 +122,16 @@ static int load_parameters(struct store *store, struct db *db, bool is_writer, s
   bool has_job;
   if (!own_parameters(store))
     return 0;
+  atomic_store(&store->loads_parameters, true);
   int code = parameter_set_load(db, &store->schema, store->codec, is_writer, &has_job, reterr);
+  atomic_store(&store->loads_parameters, false);
   if (code == 0 && has_job)
     background_wake(store->background);
   return code;
+}
+
+bool store_loads_parameters(const struct store *store) {
+  return atomic_load(&store->loads_parameters);
 }
 
 static void when_parameters_change(void *what) {

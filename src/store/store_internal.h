@@ -24,6 +24,9 @@ const struct schema *store_schema(const struct store *store);
 /* Grows with each group that became durable. */
 uint64_t store_epoch(const struct store *store);
 
+/* Are the parameters that SearchParameter resources define being read just now? */
+bool store_loads_parameters(const struct store *store);
+
 /* The rid of a resource, live or not; 0: never heard of. */
 int store_rid(struct db *db, const struct schema *schema, defs_type_id type, struct str id,
               uint64_t *ret_rid, struct err *reterr) MUST_CHECK;

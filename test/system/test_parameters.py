@@ -1,4 +1,5 @@
 """SearchParameter resources make parameters; the index is built in the background, whatever happens meanwhile."""
+import re
 import signal
 import threading
 import time
@@ -202,3 +203,67 @@ def test_computed_expression_that_fails_does_not_refuse_writes(server):
     server.create({"resourceType": "Patient", "name": [{"given": ["One", "Two"]}]})
     server.create({"resourceType": "Patient", "name": [{"given": ["Alone"]}]})
     assert count(server, "Patient?single=alone") == 1
+
+
+def wait_for(server, answer, seconds=30):
+    assert answer.status == 202, answer.body
+    path = answer.headers["content-location"].split("/fhir/", 1)[1]
+    end = time.monotonic() + seconds
+    while True:
+        answer = server.fhir("GET", path)
+        if answer.status == 200:
+            return {p["name"]: p.get("valueInteger", p.get("valueCode")) for p in answer.json["parameter"]}
+        assert answer.status == 202 and time.monotonic() < end, answer.body
+        assert re.fullmatch(r"\d+ of \d+ resources", answer.headers["x-progress"])
+        time.sleep(0.02)
+
+
+def test_reindex_of_everything_a_type_a_parameter_and_one_resource(fresh_server):
+    fill(fresh_server, 300)
+    fresh_server.create({"resourceType": "Organization", "name": "Ward"})
+    post = {"resourceType": "Parameters"}
+    assert wait_for(fresh_server, fresh_server.fhir("POST", "$reindex", post)) == {"state": "done", "resources": 301}
+    assert wait_for(fresh_server, fresh_server.fhir("POST", "Organization/$reindex", post))["resources"] == 1
+    assert wait_for(fresh_server, fresh_server.fhir("POST", "Patient/p7/$reindex", post))["resources"] == 1
+    asked = {**post, "parameter": [{"name": "type", "valueCode": "Organization"}]}
+    assert wait_for(fresh_server, fresh_server.fhir("POST", "$reindex", asked))["resources"] == 1
+    asked = {**post, "parameter": [{"name": "url", "valueUri": "http://hl7.org/fhir/SearchParameter/Patient-link"}]}
+    assert wait_for(fresh_server, fresh_server.fhir("POST", "$reindex", asked))["resources"] == 300
+    assert fresh_server.fhir("GET", "Patient/p7").json["meta"]["versionId"] == "1"
+
+
+def test_reindex_refuses_what_it_does_not_know(server):
+    post = {"resourceType": "Parameters"}
+    for parameter_, status in (({"name": "type", "valueCode": "Nonsense"}, 404), ({"name": "url", "valueUri": "x:y"}, 422),
+                               ({"name": "nonsense", "valueString": "x"}, 400)):
+        answer = server.fhir("POST", "$reindex", {**post, "parameter": [parameter_]})
+        assert answer.status == status, answer.body
+    assert server.fhir("POST", "Patient/nobody/$reindex", post).status == 404
+    assert server.fhir("GET", "_reindex/99999").status == 404
+    assert server.fhir("GET", "_reindex/x").status == 404
+
+
+def test_reindex_can_be_cancelled(fresh_server):
+    fill(fresh_server)
+    answer = fresh_server.fhir("POST", "$reindex", {"resourceType": "Parameters"})
+    path = answer.headers["content-location"].split("/fhir/", 1)[1]
+    assert fresh_server.fhir("DELETE", path).status == 202
+    assert fresh_server.fhir("GET", path).status == 404
+    assert wait_for(fresh_server, fresh_server.fhir("POST", "Patient/p1/$reindex"))["resources"] == 1
+
+
+def test_reindex_mends_an_index(tmp_path):
+    """Rows that are taken out of the file behind the program's back are there again."""
+    import sqlite3
+    server = Server(tmp_path / "callosum.db")
+    fill(server, 300)
+    assert server.stop() == 0
+    with sqlite3.connect(tmp_path / "callosum.db") as file:
+        for table in ("token", "string", "date", "number", "quantity", "uri", "reference"):
+            file.execute(f"DELETE FROM {table}")
+        file.execute("UPDATE resource SET keys=NULL")
+    server = Server(tmp_path / "callosum.db")
+    assert server.fhir("GET", "Patient?family=family3&_summary=count").json["total"] == 0
+    wait_for(server, server.fhir("POST", "$reindex"))
+    assert count(server, "Patient?family=family3") == 43
+    assert server.stop() == 0
