@@ -141,10 +141,11 @@ static const struct {
 };
 
 static void write_spoken(struct json_writer *w, struct arena *scratch, defs_type_id type) {
+  defs_type_id defined_on = type ? type : defs_type_by_name(STR("Resource"));
   for (size_t i = 0; i < sizeof spoken / sizeof spoken[0]; i++) {
     struct str name = str_of(spoken[i].name);
     arena_reset(scratch);
-    if ((type && defs_param_by_code(type, name)) ||
+    if (defs_param_by_code(defined_on, name) ||
         !takes(scratch, type, name, str_of(spoken[i].value)))
       continue;
     json_begin_object(w);
