@@ -8,12 +8,14 @@
  *   micro extract FILE       the same, parsed, and search values extracted
  *   micro xml-read FILE      the same in XML (made before the clock starts) -> JSON tree
  *   micro xml-write FILE     the same, parsed, and written as XML
+ *   micro fhirpath FILE      the same, parsed before: evaluations of ten typical expressions
  *
- * Prints a rate: messages or resources in a second of CPU time.
+ * Prints a rate: messages, resources or evaluations in a second of CPU time.
  */
 #include "base/clock.h"
 #include "format/charset.h"
 #include "mapping/mapping.h"
+#include "model/fhirpath.h"
 #include "model/resource_xml.h"
 #include "model/search_values.h"
 #include "model/validate.h"
@@ -148,6 +150,78 @@ static int run(struct arena *arena, const struct inputs *inputs, work_function *
   return 0;
 }
 
+/* ---- FHIRPath ---------------------------------------------------------------------------------
+ */
+
+/* What forms, rules and searches ask; each of the resources of its type. */
+static const struct {
+  const char *type, *expression;
+} EXPRESSIONS[] = {
+    {"Patient", "Patient.name.where(use = 'official').given"},
+    {"Patient", "name.given.first() & ' ' & name.family.first()"},
+    {"Patient", "birthDate <= @2000-01-01"},
+    {"Patient", "identifier.where(type.coding.code = 'MR').value"},
+    {"Patient", "contact.all(name.exists() or telecom.exists())"},
+    {"Observation", "code.coding.exists(system = %loinc and code = '8302-2')"},
+    {"Observation", "(Observation.value as Quantity).value"},
+    {"Observation", "value > 100 'cm'"},
+    {"Encounter", "period.start + 2 hours > period.end"},
+    {"Condition", "subject.where(resolve() is Patient).reference"},
+};
+#define EXPRESSIONS_N (sizeof EXPRESSIONS / sizeof *EXPRESSIONS)
+
+struct subject {
+  const struct yyjson_val *resource;
+  defs_type_id type;
+};
+
+/* One round; the number of evaluations. */
+static uint64_t evaluate_all(struct arena *scratch, const struct fhirpath *const *programs,
+                             const struct subject *subjects, size_t n) {
+  uint64_t done = 0;
+  for (size_t k = 0; k < EXPRESSIONS_N; k++) {
+    defs_type_id type = defs_type_by_name(str_of(EXPRESSIONS[k].type));
+    for (size_t i = 0; i < n; i++) {
+      struct fhirpath_context context = {.resource = subjects[i].resource, .now_us = 1};
+      struct fhirpath_values values;
+      if (subjects[i].type != type)
+        continue;
+      done += fhirpath_eval(scratch, programs[k], subjects[i].resource, type, &context, &values,
+                            NULL) == 0;
+      arena_reset(scratch);
+    }
+  }
+  return done;
+}
+
+static int run_fhirpath(struct arena *arena, const struct inputs *inputs) {
+  const struct fhirpath *programs[EXPRESSIONS_N];
+  struct arena *scratch = arena_new(ARENA_BYTES);
+  VEC(struct subject) subjects = {0};
+  for (size_t k = 0; k < EXPRESSIONS_N; k++) {
+    struct fhirpath_options options = {.type = defs_type_by_name(str_of(EXPRESSIONS[k].type))};
+    if (fhirpath_compile_with(arena, str_of(EXPRESSIONS[k].expression), &options, &programs[k],
+                              NULL) < 0)
+      return 1;
+  }
+  for (size_t i = 0; i < inputs->list.n && subjects.n < 5000; i++) {
+    struct subject *subject = VEC_PUSH(arena, &subjects);
+    if (!subject || json_parse(arena, inputs->list.p[i], NULL, &subject->resource, NULL) < 0)
+      return 1;
+    subject->type = defs_type_by_name(json_get_text(subject->resource, STR("resourceType")));
+  }
+  uint64_t done = 0, round = 1;
+  int64_t start_us = cpu_time_us(), now_us = start_us;
+  while (scratch && round > 0 && now_us - start_us < SECONDS * 1000000) {
+    round = evaluate_all(scratch, programs, subjects.p, subjects.n);
+    done += round;
+    now_us = cpu_time_us();
+  }
+  arena_free(scratch);
+  printf("%.0f\n", (double)done / ((double)(now_us - start_us) / 1e6));
+  return 0;
+}
+
 static work_function *find_work(const char *name) {
   static const struct {
     const char *name;
@@ -163,8 +237,10 @@ static work_function *find_work(const char *name) {
 
 int main(int argc, char **argv) {
   work_function *work = argc >= 3 ? find_work(argv[1]) : NULL;
-  if (!work) {
-    fputs("Usage: micro parse|convert FILE... | json|validate|extract|xml-read|xml-write FILE\n",
+  bool is_fhirpath = argc >= 3 && strcmp(argv[1], "fhirpath") == 0;
+  if (!work && !is_fhirpath) {
+    fputs("Usage: micro parse|convert FILE... | "
+          "json|validate|extract|xml-read|xml-write|fhirpath FILE\n",
           stderr);
     return 2;
   }
@@ -186,7 +262,7 @@ int main(int argc, char **argv) {
       while (str_split(&text, '\n', &line))
         add_input(arena, &inputs, work == work_xml_read ? as_xml(arena, line) : line);
   }
-  int code = run(arena, &inputs, work, maps);
+  int code = is_fhirpath ? run_fhirpath(arena, &inputs) : run(arena, &inputs, work, maps);
   maps_close(maps);
   arena_free(arena);
   return code;

@@ -63,6 +63,7 @@ class Bench:
         for work, what in (("json", "JSON parse, one core"), ("validate", "JSON parse + validate, one core"), ("extract", "JSON parse + search values, one core"),
                            ("xml-read", "XML parse, one core"), ("xml-write", "JSON parse + XML write, one core")):
             self.table.add(what, float(self.tool("micro", work, resources_file)), "resources/s")
+        self.table.add("FHIRPath evaluations, one core", float(self.tool("micro", "fhirpath", resources_file)), "evaluations/s")
 
     # ---- start ----
 

@@ -121,12 +121,15 @@ bool ucum_is_commensurable(const struct ucum_unit *a, const struct ucum_unit *b)
 /* ---- The table, resolved --------------------------------------------------------------------- */
 
 #define ROWS_MAX 400
+#define COMMON_MAX 200
 #define SLOTS 2048 /* a power of two, several times the rows */
 
 static struct {
   struct ucum_unit units[ROWS_MAX]; /* by row of UCUM_ROWS */
   uint16_t slots[SLOTS];            /* row; 0 is free */
   bool is_resolved[ROWS_MAX];
+  struct ucum_unit common[COMMON_MAX]; /* by index of UCUM_COMMON */
+  uint16_t common_slots[SLOTS];        /* index + 1; 0 is free */
 } table;
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
@@ -168,6 +171,26 @@ static void resolve_row(size_t row) {
   table.units[row] = unit;
 }
 
+/* NULL: not one of them. */
+static const struct ucum_unit *find_common(struct str code) {
+  for (size_t i = slot_of(code); table.common_slots[i]; i = (i + 1) & (SLOTS - 1))
+    if (str_is(code, UCUM_COMMON[table.common_slots[i] - 1]))
+      return &table.common[table.common_slots[i] - 1];
+  return NULL;
+}
+
+/* A code that can't be parsed is a fault of the list, which a test finds. */
+static void make_common(void) {
+  for (size_t k = 0; k < UCUM_COMMON_N && k < COMMON_MAX; k++) {
+    struct str code = str_of(UCUM_COMMON[k]);
+    size_t i = slot_of(code);
+    while (table.common_slots[i])
+      i = (i + 1) & (SLOTS - 1);
+    if (parse_main(code, &table.common[k]))
+      table.common_slots[i] = (uint16_t)(k + 1);
+  }
+}
+
 static void make_table(void) {
   for (size_t row = 1; row < UCUM_ROWS_N && row < ROWS_MAX; row++) {
     size_t i = slot_of(str_of(UCUM_ROWS[row].code));
@@ -177,6 +200,7 @@ static void make_table(void) {
   }
   for (size_t row = 1; row < UCUM_ROWS_N && row < ROWS_MAX; row++)
     resolve_row(row);
+  make_common();
 }
 
 /* Only while the table is made is a row met that isn't resolved. */
@@ -346,7 +370,14 @@ static bool is_representable(const struct ucum_ratio *ratio) {
 
 bool ucum_parse(struct str code, struct ucum_unit *ret_unit) {
   (void)pthread_once(&table_once, make_table);
-  if (code.n == 0 || code.n > UCUM_CODE_MAX_BYTES || !parse_main(code, ret_unit))
+  if (code.n == 0 || code.n > UCUM_CODE_MAX_BYTES)
+    return false;
+  const struct ucum_unit *common = find_common(code);
+  if (common) {
+    *ret_unit = *common;
+    return true;
+  }
+  if (!parse_main(code, ret_unit))
     return false;
   return is_representable(&ret_unit->factor) && is_representable(&ret_unit->scale);
 }

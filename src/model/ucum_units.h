@@ -52,4 +52,8 @@ struct ucum_prefix {
 extern const struct ucum_prefix UCUM_PREFIXES[];
 extern const size_t UCUM_PREFIXES_N;
 
+/* Codes that are worth to be parsed beforehand. */
+extern const char *const UCUM_COMMON[];
+extern const size_t UCUM_COMMON_N;
+
 #endif

@@ -195,6 +195,20 @@ static void every_unit_of_the_table_is_a_code(void **state) {
   print_message("%zu units\n", UCUM_ROWS_N - 1);
 }
 
+static void common_codes_mean_what_their_grammar_says(void **state) {
+  (void)state;
+  for (size_t i = 0; i < UCUM_COMMON_N; i++) {
+    struct ucum_unit a, b;
+    const char *grouped = arena_printf(test_arena, "(%s)", UCUM_COMMON[i]).p;
+    if (UCUM_COMMON[i][0] == '/')
+      grouped = arena_printf(test_arena, "1%s", UCUM_COMMON[i]).p;
+    if (!ucum_parse(str_of(UCUM_COMMON[i]), &a) || !ucum_parse(str_of(grouped), &b))
+      fail_msg("%s", UCUM_COMMON[i]);
+    assert_true(ucum_is_commensurable(&a, &b));
+    assert_true(ucum_to_base(&a, 2.5) == ucum_to_base(&b, 2.5));
+  }
+}
+
 static void equal_quantities_give_the_same_double(void **state) {
   (void)state;
   static const char *const same[][4] = {
@@ -234,6 +248,7 @@ int main(void) {
       TEST(comparison_is_exact),
       TEST(products_and_quotients_of_units),
       TEST(every_unit_of_the_table_is_a_code),
+      TEST(common_codes_mean_what_their_grammar_says),
       TEST(equal_quantities_give_the_same_double),
       TEST(a_canonical_value_costs_little),
   };
