@@ -67,6 +67,12 @@ int db_checkpoint(struct db *db, uint64_t *ret_left, struct err *reterr) MUST_CH
 /* Pages in the log after this connection's last commit. */
 uint64_t db_log_pages(const struct db *db);
 
+/* Pages that this connection has taken from the file or its log, and those that it had at hand. */
+struct db_pages {
+  uint64_t read, hit;
+};
+struct db_pages db_pages(struct db *db);
+
 /* Bytes on disk: of the data, and of the log that was not yet moved into it. */
 struct db_size {
   uint64_t data_bytes, log_bytes;

@@ -101,6 +101,17 @@ static int is_over(void *what) {
   return clock_monotonic_us() > db->deadline_us;
 }
 
+static uint64_t status(struct db *db, int what) {
+  int now = 0, most = 0;
+  return sqlite3_db_status(db->handle, what, &now, &most, 0) == SQLITE_OK && now > 0 ? (uint64_t)now
+                                                                                     : 0;
+}
+
+struct db_pages db_pages(struct db *db) {
+  return (struct db_pages){.read = status(db, SQLITE_DBSTATUS_CACHE_MISS),
+                           .hit = status(db, SQLITE_DBSTATUS_CACHE_HIT)};
+}
+
 void db_set_deadline(struct db *db, int64_t monotonic_us) {
   db->deadline_us = monotonic_us;
   sqlite3_progress_handler(db->handle, monotonic_us ? ENGINE_STEPS_PER_LOOK : 0,

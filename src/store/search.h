@@ -95,6 +95,36 @@ int search_run(struct store_view *view, const struct access *access, struct aren
                const struct search *search, struct search_result *ret_result,
                struct err *reterr) MUST_CHECK;
 
+/* How a search was planned, and what it cost. */
+struct search_explained {
+  struct str text;   /* "code=8480-6"; "any of", "all of", "not" */
+  const char *role;  /* "driver", "sieve", "test" */
+  bool has_estimate; /* before it ran; */
+  bool is_at_least;  /* counted only so far */
+  uint64_t estimate;
+  uint64_t rows;                        /* of an index that were read for it */
+  uint64_t tests, passed;               /* candidates */
+  const struct search_explained *parts; /* of a chain: what its targets satisfy; of what joins */
+  size_t parts_n;
+};
+struct search_explanation {
+  const struct search_explained *conditions;
+  size_t conditions_n;
+  struct str reading, order; /* how candidates came, how they were put in order: a sentence each */
+  uint64_t types_count;      /* live resources of the types searched in */
+  uint64_t candidates, fetched, bodies, steps;
+  int64_t time_us;
+  uint64_t pages_read, pages_hit; /* of the database: from the file, and at hand */
+};
+
+/* Runs the search and tells. The result is that of search_run. */
+int search_explain(struct store_view *view, const struct access *access, struct arena *arena,
+                   const struct search *search, struct search_explanation *ret_explanation,
+                   struct search_result *ret_result, struct err *reterr) MUST_CHECK;
+
+/* As lines for a person. */
+void search_explanation_write(struct buf *buf, const struct search_explanation *explanation);
+
 /* Up to `max` ids that match, for conditional interactions; ERR_MULTIPLE_MATCHES is left to the
  * caller (look at n). */
 int search_ids(struct store_view *view, const struct access *access, struct arena *arena,

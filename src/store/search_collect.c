@@ -243,7 +243,7 @@ static int count_chain(struct search_context *c, const struct search_condition *
   return code;
 }
 
-int search_count(struct search_context *c, const struct search_condition *condition,
+static int count(struct search_context *c, const struct search_condition *condition,
                  const struct search_spans *spans, uint64_t limit, uint64_t *ret_n,
                  struct err *reterr) {
   switch (condition->predicate->subject) {
@@ -275,6 +275,18 @@ int search_count(struct search_context *c, const struct search_condition *condit
   return code ? code : search_count_spans(c, spans ? spans : &own, limit, ret_n, reterr);
 }
 
+int search_count(struct search_context *c, const struct search_condition *condition,
+                 const struct search_spans *spans, uint64_t limit, uint64_t *ret_n,
+                 struct err *reterr) {
+  int code = count(c, condition, spans, limit, ret_n, reterr);
+  if (code == 0 && limit >= condition->cost->estimate_limit) {
+    condition->cost->has_estimate = true;
+    condition->cost->estimate = *ret_n;
+    condition->cost->estimate_limit = limit;
+  }
+  return code;
+}
+
 /* ---- Collecting ------------------------------------------------------------------------------ */
 
 int search_collect_spans(struct search_context *c, const struct search_spans *spans,
@@ -285,7 +297,9 @@ int search_collect_spans(struct search_context *c, const struct search_spans *sp
     db_query_init(&query, c->arena);
     db_query_add(&query, "SELECT rid");
     search_span_add(&query, c, &spans->p[i]);
+    size_t before = rids->n;
     code = search_rids_add_query(c, &query, rids, reterr);
+    spans->p[i].condition->cost->rows += rids->n - before;
   }
   return code;
 }
@@ -336,6 +350,7 @@ static int collect_chain(struct search_context *c, const struct search_condition
     query.values.p[1].i64 = (int64_t)targets.p[i];
     code = search_rids_add_query(c, &query, rids, reterr);
   }
+  condition->cost->rows += rids->n;
   return code;
 }
 
@@ -356,6 +371,7 @@ static int collect_has(struct search_context *c, const struct search_condition *
         code = search_rids_add(rids, (uint64_t)keys.p[k].target, reterr);
     arena_reset(c->scratch);
   }
+  condition->cost->rows += rids->n;
   return code;
 }
 

@@ -591,11 +591,14 @@ int search_condition_make(struct search_context *c, const struct search_predicat
   const struct defs_param *param = defs_param(predicate->param);
   struct search_condition condition = {
       .predicate = predicate,
+      .cost = ARENA_NEW(c->arena, struct search_cost),
       .number = c->conditions_n++,
       .type = predicate->modifier == SEARCH_IDENTIFIER ? SEARCH_TOKEN : predicate->value_type,
       .param = predicate->param ? schema_param_number(c->schema, predicate->param) : 0,
       .is_negated = predicate->modifier == SEARCH_NOT || predicate->modifier == SEARCH_NOT_IN};
-  int code = 0;
+  int code = condition.cost ? 0 : err_no_memory(reterr);
+  if (code)
+    return code;
   switch (predicate->subject) {
   case SEARCH_ON_ID:
     code = make_ids(c, &condition, reterr);

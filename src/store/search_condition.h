@@ -44,8 +44,23 @@ struct search_test {
   bool needs_body;                      /* a row that fits is necessary, not sufficient */
 };
 
+/* What a condition was thought to cost and what it did; search_explain tells it. */
+enum search_role {
+  SEARCH_ROLE_TEST,   /* each candidate is tested */
+  SEARCH_ROLE_DRIVER, /* it gives the candidates */
+  SEARCH_ROLE_SIEVE,  /* its rows were read to pass over candidates unseen, and it is tested */
+};
+struct search_cost {
+  enum search_role role;
+  bool has_estimate;
+  uint64_t estimate, estimate_limit; /* counted to there at the most */
+  uint64_t rows;                     /* of an index, read */
+  uint64_t tests, passed;
+};
+
 struct search_condition {
   const struct search_predicate *predicate;
+  struct search_cost *cost;
   enum search_type type; /* of its rows: a composite's second component */
   enum keys_table table;
   uint16_t param; /* number of schema.h */
@@ -63,6 +78,25 @@ struct search_condition {
   size_t number; /* of this condition in the search, for remembering results */
 };
 
+/* What was done in all, and how. */
+enum search_order {
+  SEARCH_ORDER_RID,    /* candidates come in order */
+  SEARCH_ORDER_SORTED, /* all matches passed by, the best were kept */
+  SEARCH_ORDER_WALKED, /* along the index of the sort key */
+};
+enum search_reading {
+  SEARCH_READING_NONE,
+  SEARCH_READING_TYPES,     /* all resources of the types, one after the other */
+  SEARCH_READING_STREAMS,   /* index ranges that are in order, merged */
+  SEARCH_READING_COLLECTED, /* all rows first, then sorted */
+};
+struct search_facts {
+  enum search_order order;
+  enum search_reading reading; /* of the source opened first, the page's */
+  uint64_t ranges;             /* merged */
+  uint64_t candidates, fetched, bodies;
+};
+
 /* What one running search works with. */
 struct search_context {
   struct store_view *view;
@@ -78,8 +112,9 @@ struct search_context {
   size_t conditions_n;
   struct search_limits limits;
   struct search_types types; /* that are searched in */
-  uint64_t steps;            /* spent */
-  int64_t deadline_us;       /* of the monotonic clock */
+  struct search_facts facts;
+  uint64_t steps;      /* spent */
+  int64_t deadline_us; /* of the monotonic clock */
 };
 
 /* `access` is compiled into every row that this context fetches. `limits` NULL: the defaults. */

@@ -11,6 +11,7 @@ int search_fetch(struct search_context *c, uint64_t rid, struct search_candidate
                  bool *ret_found, struct err *reterr) {
   struct db_statement *statement;
   c->fetch.values.p[0].i64 = (int64_t)rid;
+  c->facts.fetched++;
   int code = search_spend(c, SEARCH_STEP_FETCH, reterr);
   if (code == 0)
     code = db_query_start(c->db, &c->fetch, &statement, reterr);
@@ -55,6 +56,7 @@ int search_fetch_body(struct search_context *c, const struct search_candidate *c
                       const struct yyjson_val **ret_root, struct err *reterr) {
   struct store_resource resource = {0};
   struct json_limits limits = JSON_LIMITS_DEFAULT;
+  c->facts.bodies++;
   int code = search_spend(c, SEARCH_STEP_BODY, reterr);
   if (code == 0)
     code = read_row(c, candidate->rid, &resource, reterr);
@@ -331,6 +333,7 @@ static int any_matches(struct search_context *c, const struct search_condition *
 static int one_matches(struct search_context *c, const struct search_condition *condition,
                        struct search_candidate *candidate, bool *ret_matches, struct err *reterr) {
   enum truth truth = NO;
+  condition->cost->tests++;
   defs_type_id only = condition->predicate->type;
   int code = 0;
   *ret_matches = false;
@@ -393,6 +396,7 @@ int search_matches(struct search_context *c, const struct search_condition *cond
       int code = one_matches(c, &conditions[i], candidate, ret_matches, reterr);
       if (code || !*ret_matches)
         return code;
+      conditions[i].cost->passed++;
     }
   *ret_matches = true;
   return 0;

@@ -35,6 +35,11 @@ int search_sorted_page(struct search_context *c, const struct search *search,
                        const struct search_condition *conditions, struct search_page *ret_page,
                        struct err *reterr) MUST_CHECK;
 
+/* search_run with a context that is made: its conditions, with what they cost, stay. */
+int search_run_in(struct search_context *c, const struct search *search,
+                  struct search_condition **ret_conditions, struct search_result *ret_result,
+                  struct err *reterr) MUST_CHECK;
+
 /* The rows of a result: matches, then includes; each resource once. */
 struct search_rows {
   struct search_context *c;

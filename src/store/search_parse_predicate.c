@@ -205,6 +205,8 @@ static int parse_has(struct search_parser *parser, defs_type_id type, struct str
                                  .type = is_any ? 0 : type,
                                  .param = param,
                                  .value_type = SEARCH_REFERENCE,
+                                 .name = whole,
+                                 .value = value,
                                  .targets = target,
                                  .targets_n = 1};
   return search_parse_predicate_at(parser, source, rest, value, depth + 1, target, reterr);
@@ -330,6 +332,8 @@ int search_parse_predicate_at(struct search_parser *parser, defs_type_id type, s
                  ? search_filter_operands(parser, &p, name, reference_type, reterr)
                  : search_operands_parse(parser, &p, name, value, reference_type, reterr);
   }
+  p.name = name;
+  p.value = parser->filter.operator? parser->filter.value : value;
   if (!code && p.subject == SEARCH_ON_PARAM)
     code = spread_over_parts(parser, &p, reterr);
   if (!code)

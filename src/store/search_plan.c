@@ -272,6 +272,12 @@ static int open_chain(struct search_source *source, const struct option *best, s
   return code;
 }
 
+static enum search_reading reading_of(const struct search_source *source) {
+  return source->is_through_types ? SEARCH_READING_TYPES
+         : source->streams        ? SEARCH_READING_STREAMS
+                                  : SEARCH_READING_COLLECTED;
+}
+
 static int open_best(struct search_source *source, const struct search_wish *wish,
                      const struct option *best, struct err *reterr) {
   if (!best->condition)
@@ -303,7 +309,15 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
     best = (struct option){0};
   if (code == 0)
     code = search_sieves_init(c, wish, best.condition, &source->sieves, reterr);
-  return code ? code : open_best(source, wish, &best, reterr);
+  if (code == 0)
+    code = open_best(source, wish, &best, reterr);
+  if (c->facts.reading == SEARCH_READING_NONE) {
+    c->facts.reading = reading_of(source);
+    c->facts.ranges = source->streams ? search_streams_count(source->streams) : 0;
+    if (best.condition && best.condition->cost)
+      best.condition->cost->role = SEARCH_ROLE_DRIVER;
+  }
+  return code;
 }
 
 int search_wish_estimate(struct search_context *c, const struct search_wish *wish, uint64_t limit,
@@ -374,6 +388,7 @@ int search_source_next(struct search_source *source, uint64_t *ret_rid, struct e
       return code;
   }
   source->given++;
+  source->c->facts.candidates++;
   do {
     int code = next_rid(source, ret_rid, reterr);
     if (code)

@@ -80,7 +80,8 @@ enum search_subject {
 /* One condition; those of a query are all to hold. */
 struct search_predicate {
   enum search_subject subject;
-  defs_type_id type; /* of the resources that it holds for; 0: any */
+  struct str name, value; /* as written, for whoever explains; empty where several are joined */
+  defs_type_id type;      /* of the resources that it holds for; 0: any */
   defs_param_id param;
   enum search_type value_type;
   enum search_modifier modifier;

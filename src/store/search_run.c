@@ -261,14 +261,12 @@ static int set_cursor(struct search_context *c, const struct search *search,
 }
 
 static int run(struct search_context *c, const struct search *search,
-               struct search_result *ret_result, struct err *reterr) {
-  struct search_condition *conditions = NULL;
+               const struct search_condition *conditions, struct search_result *ret_result,
+               struct err *reterr) {
   struct search_page page = {0};
   struct search_rows rows;
   struct search_result result = {.next_cursor = STR("")};
-  int code = make_conditions(c, search, &conditions, reterr);
-  if (code)
-    return code;
+  int code = 0;
   if (search->is_count_only) {
     code = set_total(c, search, conditions, NULL, &result, reterr);
     *ret_result = result;
@@ -293,13 +291,21 @@ static int run(struct search_context *c, const struct search *search,
   return code;
 }
 
+int search_run_in(struct search_context *c, const struct search *search,
+                  struct search_condition **ret_conditions, struct search_result *ret_result,
+                  struct err *reterr) {
+  int code = make_conditions(c, search, ret_conditions, reterr);
+  return code ? code : run(c, search, *ret_conditions, ret_result, reterr);
+}
+
 int search_run(struct store_view *view, const struct access *access, struct arena *arena,
                const struct search *search, struct search_result *ret_result, struct err *reterr) {
   struct search_context c;
   int code = search_context_init(&c, view, access, arena, &search->limits, reterr);
+  struct search_condition *conditions;
   c.types = search->types;
   if (code == 0)
-    code = run(&c, search, ret_result, reterr);
+    code = search_run_in(&c, search, &conditions, ret_result, reterr);
   search_context_fini(&c);
   return code;
 }

@@ -56,6 +56,8 @@ static int fill(struct search_context *c, struct search_sieve *sieve, uint64_t l
   code = search_collect_spans(c, &spans, &sieve->rids, reterr);
   search_rids_sort(&sieve->rids);
   sieve->is_filled = code == 0;
+  if (condition->cost->role == SEARCH_ROLE_TEST)
+    condition->cost->role = SEARCH_ROLE_SIEVE;
   return code;
 }
 

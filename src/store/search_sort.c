@@ -269,6 +269,7 @@ int search_sorted_page(struct search_context *c, const struct search *search,
                        struct err *reterr) {
   bool walks;
   int code = search_walk_pays(c, search, conditions, &walks, reterr);
+  c->facts.order = walks ? SEARCH_ORDER_WALKED : SEARCH_ORDER_SORTED;
   if (code || walks)
     return code ? code : search_walked_page(c, search, conditions, ret_page, reterr);
   struct sorter s = {.c = c, .search = search, .max = search->count + 1};

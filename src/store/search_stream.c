@@ -20,7 +20,7 @@ struct search_streams {
   struct search_types types;
   struct stream *all;
   struct stream **heap; /* the one with the least rid at hand first; none of them is empty */
-  size_t n;
+  size_t n, opened;
   uint64_t given; /* last */
 };
 
@@ -73,6 +73,8 @@ static int fill(struct search_streams *s, struct stream *stream, struct err *ret
     stream->rids[stream->n++] = (uint64_t)db_column_i64(statement, 0);
   db_release(statement);
   stream->is_last = stream->n < stream->chunk;
+  if (stream->span)
+    stream->span->condition->cost->rows += stream->n;
   if (stream->n > 0)
     stream->after = stream->rids[stream->n - 1];
   stream->chunk = stream->chunk * 2 > CHUNK_MAX ? CHUNK_MAX : stream->chunk * 2;
@@ -118,6 +120,7 @@ static int open(struct search_context *c, size_t n, struct search_streams **ret_
 
 static int start(struct search_streams *s, size_t n, uint64_t after, struct err *reterr) {
   s->given = after;
+  s->opened = n;
   for (size_t i = 0; i < n; i++) {
     struct stream *stream = &s->all[i];
     stream->after = after;
@@ -150,6 +153,10 @@ int search_streams_open_types(struct search_context *c, struct search_types type
     return code;
   (*ret_streams)->types = types;
   return start(*ret_streams, 1, after, reterr);
+}
+
+size_t search_streams_count(const struct search_streams *streams) {
+  return streams->opened;
 }
 
 /* Takes the rid at hand off the first stream. */

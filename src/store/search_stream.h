@@ -22,6 +22,9 @@ int search_streams_open(struct search_context *c, const struct search_spans *spa
 int search_streams_open_types(struct search_context *c, struct search_types types, uint64_t after,
                               struct search_streams **ret_streams, struct err *reterr) MUST_CHECK;
 
+/* How many there are. */
+size_t search_streams_count(const struct search_streams *streams);
+
 /* `*ret_rid` is 0 at the end. ERR_TOO_COSTLY, ERR_STORE. */
 int search_streams_next(struct search_streams *streams, uint64_t *ret_rid,
                         struct err *reterr) MUST_CHECK;

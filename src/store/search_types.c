@@ -119,6 +119,8 @@ int search_parse_compartment(struct search_parser *parser, struct search_predica
   search->compartment_id = operand->id;
   *ret_predicate = (struct search_predicate){.subject = SEARCH_ON_COMPARTMENT,
                                              .type = search->type,
+                                             .name = name,
+                                             .value = operand->id,
                                              .value_type = SEARCH_REFERENCE,
                                              .operands = operand,
                                              .operands_n = 1};
