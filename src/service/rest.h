@@ -153,6 +153,14 @@ struct str rest_next_url(const struct rest_call *call, struct str self, const ch
                          struct str value);
 /* What a search of this call may cost. */
 struct search_limits rest_search_limits(const struct rest_call *call);
+/* The query of a call, in the types or the compartment that its path names. Faults are in `issues`.
+ */
+int rest_search_parse(struct rest_call *call, const struct search_pair *pairs, size_t n,
+                      const struct search **ret_search, struct issues *issues,
+                      struct err *reterr) MUST_CHECK;
+/* Runs `run` with the parameters of URL and form together, or fails the call. */
+void rest_with_form(struct rest_call *call,
+                    void (*run)(struct rest_call *call, const struct search_pair *pairs, size_t n));
 /* The parameters of an operation: those of the query, and those of a Parameters resource in the
  * body of a POST; of the latter, primitive values by name. */
 int rest_operation_pairs(struct rest_call *call, const struct search_pair **ret_pairs,
@@ -231,6 +239,7 @@ void rest_meta_delete(struct rest_call *call);
 void rest_validate(struct rest_call *call);
 void rest_search(struct rest_call *call);
 void rest_search_form(struct rest_call *call);
+void rest_explain(struct rest_call *call);
 void rest_everything(struct rest_call *call);
 void rest_graphql(struct rest_call *call);
 void rest_bundle(struct rest_call *call);

@@ -20,6 +20,13 @@ static const struct rest_parameter encounter_everything[] = {
     {"return", "Bundle", "a searchset: the encounter, the compartment, what these refer to",
      .is_out = true, .is_required = true},
     {0}};
+static const struct rest_parameter explain_parameters[] = {
+    {"text", "string", "the whole explanation for a person", .is_out = true, .is_required = true},
+    {"reading", "string", "how candidates are found", .is_out = true, .is_required = true},
+    {"order", "string", "how they are put in order", .is_out = true, .is_required = true},
+    {"condition", "", "each condition: role, estimate, rows read, tested, passed; parts of it",
+     .is_out = true, .max = "*"},
+    {0}};
 static const struct rest_parameter graphql_parameters[] = {
     {"query", "string", "what is asked", .is_required = true},
     {"operationName", "string", "which of its operations is to run"},
@@ -90,6 +97,18 @@ static const struct rest_operation operations[] = {
      "the first as a form"},
     {"search-compartment", "", "POST", "[compartment]/[id]/_search", true, rest_search_form,
      "the second as a form"},
+    {"", "explain", "GET", "[type]/$explain", true, rest_explain,
+     "how the search with these parameters is planned, and what it cost", explain_parameters},
+    {"", "explain", "POST", "[type]/$explain", true, rest_explain, "the same as a form",
+     explain_parameters},
+    {"", "explain", "GET", "$explain", true, rest_explain, "the same over several types",
+     explain_parameters},
+    {"", "explain", "POST", "$explain", true, rest_explain, "the same as a form",
+     explain_parameters},
+    {"", "explain", "GET", "[compartment]/[id]/[type]/$explain", true, rest_explain,
+     "the same in a compartment", explain_parameters},
+    {"", "explain", "GET", "[compartment]/[id]/*/$explain", true, rest_explain,
+     "the same over all types of a compartment", explain_parameters},
     {"transaction", "", "POST", "", true, rest_bundle,
      "a Bundle of type transaction (all or nothing, one commit) or batch"},
     {"", "everything", "GET", "Patient/[id]/$everything", true, rest_everything,

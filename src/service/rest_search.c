@@ -76,7 +76,8 @@ struct search_limits rest_search_limits(const struct rest_call *call) {
       .time_us = (int64_t)(call->is_job ? limits->async_search_ms : limits->search_ms) * 1000};
 }
 
-static void search_pairs(struct rest_call *call, const struct search_pair *pairs, size_t n) {
+int rest_search_parse(struct rest_call *call, const struct search_pair *pairs, size_t n,
+                      const struct search **ret_search, struct issues *issues, struct err *reterr) {
   struct search_limits limits = rest_search_limits(call);
   struct search_options options = {.base_url = call->base_url,
                                    .is_lenient = call->is_lenient,
@@ -85,12 +86,16 @@ static void search_pairs(struct rest_call *call, const struct search_pair *pairs
                                    .limits = &limits,
                                    .default_count = call->service->limits.page_default,
                                    .max_count = call->service->limits.page_max};
+  return search_parse(call->arena, call->type, pairs, n, &options, ret_search, issues, reterr);
+}
+
+static void search_pairs(struct rest_call *call, const struct search_pair *pairs, size_t n) {
   struct issues issues = {0};
   const struct search *search;
   struct search_result result = {0};
   struct store_view *view;
   struct err err;
-  int code = search_parse(call->arena, call->type, pairs, n, &options, &search, &issues, &err);
+  int code = rest_search_parse(call, pairs, n, &search, &issues, &err);
   if (code && issues.errors_n > 0) {
     rest_fail_issues(call, 0, &issues);
     return;
@@ -120,7 +125,9 @@ static bool is_form(struct str media_type) {
 }
 
 /* The parameters of URL and body together; _format and _pretty may stand in the body too. */
-void rest_search_form(struct rest_call *call) {
+void rest_with_form(struct rest_call *call,
+                    void (*run)(struct rest_call *call, const struct search_pair *pairs,
+                                size_t n)) {
   struct search_pair *of_body = NULL, *all = NULL;
   size_t n = 0;
   struct str format = call->format;
@@ -143,5 +150,9 @@ void rest_search_form(struct rest_call *call) {
     memcpy(all, call->pairs, call->pairs_n * sizeof *all);
   if (n > 0)
     memcpy(all + call->pairs_n, of_body, n * sizeof *all);
-  search_pairs(call, all, call->pairs_n + n);
+  run(call, all, call->pairs_n + n);
+}
+
+void rest_search_form(struct rest_call *call) {
+  rest_with_form(call, search_pairs);
 }

@@ -54,9 +54,11 @@ void db_rollback(struct db *db); /* also ends a read transaction; a no-op when t
 
 bool db_is_begun(const struct db *db); /* is a transaction open? */
 
-/* From this moment of the monotonic clock on (microseconds; 0: never) a statement that is still
- * running is broken off with ERR_TOO_COSTLY. For reading only. */
-void db_set_deadline(struct db *db, int64_t monotonic_us);
+/* When this thread has worked for so long (microseconds of its processor time; 0: never), or has
+ * waited ten times as long, a statement that is still running is broken off with ERR_TOO_COSTLY.
+ * For reading only. */
+void db_set_deadline(struct db *db, int64_t time_us);
+bool db_is_over(const struct db *db); /* is the deadline past? */
 
 /* Gives back memory that only makes the next statement faster. */
 void db_trim(struct db *db);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 
+#include <time.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -36,7 +37,8 @@ struct db {
   sqlite3 *handle;
   char *path;
   int owner_fd;        /* -1: a reader */
-  int64_t deadline_us; /* 0: none */
+  int64_t deadline_us; /* of the thread's time; 0: none */
+  int64_t waiting_deadline_us;
   struct db_identity newest;
   uint64_t clock, log_pages;
   size_t statements_n;
@@ -96,9 +98,19 @@ static enum err_code code_of(sqlite3 *handle, int result) {
 /* The engine asks after every so many steps of its own, about 0.1 ms, whether to go on. */
 enum { ENGINE_STEPS_PER_LOOK = 5000 };
 
+static int64_t thread_us(void) {
+  struct timespec at;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
+  return (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
+}
+
+bool db_is_over(const struct db *db) {
+  return db->deadline_us &&
+         (thread_us() > db->deadline_us || clock_monotonic_us() > db->waiting_deadline_us);
+}
+
 static int is_over(void *what) {
-  const struct db *db = what;
-  return clock_monotonic_us() > db->deadline_us;
+  return db_is_over(what);
 }
 
 static uint64_t status(struct db *db, int what) {
@@ -112,10 +124,14 @@ struct db_pages db_pages(struct db *db) {
                            .hit = status(db, SQLITE_DBSTATUS_CACHE_HIT)};
 }
 
-void db_set_deadline(struct db *db, int64_t monotonic_us) {
-  db->deadline_us = monotonic_us;
-  sqlite3_progress_handler(db->handle, monotonic_us ? ENGINE_STEPS_PER_LOOK : 0,
-                           monotonic_us ? is_over : NULL, db);
+void db_set_deadline(struct db *db, int64_t time_us) {
+  enum { WAITING = 10 };
+  int64_t longest_us = INT64_MAX / 4 / WAITING;
+  time_us = time_us > longest_us ? longest_us : time_us;
+  db->deadline_us = time_us ? thread_us() + time_us : 0;
+  db->waiting_deadline_us = clock_monotonic_us() + time_us * WAITING;
+  sqlite3_progress_handler(db->handle, time_us ? ENGINE_STEPS_PER_LOOK : 0,
+                           time_us ? is_over : NULL, db);
 }
 
 /* SQLite's own messages name tables and columns, never values, so they may be shown. */

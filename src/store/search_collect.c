@@ -256,7 +256,10 @@ static int count(struct search_context *c, const struct search_condition *condit
   case SEARCH_ON_CHAIN:
     return count_chain(c, condition, limit, ret_n, reterr);
   case SEARCH_ON_HAS:
-    return search_count(c, &condition->targets[0], NULL, limit, ret_n, reterr);
+    if (!condition->solved->is_known)
+      return search_count(c, &condition->targets[0], NULL, limit, ret_n, reterr);
+    *ret_n = condition->solved->n;
+    return 0;
   case SEARCH_ON_ALL:
     return count_joined(c, condition, limit, ret_n, reterr);
   case SEARCH_ON_ANY:
@@ -354,24 +357,44 @@ static int collect_chain(struct search_context *c, const struct search_condition
   return code;
 }
 
-/* What the sources of _has refer to. */
+/* Adds what the source `rid` of _has refers to, if it satisfies the condition there. */
+static int add_of_source(struct search_context *c, const struct search_condition *condition,
+                         uint64_t rid, struct search_rids *rids, struct err *reterr) {
+  struct search_candidate source;
+  bool is = false;
+  arena_reset(c->scratch);
+  int code = search_fetch(c, rid, &source, &is, reterr);
+  if (code == 0 && is)
+    code = search_matches(c, condition->targets, 1, &source, &is, reterr);
+  if (code || !is)
+    return code;
+  struct keys keys = search_keys_of(source.keys, KEYS_REFERENCE, condition->param);
+  for (size_t k = 0; k < keys.n && code == 0; k++)
+    if (keys.p[k].target > 0)
+      code = search_rids_add(rids, (uint64_t)keys.p[k].target, reterr);
+  return code;
+}
+
+int search_solve_has(struct search_context *c, const struct search_condition *condition,
+                     struct err *reterr) {
+  struct search_rids sources = {.arena = c->arena}, rids = {.arena = c->arena};
+  if (condition->solved->is_known)
+    return 0;
+  int code = search_collect_targets(c, condition, &sources, reterr);
+  for (size_t i = 0; i < sources.n && code == 0; i++)
+    code = add_of_source(c, condition, sources.p[i], &rids, reterr);
+  search_rids_sort(&rids);
+  condition->cost->rows += sources.n;
+  if (code == 0)
+    *condition->solved = (struct search_solved){.is_known = true, .rids = rids.p, .n = rids.n};
+  return code;
+}
+
 static int collect_has(struct search_context *c, const struct search_condition *condition,
                        struct search_rids *rids, struct err *reterr) {
-  struct search_rids sources = {.arena = c->arena};
-  int code = search_collect_targets(c, condition, &sources, reterr);
-  for (size_t i = 0; i < sources.n && code == 0; i++) {
-    struct search_candidate source;
-    bool found;
-    code = search_fetch(c, sources.p[i], &source, &found, reterr);
-    if (code || !found)
-      continue;
-    struct keys keys = search_keys_of(source.keys, KEYS_REFERENCE, condition->param);
-    for (size_t k = 0; k < keys.n && code == 0; k++)
-      if (keys.p[k].target > 0)
-        code = search_rids_add(rids, (uint64_t)keys.p[k].target, reterr);
-    arena_reset(c->scratch);
-  }
-  condition->cost->rows += rids->n;
+  int code = search_solve_has(c, condition, reterr);
+  for (size_t i = 0; code == 0 && i < condition->solved->n; i++)
+    code = search_rids_add(rids, condition->solved->rids[i], reterr);
   return code;
 }
 

@@ -36,6 +36,11 @@ int search_collect_spans(struct search_context *c, const struct search_spans *sp
 int search_collect_targets(struct search_context *c, const struct search_condition *condition,
                            struct search_rids *targets, struct err *reterr) MUST_CHECK;
 
+/* Finds all that satisfies a _has, by testing what may refer to it: each costs as much as a
+ * candidate. Nothing is done a second time. */
+int search_solve_has(struct search_context *c, const struct search_condition *condition,
+                     struct err *reterr) MUST_CHECK;
+
 /* Rows of spans, about; counts to `limit` at the most. */
 int search_count_spans(struct search_context *c, const struct search_spans *spans, uint64_t limit,
                        uint64_t *ret_n, struct err *reterr) MUST_CHECK;

@@ -1,8 +1,6 @@
 #include "store/search_condition.h"
 
 #include "store/search_text.h"
-
-#include "base/clock.h"
 #include "store/search_match.h"
 #include "store/search_near.h"
 #include "store/search_quantity.h"
@@ -22,8 +20,7 @@ int search_context_init(struct search_context *c, struct store_view *view,
                                .access = access,
                                .arena = arena,
                                .limits = limits ? *limits : search_limits_default};
-  c->deadline_us = clock_monotonic_us() + c->limits.time_us;
-  db_set_deadline(c->db, c->deadline_us);
+  db_set_deadline(c->db, c->limits.time_us);
   int code = store_filter(c->db, c->schema, access, &c->filter, reterr);
   if (code)
     return code;
@@ -52,7 +49,7 @@ int search_spend(struct search_context *c, uint64_t steps, struct err *reterr) {
     return err_set(reterr, ERR_TOO_COSTLY, "",
                    "the search would look at too much; add a condition that fewer resources meet, "
                    "or ask for less with _count, _include or _total");
-  if (before / STEPS_PER_LOOK == c->steps / STEPS_PER_LOOK || clock_monotonic_us() < c->deadline_us)
+  if (before / STEPS_PER_LOOK == c->steps / STEPS_PER_LOOK || !db_is_over(c->db))
     return 0;
   return err_set(reterr, ERR_TOO_COSTLY, "",
                  "the search took more than %lld ms; add a condition that fewer resources meet, or "
@@ -89,6 +86,18 @@ struct search_ranges search_ranges_finish(struct search_range_list *ranges) {
     }
   }
   return (struct search_ranges){p, kept};
+}
+
+bool search_rids_have(const uint64_t *rids, size_t n, uint64_t rid) {
+  size_t from = 0, to = n;
+  while (from < to) {
+    size_t middle = from + (to - from) / 2;
+    if (rids[middle] < rid)
+      from = middle + 1;
+    else
+      to = middle;
+  }
+  return from < n && rids[from] == rid;
 }
 
 size_t search_ranges_at(struct search_ranges ranges, int64_t value) {
@@ -611,8 +620,11 @@ int search_condition_make(struct search_context *c, const struct search_predicat
   case SEARCH_ON_COMPARTMENT:
     code = make_compartment(c, &condition, reterr);
     break;
-  case SEARCH_ON_CHAIN:
   case SEARCH_ON_HAS:
+    condition.solved = ARENA_NEW(c->arena, struct search_solved);
+    code = condition.solved ? make_targets(c, &condition, reterr) : err_no_memory(reterr);
+    break;
+  case SEARCH_ON_CHAIN:
   case SEARCH_ON_ALL:
   case SEARCH_ON_ANY:
   case SEARCH_ON_NOT:

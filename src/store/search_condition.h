@@ -58,8 +58,16 @@ struct search_cost {
   uint64_t tests, passed;
 };
 
+/* All resources that satisfy a _has, once they were found from its other end. */
+struct search_solved {
+  bool is_known;
+  const uint64_t *rids; /* ascending */
+  size_t n;
+};
+
 struct search_condition {
   const struct search_predicate *predicate;
+  struct search_solved *solved; /* of _has, else NULL */
   struct search_cost *cost;
   enum search_type type; /* of its rows: a composite's second component */
   enum keys_table table;
@@ -113,8 +121,7 @@ struct search_context {
   struct search_limits limits;
   struct search_types types; /* that are searched in */
   struct search_facts facts;
-  uint64_t steps;      /* spent */
-  int64_t deadline_us; /* of the monotonic clock */
+  uint64_t steps; /* spent */
 };
 
 /* `access` is compiled into every row that this context fetches. `limits` NULL: the defaults. */
@@ -138,7 +145,8 @@ int search_spend(struct search_context *c, uint64_t steps, struct err *reterr) M
 int search_condition_make(struct search_context *c, const struct search_predicate *predicate,
                           struct search_condition *ret_condition, struct err *reterr) MUST_CHECK;
 
-int search_compare_params(const void *a, const void *b); /* of `params`, for bsearch */
+int search_compare_params(const void *a, const void *b);             /* of `params`, for bsearch */
+bool search_rids_have(const uint64_t *rids, size_t n, uint64_t rid); /* ascending */
 bool search_ranges_have(struct search_ranges ranges, int64_t value);
 /* The place of the first range that does not end before `value`; `ranges.n`: there is none. */
 size_t search_ranges_at(struct search_ranges ranges, int64_t value);

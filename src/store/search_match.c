@@ -227,10 +227,7 @@ static bool last_updated_fits(const struct search_predicate *p, int64_t updated_
 }
 
 static bool id_fits(const struct search_condition *condition, uint64_t rid) {
-  for (size_t i = 0; i < condition->rids_n; i++)
-    if (condition->rids[i] == rid)
-      return true;
-  return false;
+  return search_rids_have(condition->rids, condition->rids_n, rid);
 }
 
 /* ---- Links ----------------------------------------------------------------------------------- */
@@ -307,6 +304,10 @@ static int has_matches(struct search_context *c, const struct search_condition *
   uint64_t rids[64], after = 0;
   size_t n = 64;
   int code = 0;
+  if (condition->solved->is_known) {
+    *ret_matches = search_rids_have(condition->solved->rids, condition->solved->n, candidate->rid);
+    return 0;
+  }
   *ret_matches = false;
   while (n == 64 && !*ret_matches) {
     code = search_referrers(c, condition->param, candidate->rid, after, rids, 64, &n, reterr);

@@ -11,20 +11,23 @@
 enum {
   PROBE_FIRST = 200, /* rows counted to compare conditions, */
   PROBE_MAX = 4000,  /* and when all have more */
-  LINKS_MAX = 300,   /* resources behind a _has that are looked up for a page */
   FEW_STREAMS = 16,  /* that are merged rather than collected, where all is wanted */
-  SHARE = 20,        /* a condition that 1/20 of a type meets is better tested than looked up */
+  DRIVER_PROBE_MAX = 50000,
+  SHARE = 20, /* a condition that 1/20 of a type meets is better tested than looked up */
   SHARE_PROBE_MAX = 20000,
+  PAGE_ROWS = 50,
   PAGE_CANDIDATES = 256, /* candidates that a page is thought to need */
   NARROW_FIRST = 32,     /* candidates after which a source looks at more conditions, */
-  NARROW_STEP = 8,       /* then after this many times more, */
-  NARROW_ROWS = 32,      /* with rows of the index per candidate that was looked at */
+  NARROW_STEP = 4,       /* then after this many times more, */
+  NARROW_ROWS = 20,      /* with rows of the index per candidate that was looked at, or will be */
+  LINKS_FIRST = 200,     /* resources behind a _has that are looked at before any candidate is */
 };
 
 struct search_source {
   struct search_context *c;
   struct search_types types;
-  uint64_t given, matched, narrow_at;
+  uint64_t given, matched, narrow_at, wanted;
+  uint64_t driver_n; /* candidates there may be */
   struct search_sieves sieves;
   uint64_t after;                 /* the rid given last */
   struct search_streams *streams; /* or, where it is NULL: */
@@ -174,18 +177,38 @@ static int choose(struct search_context *c, const struct search_wish *wish, stru
   return code;
 }
 
+/* To solve a _has costs its n sources. To go through what may match, and through what refers to
+ * each, costs about all / n sources until one is found, for every row of the page. */
+static int is_has_too_common(struct search_context *c, const struct option *option, bool *ret_is,
+                             struct err *reterr) {
+  defs_type_id type = option->condition->targets[0].predicate->type;
+  struct search_types of = {&type, type != 0};
+  uint64_t all, n = option->n;
+  int code = search_types_count(c, of, &all, reterr);
+  uint64_t limit = 300;
+  while (limit * limit < all * PAGE_ROWS)
+    limit *= 2;
+  if (code == 0 && n >= PROBE_FIRST)
+    code = search_count(c, option->condition, NULL, limit, &n, reterr);
+  *ret_is = n >= limit;
+  return code;
+}
+
 /* Is it cheaper to go through the types and test, than to look up all rows of `option`, which must
  * be sorted before the first can be given? */
 static int is_too_common(struct search_context *c, const struct search_wish *wish,
                          const struct option *option, bool *ret_is, struct err *reterr) {
   *ret_is = false;
   enum search_subject subject = option->condition->predicate->subject;
-  uint64_t few = subject == SEARCH_ON_HAS ? LINKS_MAX : PROBE_MAX;
-  if (wish->wants_all || option->is_ordered || subject == SEARCH_ON_CHAIN || option->n < few)
+  if (wish->wants_all || option->is_ordered || subject == SEARCH_ON_CHAIN)
+    return 0;
+  if (subject == SEARCH_ON_HAS)
+    return is_has_too_common(c, option, ret_is, reterr);
+  if (option->n < PROBE_MAX)
     return 0;
   uint64_t all = 0, n = option->n;
   int code = search_types_count(c, wish->types, &all, reterr);
-  uint64_t limit = all / SHARE < few ? few : all / SHARE;
+  uint64_t limit = all / SHARE < PROBE_MAX ? PROBE_MAX : all / SHARE;
   limit = limit > SHARE_PROBE_MAX ? SHARE_PROBE_MAX : limit;
   if (code == 0 && option->has_spans)
     code = search_count_spans(c, &option->spans, limit, &n, reterr);
@@ -289,6 +312,25 @@ static int open_best(struct search_source *source, const struct search_wish *wis
   return open_collected(source, best, reterr);
 }
 
+/* How many candidates there may be bounds what it pays to do to avoid them. Where all are wanted,
+ * and they are many, that is done at once. */
+static int count_driver(struct search_source *source, const struct search_wish *wish,
+                        const struct option *best, struct err *reterr) {
+  struct search_context *c = source->c;
+  uint64_t n = UINT32_MAX;
+  int code = 0;
+  if (source->sieves.n == 0)
+    return 0;
+  if (!best->condition)
+    code = search_types_count(c, source->types, &n, reterr);
+  else if (best->has_spans)
+    code = search_count_spans(c, &best->spans, DRIVER_PROBE_MAX, &n, reterr);
+  source->driver_n = n;
+  uint64_t limit = wish->wants_all ? n * NARROW_ROWS : 0;
+  uint64_t links = (uint64_t)LINKS_FIRST * SEARCH_STEP_FETCH;
+  return code ? code : search_sieves_fill(c, &source->sieves, limit, links, reterr);
+}
+
 int search_source_open(struct search_context *c, const struct search_wish *wish,
                        struct search_source **ret_source, struct err *reterr) {
   struct search_source *source = ARENA_NEW(c->arena, struct search_source);
@@ -298,6 +340,7 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
   source->types = wish->types;
   source->after = wish->after;
   source->narrow_at = NARROW_FIRST;
+  source->wanted = wish->wants_all ? UINT32_MAX : wish->count ? wish->count : PAGE_ROWS;
   source->rids.arena = c->arena;
   *ret_source = source;
   struct option best;
@@ -309,6 +352,8 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
     best = (struct option){0};
   if (code == 0)
     code = search_sieves_init(c, wish, best.condition, &source->sieves, reterr);
+  if (code == 0)
+    code = count_driver(source, wish, &best, reterr);
   if (code == 0)
     code = open_best(source, wish, &best, reterr);
   if (c->facts.reading == SEARCH_READING_NONE) {
@@ -354,11 +399,14 @@ static int narrow_types(struct search_source *source, uint64_t limit, struct err
 /* A row of an index costs a small part of what a candidate does. Where few candidates match, the
  * other conditions' rows are read too; the more candidates were looked at in vain, the more. */
 static int narrow(struct search_source *source, struct err *reterr) {
-  uint64_t limit = source->given * NARROW_ROWS;
   source->narrow_at = source->given * NARROW_STEP;
   if (source->matched * 4 >= source->given)
     return 0;
-  int code = search_sieves_fill(source->c, &source->sieves, limit, reterr);
+  uint64_t expected = source->wanted * source->given / (source->matched + 1);
+  expected = expected > source->driver_n ? source->driver_n : expected;
+  uint64_t looked_at = expected > source->given ? expected : source->given;
+  uint64_t limit = looked_at * NARROW_ROWS;
+  int code = search_sieves_fill(source->c, &source->sieves, limit, limit, reterr);
   return code ? code : narrow_types(source, limit, reterr);
 }
 

@@ -19,6 +19,7 @@ struct search_wish {
   const struct search_condition *conditions;
   size_t n;
   uint64_t after; /* rids behind this one */
+  size_t count;   /* rows of the page; 0: a usual one */
   bool wants_all; /* to be read to its end, not only for a page */
 };
 

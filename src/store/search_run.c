@@ -27,6 +27,7 @@ static struct search_wish wish_of(const struct search *search,
   return (struct search_wish){.types = search->types,
                               .conditions = conditions,
                               .n = search->predicates_n,
+                              .count = search->count,
                               .wants_all = wants_all};
 }
 

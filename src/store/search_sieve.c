@@ -18,7 +18,7 @@ static const struct search_condition *kept_out(const struct search_condition *co
 static bool is_sieve(const struct search_condition *condition) {
   if (excludes(condition))
     return kept_out(condition) && search_spans_are_exact(kept_out(condition));
-  return search_is_drivable(condition) && search_has_spans(condition);
+  return search_is_drivable(condition) && (search_has_spans(condition) || condition->solved);
 }
 
 int search_sieves_init(struct search_context *c, const struct search_wish *wish,
@@ -39,8 +39,25 @@ int search_sieves_init(struct search_context *c, const struct search_wish *wish,
   return 0;
 }
 
+/* The resources behind a _has cost as much as candidates do, not as rows. */
+static int fill_links(struct search_context *c, struct search_sieve *sieve, uint64_t limit,
+                      struct err *reterr) {
+  const struct search_condition *condition = sieve->condition;
+  uint64_t n = 0;
+  limit /= SEARCH_STEP_FETCH;
+  int code = search_count(c, condition, NULL, limit, &n, reterr);
+  if (code || n >= limit)
+    return code;
+  code = search_collect(c, condition, &sieve->rids, reterr);
+  sieve->is_filled = code == 0;
+  condition->cost->role = SEARCH_ROLE_SIEVE;
+  return code;
+}
+
 static int fill(struct search_context *c, struct search_sieve *sieve, uint64_t limit,
                 struct err *reterr) {
+  if (limit == 0)
+    return 0;
   struct search_spans spans;
   uint64_t n = 0;
   const struct search_condition *condition = sieve->condition;
@@ -62,29 +79,19 @@ static int fill(struct search_context *c, struct search_sieve *sieve, uint64_t l
 }
 
 int search_sieves_fill(struct search_context *c, struct search_sieves *sieves, uint64_t limit,
-                       struct err *reterr) {
+                       uint64_t links, struct err *reterr) {
   int code = 0;
   for (size_t i = 0; i < sieves->n && code == 0; i++)
     if (!sieves->p[i].is_filled)
-      code = fill(c, &sieves->p[i], limit, reterr);
+      code = sieves->p[i].condition->solved ? fill_links(c, &sieves->p[i], links, reterr)
+                                            : fill(c, &sieves->p[i], limit, reterr);
   return code;
-}
-
-static bool has(const struct search_rids *rids, uint64_t rid) {
-  size_t from = 0, to = rids->n;
-  while (from < to) {
-    size_t middle = from + (to - from) / 2;
-    if (rids->p[middle] < rid)
-      from = middle + 1;
-    else
-      to = middle;
-  }
-  return from < rids->n && rids->p[from] == rid;
 }
 
 bool search_sieves_pass(const struct search_sieves *sieves, uint64_t rid) {
   for (size_t i = 0; i < sieves->n; i++)
-    if (sieves->p[i].is_filled && has(&sieves->p[i].rids, rid) == sieves->p[i].excludes)
+    if (sieves->p[i].is_filled &&
+        search_rids_have(sieves->p[i].rids.p, sieves->p[i].rids.n, rid) == sieves->p[i].excludes)
       return false;
   return true;
 }

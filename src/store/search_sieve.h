@@ -29,9 +29,9 @@ int search_sieves_init(struct search_context *c, const struct search_wish *wish,
                        const struct search_condition *driver, struct search_sieves *ret_sieves,
                        struct err *reterr) MUST_CHECK;
 
-/* Fills those that have fewer than `limit` rows. */
+/* Fills those that have fewer than `limit` rows; links that cost fewer than `links` steps. */
 int search_sieves_fill(struct search_context *c, struct search_sieves *sieves, uint64_t limit,
-                       struct err *reterr) MUST_CHECK;
+                       uint64_t links, struct err *reterr) MUST_CHECK;
 
 /* May `rid` match, as far as the filled ones tell? */
 bool search_sieves_pass(const struct search_sieves *sieves, uint64_t rid);
