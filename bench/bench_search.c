@@ -3,7 +3,7 @@
  *
  *   bench_search fill FILE N    a new store with N observations of N / 1000 patients
  *   bench_search run FILE       the searches below: median CPU time of each, and what it found
- *   bench_search ask FILE URL   one search
+ *   bench_search ask FILE URL   one search, explained
  */
 #include "base/clock.h"
 #include "model/resource.h"
@@ -17,6 +17,7 @@
 enum { BATCH = 1000, ROUNDS = 15, CODES = 400 };
 
 static uint64_t seed = 1;
+static bool explains; /* the first round of `ask` */
 
 static uint64_t random_below(uint64_t n) {
   seed = seed * 6364136223846793005u + 1442695040888963407u;
@@ -139,6 +140,17 @@ static int ask(struct store_view *view, struct arena *arena, const char *url,
                                    .compartment_id = place.compartment_id};
   if (code == 0)
     code = search_parse(arena, place.type, pairs, n, &options, &search, &issues, reterr);
+  if (code == 0 && explains) {
+    struct search_explanation explanation;
+    struct buf buf;
+    code = search_explain(view, &access, arena, search, &explanation, ret_result, reterr);
+    buf_init_arena(&buf, arena, (size_t)1 << 20);
+    if (code == 0)
+      search_explanation_write(&buf, &explanation);
+    printf("%.*s", STR_ARG(buf_str(&buf)));
+    explains = false;
+    return code;
+  }
   return code ? code : search_run(view, &access, arena, search, ret_result, reterr);
 }
 
@@ -187,6 +199,7 @@ int main(int argc, char **argv) {
     return fail(&err);
   if (is_fill && fill(store, (size_t)n, &err))
     return fail(&err);
+  explains = is_ask;
   if (is_ask)
     measure(store, argv[3]);
   for (size_t i = 0; i < sizeof urls / sizeof urls[0] && !is_fill && !is_ask; i++)

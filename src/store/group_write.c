@@ -209,9 +209,10 @@ static int add_to_counter(struct group *group, enum schema_counter kind, size_t 
 /* How many resources more (or less) have a parameter than before the group: what a search knows
  * "none is without" from. */
 enum { PARAM_COUNTS_MAX = 8192 };
+#define RANGES_MARK ((uint64_t)1 << 40)
 struct param_counts {
   struct param_count {
-    uint64_t number; /* schema_with_param; 0: free */
+    uint64_t number; /* schema_with_param, or a parameter under RANGES_MARK; 0: free */
     int64_t change;
   } places[PARAM_COUNTS_MAX];
   size_t n;
@@ -224,6 +225,28 @@ static struct param_count *param_count(struct param_counts *counts, uint64_t num
   return &counts->places[at];
 }
 
+static int write_count(struct group *group, uint64_t number, int64_t change, struct err *reterr) {
+  bool is_ranges = number & RANGES_MARK;
+  return add_to_counter(group, is_ranges ? SCHEMA_COUNTER_RANGES : SCHEMA_COUNTER_WITH_PARAM,
+                        number & ~RANGES_MARK, change, reterr);
+}
+
+static int count_one(struct group *group, struct param_counts *counts, uint64_t number,
+                     int64_t change, struct err *reterr) {
+  struct param_count *count = param_count(counts, number);
+  if (!count->number && counts->n >= PARAM_COUNTS_MAX / 2)
+    return write_count(group, number, change, reterr);
+  counts->n += !count->number;
+  count->number = number;
+  count->change += change;
+  return 0;
+}
+
+static bool is_range(const struct key *key) {
+  return (key->table == KEYS_NUMBER || key->table == KEYS_QUANTITY) &&
+         key->number.from < key->number.to;
+}
+
 /* Keys are in the order of table and parameter. */
 static int count_params(struct group *group, struct param_counts *counts, const struct slot *slot,
                         struct keys keys, int64_t change, struct err *reterr) {
@@ -231,17 +254,14 @@ static int count_params(struct group *group, struct param_counts *counts, const 
   int code = 0;
   for (size_t i = 0; i < keys.n && code == 0; i++) {
     const struct key *key = &keys.p[i];
+    if (is_range(key))
+      code = count_one(group, counts, RANGES_MARK | (uint64_t)key->param, change, reterr);
     if (i > 0 && keys.p[i - 1].param == key->param && keys.p[i - 1].table == key->table)
       continue;
-    uint64_t number = schema_with_param(type, (uint64_t)key->table, (uint64_t)key->param);
-    struct param_count *count = param_count(counts, number);
-    if (!count->number && counts->n >= PARAM_COUNTS_MAX / 2) {
-      code = add_to_counter(group, SCHEMA_COUNTER_WITH_PARAM, number, change, reterr);
-      continue;
-    }
-    counts->n += !count->number;
-    count->number = number;
-    count->change += change;
+    if (code == 0)
+      code = count_one(group, counts,
+                       schema_with_param(type, (uint64_t)key->table, (uint64_t)key->param), change,
+                       reterr);
   }
   return code;
 }
@@ -257,8 +277,7 @@ static int write_param_counts(struct group *group, struct err *reterr) {
   }
   for (size_t i = 0; code == 0 && i < PARAM_COUNTS_MAX; i++)
     if (counts->places[i].change != 0)
-      code = add_to_counter(group, SCHEMA_COUNTER_WITH_PARAM, counts->places[i].number,
-                            counts->places[i].change, reterr);
+      code = write_count(group, counts->places[i].number, counts->places[i].change, reterr);
   return code;
 }
 

@@ -147,6 +147,8 @@ static int make_tables(struct db *db, struct err *reterr) {
   if (code == 0)
     code = run_upgrades(db, 1, reterr);
   if (code == 0)
+    code = db_run(db, "INSERT INTO counter VALUES(101,0,1)", reterr);
+  if (code == 0)
     code = db_run(db, "INSERT INTO store VALUES('index_form','" SCHEMA_INDEX_FORM "')", reterr);
   if (code == 0)
     code = db_prepare(db, STR("INSERT INTO store VALUES('key',?)"), &statement, reterr);

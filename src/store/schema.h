@@ -69,6 +69,8 @@
  *     of type `number`. 100: live resources of a type that have a row of a parameter in a table of
  * keys.h
  *     (`schema_with_param`), or fewer: an old file began to count when it was upgraded.
+ *     101: rows of `number` and `quantity` whose hi is not their lo, of one parameter; number 0 is 1
+ *     in a file that has counted them from its beginning.
  * event(number PRIMARY KEY, seq, kind, rid, version, message, type)
  *     One row per changed resource, in the order of the commits: the history of the system. `type`
  *     is 0 where a message is meant (kind 0); index event_type(type) where type>0: the history of
@@ -116,6 +118,7 @@ enum schema_counter {
   SCHEMA_COUNTER_VERSIONS = 2,
   SCHEMA_COUNTER_TYPE_VERSIONS = 3,
   SCHEMA_COUNTER_WITH_PARAM = 100,
+  SCHEMA_COUNTER_RANGES = 101,
 };
 static inline uint64_t schema_with_param(uint64_t type_number, uint64_t table,
                                          uint64_t param_number) {

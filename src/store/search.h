@@ -98,7 +98,7 @@ int search_run(struct store_view *view, const struct access *access, struct aren
 /* How a search was planned, and what it cost. */
 struct search_explained {
   struct str text;   /* "code=8480-6"; "any of", "all of", "not" */
-  const char *role;  /* "driver", "sieve", "test" */
+  const char *role;  /* "driver", "probe", "sieve", "test" */
   bool has_estimate; /* before it ran; */
   bool is_at_least;  /* counted only so far */
   uint64_t estimate;

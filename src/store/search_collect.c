@@ -2,6 +2,7 @@
 
 #include "store/search_match.h"
 #include "store/search_plan.h"
+#include "store/search_probe.h"
 
 /* ---- Lists of rids --------------------------------------------------------------------------- */
 
@@ -293,13 +294,15 @@ int search_count(struct search_context *c, const struct search_condition *condit
 /* ---- Collecting ------------------------------------------------------------------------------ */
 
 int search_collect_spans(struct search_context *c, const struct search_spans *spans,
-                         struct search_rids *rids, struct err *reterr) {
+                         const struct search_probes *probes, struct search_rids *rids,
+                         struct err *reterr) {
   int code = 0;
   for (size_t i = 0; code == 0 && i < spans->n; i++) {
     struct db_query query;
     db_query_init(&query, c->arena);
     db_query_add(&query, "SELECT rid");
     search_span_add(&query, c, &spans->p[i]);
+    search_probes_add(&query, c, probes, search_span_table(&spans->p[i]));
     size_t before = rids->n;
     code = search_rids_add_query(c, &query, rids, reterr);
     spans->p[i].condition->cost->rows += rids->n - before;
@@ -311,7 +314,7 @@ static int collect_own_spans(struct search_context *c, const struct search_condi
                              struct search_rids *rids, struct err *reterr) {
   struct search_spans spans;
   int code = search_spans_make(c, condition, &spans, reterr);
-  return code ? code : search_collect_spans(c, &spans, rids, reterr);
+  return code ? code : search_collect_spans(c, &spans, NULL, rids, reterr);
 }
 
 static int collect_updated(struct search_context *c, const struct search_predicate *p,

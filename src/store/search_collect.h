@@ -28,9 +28,11 @@ int search_rids_add_query(struct search_context *c, const struct db_query *query
 int search_collect(struct search_context *c, const struct search_condition *condition,
                    struct search_rids *rids, struct err *reterr) MUST_CHECK;
 
-/* The same from spans that are at hand. */
+/* The same from spans that are at hand; only what `probes` (NULL: none) let pass. */
+struct search_probes;
 int search_collect_spans(struct search_context *c, const struct search_spans *spans,
-                         struct search_rids *rids, struct err *reterr) MUST_CHECK;
+                         const struct search_probes *probes, struct search_rids *rids,
+                         struct err *reterr) MUST_CHECK;
 
 /* What a chain or _has leads to: everything that may satisfy one of its targets, in order. */
 int search_collect_targets(struct search_context *c, const struct search_condition *condition,

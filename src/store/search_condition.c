@@ -595,6 +595,25 @@ static int find_coverage(struct search_context *c, struct search_condition *cond
   return 0;
 }
 
+/* Is it known that no value of the parameter is a range? */
+static int find_ranges(struct search_context *c, struct search_condition *condition,
+                       struct err *reterr) {
+  static const char sql[] = "SELECT (SELECT count(*) FROM counter WHERE kind=101 AND number=0 AND "
+                            "n=1)*10-(SELECT count(*) FROM counter WHERE kind=101 AND n<>0 AND "
+                            "number=";
+  struct db_query query;
+  int64_t n;
+  if (condition->table != KEYS_NUMBER && condition->table != KEYS_QUANTITY)
+    return 0;
+  db_query_init(&query, c->arena);
+  db_query_add(&query, sql);
+  db_query_i64(&query, condition->param);
+  db_query_add(&query, ")");
+  int code = db_query_number(c->db, &query, 0, &n, reterr);
+  condition->has_no_ranges = code == 0 && n == 10; /* counted from the beginning, and none */
+  return code;
+}
+
 int search_condition_make(struct search_context *c, const struct search_predicate *predicate,
                           struct search_condition *ret_condition, struct err *reterr) {
   const struct defs_param *param = defs_param(predicate->param);
@@ -648,6 +667,8 @@ int search_condition_make(struct search_context *c, const struct search_predicat
   condition.table = table_of(condition.type);
   if (!code && predicate->subject == SEARCH_ON_PARAM)
     code = find_coverage(c, &condition, reterr);
+  if (!code && predicate->subject == SEARCH_ON_PARAM)
+    code = find_ranges(c, &condition, reterr);
   if (!code)
     *ret_condition = condition;
   return code;

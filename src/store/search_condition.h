@@ -48,6 +48,7 @@ struct search_test {
 enum search_role {
   SEARCH_ROLE_TEST,   /* each candidate is tested */
   SEARCH_ROLE_DRIVER, /* it gives the candidates */
+  SEARCH_ROLE_PROBE,  /* the engine asks it for each row of the driver, */
   SEARCH_ROLE_SIEVE,  /* its rows were read to pass over candidates unseen, and it is tested */
 };
 struct search_cost {
@@ -73,7 +74,8 @@ struct search_condition {
   enum keys_table table;
   uint16_t param; /* number of schema.h */
   bool is_negated;
-  bool has_all; /* every resource of the type has the parameter, so that none is without */
+  bool has_no_ranges; /* number, quantity: lo is hi in all rows of the parameter */
+  bool has_all;       /* every resource of the type has the parameter, so that none is without */
   const struct search_test *tests;
   size_t tests_n;
   bool is_unindexed;    /* _text, _content: any resource may match, else one of `rids` */

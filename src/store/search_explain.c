@@ -26,8 +26,10 @@ static struct str text_of(struct arena *arena, const struct search_predicate *p)
 }
 
 static const char *role_of(const struct search_cost *cost) {
-  static const char *const roles[] = {
-      [SEARCH_ROLE_TEST] = "test", [SEARCH_ROLE_DRIVER] = "driver", [SEARCH_ROLE_SIEVE] = "sieve"};
+  static const char *const roles[] = {[SEARCH_ROLE_TEST] = "test",
+                                      [SEARCH_ROLE_DRIVER] = "driver",
+                                      [SEARCH_ROLE_PROBE] = "probe",
+                                      [SEARCH_ROLE_SIEVE] = "sieve"};
   return roles[cost->role];
 }
 

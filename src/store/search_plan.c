@@ -28,6 +28,10 @@ struct search_source {
   struct search_types types;
   uint64_t given, matched, narrow_at, wanted;
   uint64_t driver_n; /* candidates there may be */
+  const struct search_wish *wish;
+  const struct search_condition *driver; /* NULL: none */
+  const struct search_condition *joined; /* to the driver's spans */
+  struct search_probes probes;
   struct search_sieves sieves;
   uint64_t after;                 /* the rid given last */
   struct search_streams *streams; /* or, where it is NULL: */
@@ -41,6 +45,7 @@ struct option {
   const struct search_condition *condition;
   bool has_spans;
   struct search_spans spans;
+  const struct search_condition *joined; /* to the spans, so that they are about both */
   bool is_ordered;
   uint64_t n;
 };
@@ -115,7 +120,7 @@ static int make_option(struct search_context *c, const struct search_wish *wish,
     int code = search_spans_make(c, condition, &option.spans, reterr);
     if (code)
       return code;
-    search_spans_join(&option.spans, condition, wish->conditions, wish->n);
+    option.joined = search_spans_join(&option.spans, condition, wish->conditions, wish->n);
     option.is_ordered =
         option.spans.n <= (size_t)(wish->wants_all ? FEW_STREAMS : SEARCH_STREAMS_MAX);
     for (size_t i = 0; i < option.spans.n; i++)
@@ -268,12 +273,14 @@ static int open_types(struct search_source *source, bool wants_all, struct err *
   if (is_rare && of_types < SEARCH_COLLECT_MAX)
     return collect_types(source, reterr);
   source->is_through_types = true;
-  return search_streams_open_types(c, source->types, source->after, &source->streams, reterr);
+  return search_streams_open_types(c, source->types, &source->probes, source->after,
+                                   &source->streams, reterr);
 }
 
 static int open_collected(struct search_source *source, const struct option *best,
                           struct err *reterr) {
-  int code = best->has_spans ? search_collect_spans(source->c, &best->spans, &source->rids, reterr)
+  int code = best->has_spans ? search_collect_spans(source->c, &best->spans, &source->probes,
+                                                    &source->rids, reterr)
                              : search_collect(source->c, best->condition, &source->rids, reterr);
   search_rids_sort(&source->rids);
   start_behind(source);
@@ -291,7 +298,7 @@ static int open_chain(struct search_source *source, const struct option *best, s
   if (code == 0)
     code = search_spans_of_targets(c, best->condition, targets.p, targets.n, &spans, reterr);
   if (code == 0)
-    code = search_streams_open(c, &spans, source->after, &source->streams, reterr);
+    code = search_streams_open(c, &spans, &source->probes, source->after, &source->streams, reterr);
   return code;
 }
 
@@ -306,7 +313,8 @@ static int open_best(struct search_source *source, const struct search_wish *wis
   if (!best->condition)
     return open_types(source, wish->wants_all, reterr);
   if (best->is_ordered && best->has_spans)
-    return search_streams_open(source->c, &best->spans, source->after, &source->streams, reterr);
+    return search_streams_open(source->c, &best->spans, &source->probes, source->after,
+                               &source->streams, reterr);
   if (best->condition->predicate->subject == SEARCH_ON_CHAIN && !wish->wants_all)
     return open_chain(source, best, reterr);
   return open_collected(source, best, reterr);
@@ -350,8 +358,14 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
     code = is_too_common(c, wish, &best, &is_common, reterr);
   if (is_common)
     best = (struct option){0};
+  source->wish = wish;
+  source->driver = best.condition;
+  source->joined = best.joined;
   if (code == 0)
-    code = search_sieves_init(c, wish, best.condition, &source->sieves, reterr);
+    code = search_probes_make(c, wish, best.condition, &source->probes, reterr);
+  if (code == 0)
+    code = search_sieves_init(c, wish, best.condition, &source->probes, &source->sieves, reterr);
+  search_sieves_cover(&source->sieves, best.joined);
   if (code == 0)
     code = count_driver(source, wish, &best, reterr);
   if (code == 0)
@@ -408,6 +422,27 @@ static int narrow(struct search_source *source, struct err *reterr) {
   uint64_t limit = looked_at * NARROW_ROWS;
   int code = search_sieves_fill(source->c, &source->sieves, limit, limit, reterr);
   return code ? code : narrow_types(source, limit, reterr);
+}
+
+bool search_source_is_exact(const struct search_source *source) {
+  const struct search_wish *wish = source->wish;
+  bool is_typed = source->is_through_types;
+  for (size_t i = 0; i < wish->n; i++) {
+    const struct search_condition *condition = &wish->conditions[i];
+    bool is_exact = search_spans_are_exact(condition);
+    if (condition == source->driver) {
+      const struct search_predicate *p = condition->predicate;
+      if (!is_exact || condition->is_negated || p->subject != SEARCH_ON_PARAM)
+        return false;
+      is_typed = p->type && wish->types.n == 1 && p->type == wish->types.p[0] &&
+                 defs_param(p->param)->base == p->type;
+    } else if (condition != source->joined &&
+               !(is_exact && search_probes_have(&source->probes, condition)) &&
+               !search_sieves_prove(&source->sieves, condition)) {
+      return false;
+    }
+  }
+  return is_typed;
 }
 
 void search_source_matched(struct search_source *source) {

@@ -35,6 +35,10 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
 int search_source_next(struct search_source *source, uint64_t *ret_rid,
                        struct err *reterr) MUST_CHECK;
 
+/* Does every candidate that it gives match, so that only access could forbid one? This may become
+ * true while it is read. */
+bool search_source_is_exact(const struct search_source *source);
+
 /* The candidate given last did match. */
 void search_source_matched(struct search_source *source);
 

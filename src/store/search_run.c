@@ -93,8 +93,11 @@ static int count_matches(struct search_context *c, const struct search *search,
   *ret_is_all = false;
   int code = search_source_open(c, &wish, &source, reterr);
   while (code == 0 && (max_candidates == 0 || matches < max_candidates)) {
-    struct search_candidate candidate;
-    code = search_next_match(c, source, &wish, &candidate, reterr);
+    struct search_candidate candidate = {0};
+    if (c->filter.is_everything && search_source_is_exact(source))
+      code = search_source_next(source, &candidate.rid, reterr);
+    else
+      code = search_next_match(c, source, &wish, &candidate, reterr);
     if (code == 0 && candidate.rid == 0) {
       *ret_is_all = true;
       break;
@@ -129,7 +132,7 @@ static int count_rows(struct search_context *c, const struct search_condition *c
     return code;
   if (spans.n == 1 && spans.p[0].is_ordered) /* a resource has one row in it */
     return search_count(c, condition, &spans, INT64_MAX, ret_n, reterr);
-  code = search_collect_spans(c, &spans, &rids, reterr);
+  code = search_collect_spans(c, &spans, NULL, &rids, reterr);
   search_rids_sort(&rids);
   *ret_n = rids.n;
   return code;

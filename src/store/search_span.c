@@ -86,8 +86,9 @@ struct maker {
   struct search_range_list existing; /* of keep_existing */
 };
 
-static void add_table(struct db_query *query, enum keys_table table, uint16_t param) {
-  db_query_addf(query, " FROM %s WHERE param=", table_names[table]);
+static void add_table(struct db_query *query, enum keys_table table, uint16_t param,
+                      const char *alias) {
+  db_query_addf(query, " FROM %s %s WHERE param=", table_names[table], alias);
   db_query_i64(query, param);
 }
 
@@ -99,7 +100,7 @@ static int next_value(struct maker *m, const int64_t *first, const char *column,
   struct db_statement *statement;
   db_query_init(&query, m->c->arena);
   db_query_addf(&query, "SELECT %s", column);
-  add_table(&query, m->condition->table, m->condition->param);
+  add_table(&query, m->condition->table, m->condition->param, "");
   if (first) {
     db_query_add(&query, " AND first=");
     db_query_i64(&query, *first);
@@ -374,17 +375,20 @@ static bool is_one_date(const struct search_condition *condition) {
          condition->predicate->value_type == SEARCH_DATE;
 }
 
-void search_spans_join(struct search_spans *spans, const struct search_condition *condition,
-                       const struct search_condition *conditions, size_t n) {
-  const struct search_test *also = NULL;
+const struct search_condition *search_spans_join(struct search_spans *spans,
+                                                 const struct search_condition *condition,
+                                                 const struct search_condition *conditions,
+                                                 size_t n) {
+  const struct search_condition *also = NULL;
   if (!is_one_date(condition) || !search_is_single_valued(defs_param(condition->predicate->param)))
-    return;
+    return NULL;
   for (size_t i = 0; i < n && !also; i++)
     if (&conditions[i] != condition && conditions[i].param == condition->param &&
         is_one_date(&conditions[i]))
-      also = &conditions[i].tests[0];
-  for (size_t i = 0; i < spans->n; i++)
-    spans->p[i].also = also;
+      also = &conditions[i];
+  for (size_t i = 0; also && i < spans->n; i++)
+    spans->p[i].also = &also->tests[0];
+  return also;
 }
 
 /* ---- Spans as SQL ---------------------------------------------------------------------------- */
@@ -499,7 +503,7 @@ static void add_compare(struct db_query *query, const char *what, double value) 
 }
 
 /* search_number_fits in SQL. `is_rough`: `lo` for `hi`, which differ for ranges only, because the
- * index has the order of `lo`. */
+ * index has the order of `lo`. Where there are no ranges, that is exact. */
 static void add_number(struct db_query *query, const struct search_operand *o, bool is_rough) {
   switch (o->prefix) {
   case SEARCH_EQ:
@@ -571,7 +575,7 @@ static void add_string(struct db_query *query, const struct search_context *c,
 }
 
 static void add_span(struct db_query *query, const struct search_context *c,
-                     const struct search_span *span, bool is_rough) {
+                     const struct search_span *span, const char *alias, bool is_rough) {
   enum keys_table table = span->table;
   const struct search_test *test = span->test;
   if (!table) {
@@ -579,7 +583,7 @@ static void add_span(struct db_query *query, const struct search_context *c,
     db_query_i64(query, span->value);
     return;
   }
-  add_table(query, table, span->param);
+  add_table(query, table, span->param, alias);
   if (span->is_link) {
     db_query_add(query, " AND target=");
     db_query_i64(query, span->value);
@@ -610,17 +614,26 @@ static void add_span(struct db_query *query, const struct search_context *c,
   else if (span->condition->type == SEARCH_SPECIAL)
     search_near_add(query, test->operand);
   else if (table == KEYS_NUMBER || table == KEYS_QUANTITY)
-    add_number(query, test->operand, is_rough);
+    add_number(query, test->operand, is_rough || span->condition->has_no_ranges);
   else if (table == KEYS_STRING)
     add_string(query, c, span->condition->predicate->modifier, test->operand);
 }
 
 void search_span_add(struct db_query *query, const struct search_context *c,
                      const struct search_span *span) {
-  add_span(query, c, span, false);
+  add_span(query, c, span, "", false);
 }
 
 void search_span_add_rough(struct db_query *query, const struct search_context *c,
                            const struct search_span *span) {
-  add_span(query, c, span, true);
+  add_span(query, c, span, "", true);
+}
+
+void search_span_add_as(struct db_query *query, const struct search_context *c,
+                        const struct search_span *span, const char *alias) {
+  add_span(query, c, span, alias, false);
+}
+
+const char *search_span_table(const struct search_span *span) {
+  return span->table ? table_names[span->table] : "resource";
 }

@@ -53,10 +53,19 @@ int search_spans_of_targets(struct search_context *c, const struct search_condit
                             const uint64_t *targets, size_t n, struct search_spans *ret_spans,
                             struct err *reterr) MUST_CHECK;
 
-/* Where a resource has one value for the parameter, another condition on it is about the same row:
- * ge and lt of one date become one range of its index. */
-void search_spans_join(struct search_spans *spans, const struct search_condition *condition,
-                       const struct search_condition *conditions, size_t n);
+/* Gives that condition, or NULL. Where a resource has one value for the parameter, another
+ * condition on it is about the same row: ge and lt of one date become one range of its index. */
+const struct search_condition *search_spans_join(struct search_spans *spans,
+                                                 const struct search_condition *condition,
+                                                 const struct search_condition *conditions,
+                                                 size_t n);
+
+/* The table that the rows of a span stand in. */
+const char *search_span_table(const struct search_span *span);
+
+/* search_span_add with another name for the table, within a query on rows of a second one. */
+void search_span_add_as(struct db_query *query, const struct search_context *c,
+                        const struct search_span *span, const char *alias);
 
 /* Appends " FROM table WHERE ..." */
 void search_span_add(struct db_query *query, const struct search_context *c,

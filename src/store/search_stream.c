@@ -18,6 +18,7 @@ struct stream {
 struct search_streams {
   struct search_context *c;
   struct search_types types;
+  const struct search_probes *probes;
   struct stream *all;
   struct stream **heap; /* the one with the least rid at hand first; none of them is empty */
   size_t n, opened;
@@ -58,6 +59,8 @@ static int fill(struct search_streams *s, struct stream *stream, struct err *ret
   } else {
     add_types(s, &query);
   }
+  search_probes_add(&query, s->c, s->probes,
+                    stream->span ? search_span_table(stream->span) : "resource");
   db_query_add(&query, " AND rid>");
   db_query_i64(&query, (int64_t)stream->after);
   db_query_add(&query, " ORDER BY rid LIMIT ");
@@ -138,20 +141,25 @@ static int start(struct search_streams *s, size_t n, uint64_t after, struct err 
   return 0;
 }
 
-int search_streams_open(struct search_context *c, const struct search_spans *spans, uint64_t after,
+int search_streams_open(struct search_context *c, const struct search_spans *spans,
+                        const struct search_probes *probes, uint64_t after,
                         struct search_streams **ret_streams, struct err *reterr) {
   int code = open(c, spans->n, ret_streams, reterr);
+  if (code == 0)
+    (*ret_streams)->probes = probes;
   for (size_t i = 0; i < spans->n && code == 0; i++)
     (*ret_streams)->all[i].span = &spans->p[i];
   return code ? code : start(*ret_streams, spans->n, after, reterr);
 }
 
-int search_streams_open_types(struct search_context *c, struct search_types types, uint64_t after,
+int search_streams_open_types(struct search_context *c, struct search_types types,
+                              const struct search_probes *probes, uint64_t after,
                               struct search_streams **ret_streams, struct err *reterr) {
   int code = open(c, 1, ret_streams, reterr);
   if (code)
     return code;
   (*ret_streams)->types = types;
+  (*ret_streams)->probes = probes;
   return start(*ret_streams, 1, after, reterr);
 }
 

@@ -8,18 +8,20 @@
 #ifndef STORE_SEARCH_STREAM_H
 #define STORE_SEARCH_STREAM_H
 
-#include "store/search_span.h"
+#include "store/search_probe.h"
 
 enum { SEARCH_STREAMS_MAX = 20000 };
 
 struct search_streams;
 
 /* All spans are ordered. Gives rids behind `after`. ERR_STORE, ERR_NO_MEMORY. */
-int search_streams_open(struct search_context *c, const struct search_spans *spans, uint64_t after,
+int search_streams_open(struct search_context *c, const struct search_spans *spans,
+                        const struct search_probes *probes, uint64_t after,
                         struct search_streams **ret_streams, struct err *reterr) MUST_CHECK;
 
 /* Every live resource of the types, by going through `resource`. */
-int search_streams_open_types(struct search_context *c, struct search_types types, uint64_t after,
+int search_streams_open_types(struct search_context *c, struct search_types types,
+                              const struct search_probes *probes, uint64_t after,
                               struct search_streams **ret_streams, struct err *reterr) MUST_CHECK;
 
 /* How many there are. */
