@@ -34,7 +34,7 @@ struct xml_reader {
 
 void xml_position(struct str text, size_t at, size_t *ret_line, size_t *ret_column) {
   size_t line = 1, start = 0;
-  for (size_t i = 0; i < at && i < text.n; i++)
+  for (size_t i = 0; text.p && i < at && i < text.n; i++)
     if (text.p[i] == '\n') {
       line++;
       start = i + 1;

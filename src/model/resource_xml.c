@@ -107,18 +107,21 @@ static int check_attributes(const struct converter *c, const struct defs_type *t
   return 0;
 }
 
+static bool is_space(struct str s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (!strchr(" \t\r\n", s.p[i]))
+      return false;
+  return true;
+}
+
 /* The first element at or after `node`; text between elements is a fault. */
 static int next_element(const struct converter *c, const struct xml_node *node,
                         const struct place *place, const struct xml_node **ret_next) {
-  while (node && node->kind == XML_COMMENT)
-    node = node->next;
-  *ret_next = node;
-  if (!node || node->kind == XML_ELEMENT)
-    return 0;
-  for (size_t i = 0; i < node->text.n; i++)
-    if (!strchr(" \t\r\n", node->text.p[i]))
+  for (; node && node->kind != XML_ELEMENT; node = node->next)
+    if (node->kind == XML_TEXT && !is_space(node->text))
       return fault(c, node, place, ERR_STRUCTURE, "There is text here that is in no attribute.");
-  return next_element(c, node->next, place, ret_next);
+  *ret_next = node;
+  return 0;
 }
 
 /* ---- Values -----------------------------------------------------------------------------------
@@ -218,7 +221,7 @@ static int read_one_extra(struct converter *c, const struct run *run, const stru
 /* Checks also what neither the values nor what stands beside them would see. */
 static int check_one_primitive(struct converter *c, const struct run *run,
                                const struct xml_node *node, const struct place *place) {
-  const struct xml_node *child;
+  const struct xml_node *child = NULL;
   int code = check_attributes(c, defs_type(run->property->type), node, place);
   if (code || (code = next_element(c, node->first_child, place, &child)) != 0)
     return code;
@@ -274,7 +277,7 @@ static int read_xhtml(struct converter *c, const struct xml_node *node) {
 /* <contained><Patient>...</Patient></contained> */
 static int read_inner_resource(struct converter *c, const struct xml_node *node,
                                const struct place *place) {
-  const struct xml_node *resource, *rest = NULL;
+  const struct xml_node *resource = NULL, *rest = NULL;
   int code = check_attributes(c, NULL, node, place);
   if (code || (code = next_element(c, node->first_child, place, &resource)) != 0)
     return code;
@@ -343,12 +346,14 @@ static int find_run(const struct converter *c, defs_type_id type, const struct x
 static int read_children(struct converter *c, defs_type_id type, const struct xml_node *node,
                          const struct place *place) {
   uint32_t last_element = 0;
-  const struct xml_node *child;
+  const struct xml_node *child = NULL;
   int code = next_element(c, node->first_child, place, &child);
   while (code == 0 && child) {
-    struct run run = {.n = 0};
-    if ((code = find_run(c, type, child, last_element, place, &run)) != 0 ||
-        (code = read_run(c, &run, place)) != 0)
+    struct run run = {.property = NULL};
+    code = find_run(c, type, child, last_element, place, &run);
+    if (code == 0 && run.property)
+      code = read_run(c, &run, place);
+    if (code || !run.property)
       break;
     last_element = run.property->element;
     /* A run ends where an element of another name begins; text in between is looked for. */

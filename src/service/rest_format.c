@@ -175,7 +175,7 @@ int rest_read_body(struct rest_call *call, const struct yyjson_val **ret_resourc
     *ret_resource = call->resource;
     return 0;
   }
-  bool is_xml;
+  bool is_xml = false;
   int code = rest_media_of_body(call->headers.content_type, call->body, &is_xml, reterr);
   if (code)
     return code;
