@@ -224,7 +224,7 @@ def test_metadata_is_made_from_what_there_is(server):
         "read", "vread", "history-instance", "history-type", "create", "update", "delete", "patch", "search-type"}
     assert {i["code"] for i in statement["rest"][0]["interaction"]} == {"transaction", "batch", "history-system", "search-system"}
     assert {"name", "birthdate", "_id", "_lastUpdated"} <= {p["name"] for p in types["Patient"]["searchParam"]}
-    assert [o["name"] for o in types["Patient"]["operation"]] == ["everything"]
+    assert {"everything", "meta", "meta-add", "meta-delete", "validate"} <= {o["name"] for o in types["Patient"]["operation"]}
 
 
 def test_everything_of_a_patient(server):
