@@ -49,21 +49,6 @@ static int adopt_issues(struct preparation *p, const struct transaction_entry *e
   return 0;
 }
 
-static int report_dangling(struct preparation *p, const struct transaction_entry *entry,
-                           struct str reference, struct err *reterr) {
-  struct err *issue = VEC_PUSH(p->arena, &p->issues->list);
-  if (!issue)
-    return err_no_memory(reterr);
-  char place[120];
-  snprintf(place, sizeof place, "%.*s.resource", STR_ARG(entry->where));
-  (void)!err_set(issue, ERR_NOT_FOUND, place,
-                 "The reference '%.*s' is not the fullUrl of any entry of this transaction.",
-                 STR_ARG(reference));
-  issue->code = ERR_UNPROCESSABLE;
-  p->issues->errors_n++;
-  return 0;
-}
-
 /* ---- What an entry asks for ---------------------------------------------------------------- */
 
 uint32_t transaction_version_of_etag(struct str etag) {
@@ -384,20 +369,7 @@ static int identify(struct preparation *p, struct transaction_entry *entry, stru
   return 0;
 }
 
-/* ---- Links between entries ----------------------------------------------------------------- */
-
-/* The "Type/id" at the end of an absolute URL; empty when it has none. */
-static struct str restful_tail(struct str url) {
-  if (!str_starts_with(url, STR("http")))
-    return STR_NULL;
-  ssize_t last = -1, before = -1;
-  for (size_t i = 0; i < url.n; i++)
-    if (url.p[i] == '/') {
-      before = last;
-      last = (ssize_t)i;
-    }
-  return before < 0 ? STR_NULL : str_slice(url, (size_t)before + 1, url.n);
-}
+/* ---- What entries touch -------------------------------------------------------------------- */
 
 static struct str *name_of(struct preparation *p, defs_type_id type, struct str id) {
   struct str *name = ARENA_NEW(p->arena, struct str);
@@ -432,91 +404,7 @@ static int register_entry(struct preparation *p, struct transaction_entry *entry
   if (code)
     return code;
   entry->write = has_effect ? 0 : TRANSACTION_NO_WRITE; /* its place is set when it is written */
-  struct str tail = entry->verb == TRANSACTION_CREATE ? restful_tail(entry->full_url) : STR_NULL;
-  if ((entry->full_url.n > 0 && map_set(&p->links, entry->full_url, target) != 0) ||
-      (tail.n > 0 && map_set(&p->links, tail, target) != 0))
-    return err_no_memory(reterr);
-  return 0;
-}
-
-/* "Practitioner?identifier=s|v" -> "Practitioner/1", once per transaction. */
-static int resolve_conditional(struct preparation *p, const struct transaction_entry *entry,
-                               struct str reference, struct str *ret_to, struct err *reterr) {
-  ssize_t question = str_find_char(reference, '?', 0);
-  defs_type_id type = defs_type_by_name(str_slice(reference, 0, (size_t)question));
-  struct str id = STR_NULL, *target = ARENA_NEW(p->arena, struct str);
-  if (!type || !defs_is_resource(defs_type(type)))
-    return 0; /* an absolute URL with a query, or a relative one of another kind */
-  if (!target)
-    return err_no_memory(reterr);
-  int code = transaction_find_one(p, type, str_slice(reference, (size_t)question + 1, reference.n),
-                                  &id, reterr);
-  if (code == 0 && id.n == 0)
-    code = err_set(reterr, ERR_PRECONDITION, "resource",
-                   "Nothing matches the conditional reference '%.*s'.", STR_ARG(reference));
-  if (code)
-    return transaction_place(entry, code, reterr);
-  *target = arena_printf(p->arena, "%.*s/%.*s", STR_ARG(defs_type(type)->name), STR_ARG(id));
-  if (!target->p || map_set(&p->links, reference, target) != 0)
-    return err_no_memory(reterr);
-  *ret_to = *target;
-  return 0;
-}
-
-static int relink(struct preparation *p, const struct transaction_entry *entry,
-                  const struct yyjson_val *value, bool is_reference, struct err *reterr) {
-  struct str from = json_text(value), base = p->options->base_url, to = STR_NULL;
-  const struct str *known = from.n > 0 ? map_get(&p->links, from) : NULL;
-  if (known)
-    to = *known;
-  else if (!is_reference || from.n == 0 || from.p[0] == '#')
-    return 0;
-  else if (base.n > 0 && from.n > base.n + 1 && from.p[base.n] == '/' &&
-           str_starts_with(from, base))
-    to = str_slice(from, base.n + 1, from.n);
-  else if (p->options->is_transaction && entry->verb != TRANSACTION_PATCH &&
-           str_starts_with(from, STR("urn:"))) /* a patched resource may have had it before */
-    return report_dangling(p, entry, from, reterr);
-  else if (p->options->resolves_conditions && str_find_char(from, '?', 0) > 0) {
-    int code = resolve_conditional(p, entry, from, &to, reterr);
-    if (code)
-      return code;
-  }
-  if (to.n > 0)
-    json_replace_text(value, to);
-  return 0;
-}
-
-/* Is a string under this name a link, and of which kind? */
-static bool is_link(struct str name, bool *ret_is_reference) {
-  static const char *const uris[] = {"uri", "url", "valueUri", "valueUrl", "valueUuid", "valueOid"};
-  *ret_is_reference = str_is(name, "reference");
-  if (*ret_is_reference)
-    return true;
-  if (name.n < 3 || (name.p[0] != 'u' && name.p[0] != 'v'))
-    return false;
-  for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++)
-    if (str_is(name, uris[i]))
-      return true;
-  return false;
-}
-
-/* The depth was limited when the tree was parsed. */
-static int relink_tree(struct preparation *p, const struct transaction_entry *entry,
-                       const struct yyjson_val *v, struct err *reterr) {
-  struct json_each each = json_each(v);
-  while (json_next(&each)) {
-    bool is_reference;
-    enum json_kind kind = json_kind(each.value);
-    int code = 0;
-    if (kind == JSON_OBJECT || kind == JSON_ARRAY)
-      code = relink_tree(p, entry, each.value, reterr);
-    else if (kind == JSON_STRING && is_link(each.name, &is_reference))
-      code = relink(p, entry, each.value, is_reference, reterr);
-    if (code)
-      return code;
-  }
-  return 0;
+  return transaction_link(p, entry, target, reterr);
 }
 
 /* ---- The writes ---------------------------------------------------------------------------- */
@@ -542,7 +430,7 @@ static int fill_body(struct preparation *p, struct transaction_entry *entry,
                      struct store_write *write, struct err *reterr) {
   struct validate_options options = {.with_invariants = p->options->with_invariants};
   struct issues found = {0};
-  int code = relink_tree(p, entry, entry->resource, reterr);
+  int code = transaction_relink(p, entry, reterr);
   if (code == 0)
     code = validate_resource(p->arena, entry->resource, &options, &found, reterr);
   if (code == 0 && found.list.n > 0)

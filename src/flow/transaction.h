@@ -8,8 +8,7 @@
  *
  * Spec: FHIR R4, http://hl7.org/fhir/R4/http.html (3.1.0.5 update to 3.1.0.11 transaction).
  * Conditions are evaluated on what is there before the transaction; two entries with the same
- * If-None-Exist mean the same resource. Links are rewritten in the elements `reference`, `uri`,
- * `url`, `valueUri`, `valueUrl`, `valueUuid` and `valueOid`, not inside narrative.
+ * If-None-Exist mean the same resource. Links between entries: transaction_links.c.
  *
  * Threads: as the view that it reads through. Memory: all on the arena. The trees of the entries
  * are changed (references), so that a second try begins with parsing again.

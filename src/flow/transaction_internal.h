@@ -17,6 +17,7 @@ struct preparation {
   struct store_commit *commit;
   struct issues *issues;
   struct map links;      /* a reference as written -> struct str *, "Patient/1" */
+  bool has_urls;         /* one of them begins with "http" */
   struct map touched;    /* "Patient/1" -> the entry that writes it */
   struct map created_by; /* "Patient?identifier=.." of If-None-Exist -> the entry that creates it */
   VEC(struct store_condition) conditions;
@@ -35,6 +36,14 @@ int transaction_find_one(struct preparation *p, defs_type_id type, struct str qu
 /* Up to `max` + 1 of those that match. */
 int transaction_find_all(struct preparation *p, defs_type_id type, struct str query, size_t max,
                          struct store_resources *ret_found, struct err *reterr) MUST_CHECK;
+
+/* Remembers that the fullUrl of the entry means `target` ("Patient/1"). */
+int transaction_link(struct preparation *p, struct transaction_entry *entry, struct str *target,
+                     struct err *reterr) MUST_CHECK;
+/* Puts what is known in place of all links in the entry's resource. Dangling ones go to `issues`.
+ */
+int transaction_relink(struct preparation *p, const struct transaction_entry *entry,
+                       struct err *reterr) MUST_CHECK;
 
 /* Which resource a PATCH means; it must be there. */
 int transaction_identify_patch(struct preparation *p, struct transaction_entry *entry,

@@ -147,6 +147,38 @@ def test_a_resource_is_changed_by_one_entry_only(server):
         assert answer.status == 400 and "same resource" in answer.issue_text()
 
 
+def test_links_are_rewritten_by_their_type(server):
+    urn, url = "urn:uuid:77777777-7777-4777-8777-777777777777", "http://source.example/base/Patient/9"
+    div = f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{urn}">a</a> {urn} <img alt="href=" src=\'{url}/_history/4\'/></div>'
+    entries = bundle(
+        "transaction",
+        entry("POST", "Patient", patient("Linked", identifier=[{"system": "urn:ietf:rfc:3986", "value": urn}]), urn),
+        entry("POST", "Patient", patient("Linked"), url + "/_history/3"),
+        entry("POST", "Basic", {
+            "resourceType": "Basic", "code": {"text": urn}, "text": {"status": "additional", "div": div},
+            "subject": {"reference": url}, "author": {"reference": url + "/_history/3"}, "meta": {"profile": [urn]},
+            "extension": [{"url": "http://example.org/u", "valueUri": urn}, {"url": "http://example.org/s", "valueString": urn},
+                          {"url": "http://example.org/c", "valueCanonical": urn}, {"url": "http://example.org/i", "valueUuid": urn},
+                          {"url": "http://example.org/l", "valueUrl": url}, {"url": "http://example.org/a", "valueAttachment": {"url": urn}}]}))
+    answer = server.fhir("POST", "", entries)
+    assert answer.status == 200, answer.body
+    first, second, basic = (e["response"]["location"].split("/_history")[0] for e in answer.json["entry"])
+    stored = server.fhir("GET", basic).json
+    assert stored["subject"]["reference"] == second and stored["author"]["reference"] == second
+    u, s, c, i, l, a = stored["extension"]
+    assert i["valueUuid"] == urn  # a place on a server is no uuid
+    assert (u["valueUri"], s["valueString"], c["valueCanonical"], l["valueUrl"], a["valueAttachment"]["url"]) == (first, urn, urn, second, first)
+    assert stored["code"]["text"] == urn and stored["meta"]["profile"] == [urn]
+    assert stored["text"]["div"] == div.replace(f'href="{urn}"', f'href="{first}"').replace(url + "/_history/4", second)
+    assert server.fhir("GET", first).json["identifier"][0]["value"] == urn
+
+
+def test_a_full_url_means_one_resource(server):
+    urn = "urn:uuid:88888888-8888-4888-8888-888888888888"
+    answer = server.fhir("POST", "", bundle("transaction", entry("POST", "Patient", patient("One"), urn), entry("POST", "Patient", patient("Two"), urn)))
+    assert answer.status == 400 and "fullUrl" in answer.issue_text()
+
+
 @pytest.mark.parametrize("kind", ["message", "document", "collection", "history", "searchset", "batch-response", "", "nonsense"])
 def test_other_bundles_are_refused_and_told_where_to_go(server, kind):
     answer = server.fhir("POST", "", {"resourceType": "Bundle", **({"type": kind} if kind else {})})
