@@ -272,9 +272,14 @@ static int convert_computed(struct extraction *x, defs_param_id param,
   return 0;
 }
 
+/* Each write pays for it. */
+#define CUSTOM_STEPS_MAX 100000
+
 static int run_general(struct extraction *x, const struct plan_general *general,
                        defs_type_id type) {
   struct fhirpath_context context = {.resource = x->resource, .now_us = 1};
+  if (general->param > defs_params_count())
+    context.max_steps = CUSTOM_STEPS_MAX;
   struct fhirpath_values values;
   int code =
       fhirpath_eval(x->arena, general->program, x->resource, type, &context, &values, x->err);
