@@ -88,13 +88,12 @@ static int run_validate(int argc, char **argv) {
 const struct command command_validate = {
     .name = "validate",
     .summary = "check FHIR resources against the definitions",
-    .usage =
-        "validate [OPTIONS] FILE...\n\n"
-        "A file holds one resource (bundles too) in JSON or XML, or one to a line (NDJSON). Every "
-        "fault is printed\nwith its FHIRPath. FILE can be - for standard input.\n\n"
-        "  --quiet, -q        count only\n"
-        "  --no-invariants    structure, types, cardinality and bindings only\n\n"
-        "Exit codes: 0 all valid, 1 some are not, 2 wrong usage, 3 a file can't be read.\n\n"
-        "Example: callosum convert -q admission.hl7 | callosum validate -",
+    .usage = "validate [OPTIONS] FILE...\n\n"
+             "A file holds one resource (bundles too) in JSON or XML, or one to a line (NDJSON). "
+             "Every\nfault is printed with its FHIRPath. FILE can be - for standard input.\n\n"
+             "  --quiet, -q        count only\n"
+             "  --no-invariants    structure, types, cardinality and bindings only\n\n"
+             "Exit codes: 0 all valid, 1 some are not, 2 wrong usage, 3 a file can't be read.\n\n"
+             "Example: callosum convert -q admission.hl7 | callosum validate -",
     .run = run_validate,
 };

@@ -1,4 +1,5 @@
 """`callosum fhirpath`: expressions asked of files, from the command line."""
+import gzip
 import json
 
 import pytest
@@ -96,3 +97,14 @@ def test_references_resolve_inside_a_bundle(tmp_path):
         {"fullUrl": "urn:uuid:2", "resource": PATIENT}]}))
     expression = "entry.resource.ofType(Observation).select(subject | performer).resolve().birthDate"
     assert callosum("fhirpath", expression, path).stdout == "1980-02-17\n" * 2
+
+
+def test_a_long_stream_is_read_piece_by_piece(tmp_path):
+    path = tmp_path / "many.ndjson.gz"
+    with gzip.open(path, "wt", compresslevel=1) as out:
+        for i in range(30000):
+            out.write(json.dumps({**PATIENT, "id": f"p{i}"}) + "\n")
+        out.write("{nonsense\n")
+    done = callosum("fhirpath", "id", path)
+    assert done.stdout.split() == [f"p{i}" for i in range(30000)]
+    assert done.returncode == 1 and f"{path}:30001: " in done.stderr
