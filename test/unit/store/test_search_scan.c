@@ -25,6 +25,7 @@ struct scanned {
 
 static struct scanned all[200];
 static size_t all_n;
+static uint64_t round_now; /* from 1: each round has memory of its own */
 
 /* ---- Evaluating the expressions ---------------------------------------------------------------
  */
@@ -54,10 +55,10 @@ static struct fhirpath_values values_of(const struct scanned *s, defs_param_id p
     bool is_known;
   };
   static struct memo *memos[200];
-  static const struct yyjson_val *roots[200];
+  static uint64_t rounds[200]; /* whose memory a memo is of */
   size_t at = (size_t)(s - all);
-  if (roots[at] != s->root) {
-    roots[at] = s->root;
+  if (rounds[at] != round_now) {
+    rounds[at] = round_now;
     memos[at] = ARENA_ARRAY(test_arena, struct memo, defs_params_count() + 1);
   }
   struct memo *memo = &memos[at][param];
@@ -1001,6 +1002,7 @@ static void search_finds_what_a_scan_with_fhirpath_finds(void **state) {
     fail_msg("SEED and ROUNDS are numbers");
   for (uint64_t round = 0; round < rounds; round++) {
     print_message("SEED=%llu\n", (unsigned long long)seed);
+    round_now = round + 1;
     choose_types();
     make_resources();
     int found_n = 0;
