@@ -144,6 +144,7 @@ static const struct rest_operation operations[] = {
     {"search-system", "", "GET", "", true, rest_search,
      "search over all types, or those that _type names"},
     {"search-system", "", "POST", "_search", true, rest_search_form, "the same as a form"},
+    {"search-system", "", "GET", "_search", true, rest_search, "the same, as some clients ask"},
     {"search-compartment", "", "GET", "[compartment]/[id]/[type]", true, rest_search,
      "search in what belongs to a patient, encounter, practitioner, related person or device"},
     {"search-compartment", "", "GET", "[compartment]/[id]/*", true, rest_search,
