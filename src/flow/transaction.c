@@ -345,6 +345,11 @@ static int identify_delete(struct preparation *p, struct transaction_entry *entr
     return err_set(reterr, ERR_MULTIPLE_MATCHES, "",
                    "More than %zu resources match; this server deletes that many at once at most.",
                    max);
+  uint32_t version = transaction_version_of_etag(entry->if_match);
+  for (size_t i = 0; code == 0 && i < entry->matches.n && entry->if_match.n > 0; i++)
+    if (entry->matches.p[i].version != version)
+      return err_set(reterr, ERR_PRECONDITION, "",
+                     "What matches is not of the version in If-Match.");
   if (code == 0 && entry->matches.n > 0)
     entry->id = entry->matches.p[0].id;
   return code;

@@ -45,16 +45,6 @@ static int patch_of_entry(struct arena *arena, const struct yyjson_val *resource
                                        ret_patch, reterr);
 }
 
-static int check_size(const struct preparation *p, const struct patch *patch, struct err *reterr) {
-  size_t max = p->options->patch_operations_max, n = json_count(patch->document);
-  if (patch->kind == PATCH_FHIRPATH)
-    n = json_count(json_get(patch->document, STR("parameter")));
-  if (max > 0 && patch->kind != PATCH_XML && n > max)
-    return err_set(reterr, ERR_TOO_LONG, "",
-                   "A patch has at most %zu operations (limits.patchOperations).", max);
-  return 0;
-}
-
 /* ---- The resource ---------------------------------------------------------------------------- */
 
 int transaction_identify_patch(struct preparation *p, struct transaction_entry *entry,
@@ -139,7 +129,7 @@ static int check_result(const struct transaction_entry *entry, const struct yyjs
 static int change(struct preparation *p, const struct transaction_entry *entry,
                   const struct yyjson_val *before, const struct yyjson_val **ret_after,
                   struct err *reterr) {
-  struct patch patch;
+  struct patch patch = {.kind = PATCH_JSON};
   int code = 0;
   if (entry->edit)
     return entry->edit(p->arena, before, entry->edit_what, ret_after, reterr);
@@ -147,8 +137,7 @@ static int change(struct preparation *p, const struct transaction_entry *entry,
     patch = *entry->patch;
   else
     code = patch_of_entry(p->arena, entry->resource, &patch, reterr);
-  if (code == 0)
-    code = check_size(p, &patch, reterr);
+  patch.operations_max = p->options->patch_operations_max;
   return code ? code : patch_apply(p->arena, &patch, before, ret_after, reterr);
 }
 

@@ -21,7 +21,7 @@
 /* A patch may be written to make much out of little (a copy of a copy of a copy): these hold for
  * what it adds to the resource, and for the work on the way. */
 #define PATCH_OPERATIONS_MAX 10000
-#define PATCH_PATHS_MAX 1000 /* operations that evaluate a FHIRPath or XPath */
+#define PATCH_PATHS_MAX 1000 /* operations of a FHIRPath or XML Patch */
 #define PATCH_GROWTH_NODES 1000000
 #define PATCH_GROWTH_BYTES (64 << 20)
 #define PATCH_STEPS_MAX 100000000
@@ -42,6 +42,7 @@ struct patch {
   enum patch_kind kind;
   const struct yyjson_val *document; /* JSON: the array; FHIRPATH: the Parameters */
   struct str xml;                    /* XML: the text of the document */
+  size_t operations_max;             /* 0: as many as the limits above allow */
 };
 
 /*

@@ -312,7 +312,8 @@ static int run_all(struct patch_run *run, const struct yyjson_val *operations, s
   return code;
 }
 
-int patch_fhirpath(struct patch_tree *tree, const struct yyjson_val *document, struct err *reterr) {
+int patch_fhirpath(struct patch_tree *tree, const struct yyjson_val *document, size_t max,
+                   struct err *reterr) {
   const struct yyjson_val *operations = json_get(document, STR("parameter"));
   struct err own;
   struct patch_run run = {.tree = tree};
@@ -321,16 +322,16 @@ int patch_fhirpath(struct patch_tree *tree, const struct yyjson_val *document, s
   if (operations && json_kind(operations) != JSON_ARRAY)
     return err_set(reterr, ERR_STRUCTURE, "", "The member parameter must be an array.");
   size_t n = json_count(operations);
-  if (n > PATCH_PATHS_MAX)
-    return err_set(reterr, ERR_TOO_LONG, "", "A FHIRPath Patch may have %d operations at most.",
-                   PATCH_PATHS_MAX);
+  int code = patch_check_count(n, max, reterr);
+  if (code)
+    return code;
   run.steps_each = EVALUATION_STEPS / (unsigned)(n + 1);
   if (run.steps_each < EVALUATION_STEPS_EACH)
     run.steps_each = EVALUATION_STEPS_EACH;
   run.scratch = arena_new(SCRATCH_MAX_BYTES);
   if (!run.scratch)
     return err_no_memory(reterr);
-  int code = run_all(&run, operations, reterr ? reterr : &own);
+  code = run_all(&run, operations, reterr ? reterr : &own);
   arena_free(run.scratch);
   return code;
 }

@@ -256,16 +256,14 @@ static int run(const struct operation *o) {
               "The member op must be one of add, remove, replace, move, copy, test.");
 }
 
-int patch_json(struct patch_tree *tree, const struct yyjson_val *document, struct err *reterr) {
+int patch_json(struct patch_tree *tree, const struct yyjson_val *document, size_t max,
+               struct err *reterr) {
   struct err own;
   struct operation o = {.tree = tree, .err = reterr ? reterr : &own};
   if (json_kind(document) != JSON_ARRAY)
     return err_set(reterr, ERR_STRUCTURE, "", "A JSON Patch must be an array of operations.");
-  if (json_count(document) > PATCH_OPERATIONS_MAX)
-    return err_set(reterr, ERR_TOO_LONG, "", "A patch may have %d operations at most.",
-                   PATCH_OPERATIONS_MAX);
   struct json_each each = json_each(document);
-  int code = 0;
+  int code = patch_check_count(json_count(document), max, reterr);
   while (code == 0 && json_next(&each)) {
     o.json = each.value;
     o.index = each.index;

@@ -79,14 +79,17 @@ int patch_tree_freeze(struct patch_tree *tree, struct arena *arena,
 /* ---- The three forms (each changes the tree, or makes a new one) -------------------------------
  */
 
-int patch_json(struct patch_tree *tree, const struct yyjson_val *document,
+/* ERR_TOO_LONG for more operations than `max`. */
+int patch_check_count(size_t n, size_t max, struct err *reterr) MUST_CHECK;
+int patch_json(struct patch_tree *tree, const struct yyjson_val *document, size_t max,
                struct err *reterr) MUST_CHECK;
-int patch_fhirpath(struct patch_tree *tree, const struct yyjson_val *document,
+int patch_fhirpath(struct patch_tree *tree, const struct yyjson_val *document, size_t max,
                    struct err *reterr) MUST_CHECK;
 /* XML Patch on any tree: `*root` before and after. */
-int patch_xml_tree(struct arena *arena, const struct xml_node *patch, struct xml_node **root,
-                   struct err *reterr) MUST_CHECK;
-int patch_xml(struct arena *arena, struct str document, const struct yyjson_val *resource,
-              const struct yyjson_val **ret_resource, struct err *reterr) MUST_CHECK;
+int patch_xml_tree(struct arena *arena, const struct xml_node *patch, size_t max,
+                   struct xml_node **root, struct err *reterr) MUST_CHECK;
+int patch_xml(struct arena *arena, struct str document, size_t max,
+              const struct yyjson_val *resource, const struct yyjson_val **ret_resource,
+              struct err *reterr) MUST_CHECK;
 
 #endif

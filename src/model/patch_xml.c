@@ -13,7 +13,7 @@ struct operation {
   struct arena *arena;
   const struct xml_node *element; /* of the patch */
   struct xml_node *document;
-  size_t index;
+  size_t index, max;
   int64_t *steps_left;
   struct err *err;
 };
@@ -252,9 +252,9 @@ static int run_all(struct operation *o, const struct xml_node *patch) {
     o->element = at;
     if (at->kind == XML_TEXT || (at->ns.n > 0 && !str_equal(at->ns, patch->ns)))
       return fail(o, ERR_STRUCTURE, "", "The root of a patch has operations and nothing else.");
-    if (o->index == PATCH_PATHS_MAX)
-      return err_set(o->err, ERR_TOO_LONG, "", "An XML Patch may have %d operations at most.",
-                     PATCH_PATHS_MAX);
+    code = patch_check_count(o->index + 1, o->max, o->err);
+    if (code)
+      return code;
     code = run(o);
     o->index++;
   }
@@ -263,11 +263,12 @@ static int run_all(struct operation *o, const struct xml_node *patch) {
   return code;
 }
 
-int patch_xml_tree(struct arena *arena, const struct xml_node *patch, struct xml_node **root,
-                   struct err *reterr) {
+int patch_xml_tree(struct arena *arena, const struct xml_node *patch, size_t max,
+                   struct xml_node **root, struct err *reterr) {
   int64_t steps_left = PATCH_STEPS_MAX;
   struct err own;
   struct operation o = {.arena = arena,
+                        .max = max,
                         .document = xml_new_element(arena, STR_NULL, STR_NULL),
                         .steps_left = &steps_left,
                         .err = reterr ? reterr : &own};
@@ -280,14 +281,15 @@ int patch_xml_tree(struct arena *arena, const struct xml_node *patch, struct xml
   return code ? code : take_root(o.document, root, reterr);
 }
 
-int patch_xml(struct arena *arena, struct str document, const struct yyjson_val *resource,
-              const struct yyjson_val **ret_resource, struct err *reterr) {
+int patch_xml(struct arena *arena, struct str document, size_t max,
+              const struct yyjson_val *resource, const struct yyjson_val **ret_resource,
+              struct err *reterr) {
   struct xml_node *patch, *root;
   int code = xml_parse(arena, document, NULL, &patch, reterr);
   if (code == 0)
     code = resource_to_xml_tree(arena, resource, &root, reterr);
   if (code == 0)
-    code = patch_xml_tree(arena, patch, &root, reterr);
+    code = patch_xml_tree(arena, patch, max, &root, reterr);
   if (code)
     return code;
   code = resource_from_xml_tree(arena, root, ret_resource, reterr);

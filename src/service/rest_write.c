@@ -280,6 +280,19 @@ static void answer_single(struct rest_call *call) {
     rest_finish(call);
 }
 
+/* "Patient/1", or the type where the id is not known yet. */
+static struct str name_of(struct rest_call *call) {
+  struct str type = defs_type(call->type)->name;
+  struct buf buf;
+  if (call->id.n == 0)
+    return type;
+  buf_init_arena(&buf, call->arena, type.n + call->id.n + 1);
+  buf_add(&buf, type);
+  buf_add_char(&buf, '/');
+  buf_add(&buf, call->id);
+  return buf_str(&buf);
+}
+
 void rest_write_single(struct rest_call *call, const char *action,
                        int (*read)(struct rest_call *call, struct err *reterr),
                        void (*answer)(struct rest_call *call)) {
@@ -296,8 +309,8 @@ void rest_write_single(struct rest_call *call, const char *action,
   write->read = read ? read : read_single;
   write->answer = answer ? answer : answer_single;
   write->is_change = read || str_is(call->method, "PATCH");
-  write->audit = (struct store_audit){
-      .action = str_of(action), .what = defs_type(call->type)->name, .outcome = STR("0")};
+  write->audit =
+      (struct store_audit){.action = str_of(action), .what = name_of(call), .outcome = STR("0")};
   call->write = write;
   rest_write_run(call);
 }

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from client import FHIR_JSON, bundle, entry, observation, patient
+from client import FHIR_JSON, Server, bundle, entry, observation, patient
 
 JSON_PATCH = "application/json-patch+json"
 XML_PATCH = "application/xml-patch+xml"
@@ -86,6 +86,29 @@ def test_xml_patch(server):
     answer = server.fhir("POST", "", bundle("transaction", entry("PATCH", url, binary(
         '<diff xmlns="http://hl7.org/fhir"><remove sel="Patient/birthDate"/></diff>', XML_PATCH))))
     assert answer.status == 200 and "birthDate" not in server.fhir("GET", url).json
+
+
+def test_fhirpath_patch_in_xml(server):
+    made = server.create(patient("InXml", gender="male"))
+    answer = patch(server, f"Patient/{made['id']}", """<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="operation"/>
+        <part><name value="type"/><valueCode value="replace"/></part><part><name value="path"/><valueString value="Patient.gender"/></part>
+        <part><name value="value"/><valueCode value="female"/></part></parameter></Parameters>""",
+                   content_type="application/fhir+xml", accept=FHIR_JSON)
+    assert answer.status == 200 and answer.json["gender"] == "female", answer.body
+
+
+def test_how_many_operations_a_patch_may_have_is_a_setting(tmp_path):
+    (tmp_path / "limits.yaml").write_text("limits:\n  patchOperations: 2\n")
+    server = Server(tmp_path / "c.db", "--config", str(tmp_path))
+    try:
+        url = f"Patient/{server.create(patient('Few', gender='male'))['id']}"
+        xml = '<diff xmlns="http://hl7.org/fhir">' + '<replace sel="Patient/gender/@value">male</replace>' * 3 + "</diff>"
+        path = operation("delete", "Patient.birthDate")
+        for body, kind in (([{"op": "test", "path": "/gender", "value": "male"}] * 3, JSON_PATCH), (parameters(path, path, path), FHIR_JSON), (xml, XML_PATCH)):
+            assert patch(server, url, body, content_type=kind).status == 413
+        assert patch(server, url, parameters(path, path), content_type=FHIR_JSON).status == 200
+    finally:
+        server.stop()
 
 
 def test_a_patch_that_changes_nothing_makes_no_version(server):

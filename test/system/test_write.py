@@ -67,6 +67,9 @@ def test_conditional_delete_of_several(tmp_path):
         assert "Deleted 0" in server.fhir("DELETE", "Patient?identifier=urn:w|several-0").issue_text()
         assert server.fhir("DELETE", "Patient?identifier=urn:w|several-1&gender=male", prefer="return=minimal").body == b""
         assert server.fhir("GET", "Patient?_summary=count").json["total"] == 15
+        kept = server.create(identified("kept"))
+        assert server.fhir("DELETE", "Patient?identifier=urn:w|kept", if_match='W/"7"').status == 412
+        assert server.fhir("DELETE", "Patient?identifier=urn:w|kept", if_match=kept["meta"]["versionId"]).status == 204
         for condition in ("", "?_count=5", "?_sort=name&_count=1", "?nonsense=1", "?gender:nonsense=male"):
             assert server.fhir("DELETE", "Patient" + condition).status == 400, condition
         answer = server.fhir("POST", "", bundle("transaction", entry("DELETE", "Patient?identifier=urn:w|several-2"),

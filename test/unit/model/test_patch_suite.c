@@ -91,7 +91,7 @@ static void run_xml(void **state) {
   const struct xml_node *expected = child(child(one->xml, "patched"), NULL);
   struct xml_node *root = target ? xml_copy(test_arena, target) : NULL;
   struct err err;
-  int code = patch_xml_tree(test_arena, child(one->xml, "patch"), &root, &err);
+  int code = patch_xml_tree(test_arena, child(one->xml, "patch"), PATCH_PATHS_MAX, &root, &err);
   bool is_right = expected ? code == 0 && str_equal(written(root), written(expected)) : code < 0;
   if (!is_right)
     print_error("%s: %s\n%.*s", code ? err.where : "", code ? err.text : "",
