@@ -1,5 +1,7 @@
 #include "store/search_quantity.h"
 
+#include <math.h>
+
 /* Different units of one parameter that measure the same. */
 enum { UNITS_MAX = 2000 };
 
@@ -97,6 +99,9 @@ bool search_quantity_convert(const struct search_operand *o, const struct ucum_u
     ret_operand->to = end;
     ret_operand->prefix = turned(o->prefix);
   }
+  /* More digits than a double holds: its own resolution is the precision. */
+  ret_operand->from = fmin(ret_operand->from, nextafter(ret_operand->exact, -INFINITY));
+  ret_operand->to = fmax(ret_operand->to, nextafter(ret_operand->exact, INFINITY));
   return true;
 }
 

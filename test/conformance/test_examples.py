@@ -35,6 +35,7 @@ BLANK = "the narrative is white space (txt-2)"
 NO_BASE = "a SearchParameter without base"
 LOGICAL = "a logical model without baseDefinition that isn't abstract (sdf-4)"
 REFUSED = {
+    "Bundle-dataelements.json": "entries share a fullUrl (bdl-7)",
     "ActivityDefinition-blood-tubes-supply.json": BLANK,
     "ActivityDefinition-heart-valve-replacement.json": BLANK,
     "EventDefinition-example.json": BLANK,

@@ -55,6 +55,14 @@ static void precision_is_that_of_the_query(void **state) {
   assert_found(ASK("5e0", "mg/dL"), "a b c");
 }
 
+/* Half a step of such a number is less than a double can tell apart. */
+static void what_has_more_digits_than_a_double_finds_itself(void **state) {
+  (void)state;
+  put_value("a", "66.89999999999999", "in", UCUM, "[in_i]");
+  assert_found(ASK("66.89999999999999", "[in_i]"), "a");
+  assert_found(ASK("66.8999999999", "[in_i]"), "");
+}
+
 static void without_a_unit_it_is_the_number_that_stands_there(void **state) {
   (void)state;
   put_values();
@@ -78,6 +86,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       SEARCH_TEST(values_in_every_unit_of_the_dimension),
       SEARCH_TEST(precision_is_that_of_the_query),
+      SEARCH_TEST(what_has_more_digits_than_a_double_finds_itself),
       SEARCH_TEST(without_a_unit_it_is_the_number_that_stands_there),
       SEARCH_TEST(composites_convert_too),
   };
