@@ -21,6 +21,7 @@ int search_context_init(struct search_context *c, struct store_view *view,
                                .arena = arena,
                                .limits = limits ? *limits : search_limits_default};
   db_set_deadline(c->db, c->limits.time_us);
+  map_init(&c->learned, arena);
   int code = store_filter(c->db, c->schema, access, &c->filter, reterr);
   if (code)
     return code;

@@ -8,6 +8,7 @@
 #ifndef STORE_SEARCH_CONDITION_H
 #define STORE_SEARCH_CONDITION_H
 
+#include "base/map.h"
 #include "store/keys.h"
 #include "store/search_query.h"
 #include "store/store_internal.h"
@@ -118,6 +119,7 @@ struct search_context {
   struct arena *scratch; /* of one candidate */
   struct db_query fetch; /* a row by rid: values.p[0] */
   struct search_memo *memo;
+  struct map learned; /* the texts of hashes that were sorted by, by the bytes of the hash */
   struct terminology *terminology; /* NULL until a condition needs it (search_terminology.h) */
   size_t conditions_n;
   struct search_limits limits;

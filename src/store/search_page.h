@@ -46,6 +46,9 @@ struct search_rows {
   VEC(struct search_row) list;
   VEC(uint64_t) rids; /* of `list` */
   struct map seen;    /* by the bytes of the rid */
+  VEC(uint16_t)
+  referring; /* parameters by which something refers to something, once they are asked */
+  bool has_referring;
 };
 
 void search_rows_init(struct search_rows *rows, struct search_context *c);

@@ -128,8 +128,6 @@ static int parse_include(struct search_parser *parser, struct str name, struct s
   if (search->includes_n == SEARCH_INCLUDES_MAX)
     return err_set_at(reterr, ERR_TOO_COSTLY, name, "is given more than %d times",
                       SEARCH_INCLUDES_MAX);
-  if (is_reverse && str_is(value, "*"))
-    return expected(reterr, name, "TYPE:PARAMETER or TYPE:*; all types at once are too many");
   if (!str_is(value, "*")) {
     (void)str_split(&rest, ':', &source);
     (void)str_split(&rest, ':', &code);

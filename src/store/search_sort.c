@@ -9,7 +9,6 @@
 
 enum {
   SORT_CANDIDATES_MAX = 2000000, /* matches that are sorted */
-  SORT_BODIES_MAX = 20000,       /* when the key must be read from bodies */
 };
 
 struct sorter {
@@ -107,45 +106,139 @@ static struct search_key key_from_keys(const struct search_context *c,
   return key;
 }
 
-static struct str value_text(struct arena *arena, const struct search_value *v) {
+/*
+ * Codes, references and uris are sorted by their text, of which the index has a hash. A text is
+ * learned from the first body that has it; so few bodies are read where few values are common.
+ */
+struct learned {
+  bool is_code; /* else a text beside the codes, which counts where there are none */
+  struct str text;
+};
+
+static const struct learned *look_up(struct search_context *c, int64_t hash) {
+  return map_get(&c->learned, str_n((const char *)&hash, sizeof hash));
+}
+
+static int learn(struct search_context *c, int64_t hash, struct str text, bool is_code,
+                 struct err *reterr) {
+  if (look_up(c, hash))
+    return 0;
+  int64_t *key = ARENA_NEW(c->arena, int64_t);
+  struct learned *learned = ARENA_NEW(c->arena, struct learned);
+  if (!key || !learned)
+    return err_no_memory(reterr);
+  *key = hash;
+  learned->is_code = is_code;
+  learned->text = arena_str(c->arena, text.n > SEARCH_SORT_TEXT_BYTES_MAX
+                                          ? str_slice(text, 0, SEARCH_SORT_TEXT_BYTES_MAX)
+                                          : text);
+  return learned->text.p &&
+                 map_set(&c->learned, str_n((const char *)key, sizeof *key), learned) == 0
+             ? 0
+             : err_no_memory(reterr);
+}
+
+static int learn_value(struct search_context *c, const struct search_value *v, struct err *reterr) {
+  int code = 0;
   switch (v->type) {
   case SEARCH_TOKEN:
-    return v->token.code.n ? v->token.code : v->token.text;
+    if (v->token.code.n > 0)
+      code = learn(c, schema_token_hash(c->schema, v->token.system, v->token.code), v->token.code,
+                   true, reterr);
+    if (code == 0 && v->token.text.n > 0) {
+      struct str folded = schema_cut(search_normal_string(c->scratch, v->token.text));
+      code = learn(c, schema_text_hash(c->schema, folded), v->token.text, false, reterr);
+    }
+    return code;
   case SEARCH_URI:
-    return v->uri;
+    return learn(c, schema_text_hash(c->schema, v->uri), v->uri, true, reterr);
   case SEARCH_REFERENCE:
-    return v->reference.id.n ? arena_printf(arena, "%.*s/%.*s", STR_ARG(v->reference.type),
-                                            STR_ARG(v->reference.id))
-                             : v->reference.url;
+    return v->reference.url.n ? learn(c, schema_url_target(c->schema, v->reference.url),
+                                      v->reference.url, true, reterr)
+                              : 0;
   default:
-    return STR("");
+    return 0;
   }
 }
 
-static int key_from_body(struct search_context *c, const struct search_sort *sort,
-                         struct search_candidate *candidate, struct search_key *ret_key,
-                         struct err *reterr) {
-  struct search_key key = {.kind = SEARCH_KEY_NONE};
+static int learn_body(struct search_context *c, struct search_candidate *candidate,
+                      defs_param_id param, struct err *reterr) {
   int code = search_fetch_values(c, candidate, reterr);
+  for (size_t i = 0; i < candidate->values.n && code == 0; i++)
+    if (candidate->values.p[i].param == param)
+      code = learn_value(c, &candidate->values.p[i], reterr);
+  return code;
+}
+
+/* A local target's "Type/id". */
+static int learn_target(struct search_context *c, int64_t target, struct err *reterr) {
+  struct db_query query;
+  struct db_statement *statement;
+  struct str text = STR("");
+  bool found;
+  db_query_init(&query, c->scratch);
+  db_query_add(&query, "SELECT type,id FROM resource WHERE rid=");
+  db_query_i64(&query, target);
+  int code = db_query_start(c->db, &query, &statement, reterr);
   if (code)
     return code;
-  for (size_t i = 0; i < candidate->values.n; i++) {
-    const struct search_value *v = &candidate->values.p[i];
-    if (v->param != sort_param(sort, candidate->type))
+  code = db_step(statement, &found, reterr);
+  defs_type_id type = code == 0 && found ? schema_type(c->schema, db_column_i64(statement, 0)) : 0;
+  if (type)
+    text = arena_printf(c->scratch, "%.*s/%.*s", STR_ARG(defs_type(type)->name),
+                        STR_ARG(schema_id_unpack(c->scratch, db_column_str(statement, 1))));
+  db_release(statement);
+  return code ? code : learn(c, target, text, true, reterr);
+}
+
+/* The candidate's keys for a sort by text: token rows with first = 0, or uris, or references. */
+static struct keys text_keys(const struct search_context *c, const struct search_sort *sort,
+                             const struct search_candidate *candidate) {
+  enum keys_table table = sort->type == SEARCH_TOKEN ? KEYS_TOKEN
+                          : sort->type == SEARCH_URI ? KEYS_URI
+                                                     : KEYS_REFERENCE;
+  return search_keys_of(candidate->keys, table,
+                        schema_param_number(c->schema, sort_param(sort, candidate->type)));
+}
+
+static int learn_all(struct search_context *c, const struct search_sort *sort,
+                     struct search_candidate *candidate, struct keys keys, struct err *reterr) {
+  int code = 0;
+  bool has_read = false;
+  for (size_t i = 0; i < keys.n && code == 0; i++) {
+    if (look_up(c, keys.p[i].hash))
       continue;
-    struct str text = value_text(c->scratch, v);
-    if (text.n > 0)
-      consider(&key, text_key(text), sort->is_descending);
+    if (keys.p[i].table == KEYS_REFERENCE && keys.p[i].target > 0)
+      code = learn_target(c, keys.p[i].target, reterr);
+    else if (!has_read)
+      code = learn_body(c, candidate, sort_param(sort, candidate->type), reterr);
+    has_read |= keys.p[i].target < 0 || keys.p[i].table != KEYS_REFERENCE;
+    if (code == 0 && !look_up(c, keys.p[i].hash)) /* two texts of one hash: it counts for nothing */
+      code = learn(c, keys.p[i].hash, STR(""), false, reterr);
   }
-  *ret_key = key;
-  return 0;
+  return code;
+}
+
+static int key_from_texts(struct search_context *c, const struct search_sort *sort,
+                          struct search_candidate *candidate, struct search_key *ret_key,
+                          struct err *reterr) {
+  struct keys keys = text_keys(c, sort, candidate);
+  struct search_key code_key = {.kind = SEARCH_KEY_NONE}, key = {.kind = SEARCH_KEY_NONE};
+  int code = learn_all(c, sort, candidate, keys, reterr);
+  for (size_t i = 0; i < keys.n && code == 0; i++) {
+    const struct learned *learned = look_up(c, keys.p[i].hash);
+    if (learned->text.n > 0)
+      consider(learned->is_code ? &code_key : &key, text_key(learned->text), sort->is_descending);
+  }
+  *ret_key = code_key.kind ? code_key : key;
+  return code;
 }
 
 int search_sort_key(struct search_context *c, const struct search_sort *sort,
                     struct search_candidate *candidate, struct search_key *ret_key,
                     struct err *reterr) {
   if (!search_sort_is_in_keys(sort))
-    return key_from_body(c, sort, candidate, ret_key, reterr);
+    return key_from_texts(c, sort, candidate, ret_key, reterr);
   *ret_key = key_from_keys(c, sort, candidate);
   return 0;
 }
@@ -257,13 +350,6 @@ static int offer_candidate(struct sorter *s, struct search_candidate *candidate,
   return code ? code : offer(s, &match, reterr);
 }
 
-static size_t most_candidates(const struct search *search) {
-  for (size_t i = 0; i < search->sorts_n; i++)
-    if (!search_sort_is_in_keys(&search->sorts[i]))
-      return SORT_BODIES_MAX;
-  return SORT_CANDIDATES_MAX;
-}
-
 int search_sorted_page(struct search_context *c, const struct search *search,
                        const struct search_condition *conditions, struct search_page *ret_page,
                        struct err *reterr) {
@@ -281,16 +367,17 @@ int search_sorted_page(struct search_context *c, const struct search *search,
                              .n = search->predicates_n,
                              .wants_all = true};
   struct search_source *source;
-  size_t looked_at = 0, most = most_candidates(search);
+  size_t looked_at = 0;
   code = search_source_open(c, &wish, &source, reterr);
   while (code == 0) {
     struct search_candidate candidate;
     code = search_next_match(c, source, &wish, &candidate, reterr);
     if (code || candidate.rid == 0)
       break;
-    if (++looked_at > most)
+    if (++looked_at > SORT_CANDIDATES_MAX)
       return err_set(reterr, ERR_TOO_COSTLY, "_sort",
-                     "more than %zu resources would have to be sorted; add a condition", most);
+                     "more than %d resources would have to be sorted; add a condition",
+                     SORT_CANDIDATES_MAX);
     code = offer_candidate(&s, &candidate, reterr);
   }
   finish(&s);

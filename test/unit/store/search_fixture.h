@@ -33,6 +33,8 @@ __attribute__((unused)) static void put(const char *json_with_ticks) {
   assert_int_equal(commit(write, 1), 0);
 }
 
+__attribute__((unused)) static const struct search_limits *fixture_limits;
+
 __attribute__((unused)) static int
 search_parse_url(const char *url, const struct search **ret_search, struct err *err) {
   struct search_place place;
@@ -44,6 +46,7 @@ search_parse_url(const char *url, const struct search **ret_search, struct err *
   if (code)
     return code;
   options.compartment = place.compartment;
+  options.limits = fixture_limits;
   options.compartment_id = place.compartment_id;
   return search_parse(test_arena, place.type, pairs, n, &options, ret_search, &issues, err);
 }
