@@ -32,26 +32,39 @@ int fhirpath_fn_getValue(struct fhirpath_eval *e, const struct fhirpath_call *ca
   return v.kind == FHIRPATH_NODE ? 0 : fhirpath_push(e, out, &v);
 }
 
-static const struct yyjson_val *find_contained(const struct fhirpath_eval *e, struct str id) {
+/* "#id" is a resource contained in the one that the reference is in, "#" that one itself. In a
+ * Bundle or Parameters that is an entry's. */
+static int find_contained(struct fhirpath_eval *e, const struct fhirpath_value *from, struct str id,
+                          const struct yyjson_val **ret_node) {
   const struct yyjson_val *root =
       e->context->root_resource ? e->context->root_resource : e->context->resource;
+  int code = 0;
+  *ret_node = NULL;
   if (!root && e->input.n)
     root = e->input.p[0].node;
+  bool holds_resources = json_get(root, STR("entry")) || json_get(root, STR("parameter"));
+  if (from->kind == FHIRPATH_NODE && holds_resources)
+    code = fhirpath_container_of(e, from, &root);
+  if (str_is_empty(id))
+    *ret_node = root;
   struct json_each each = json_each(json_get(root, STR("contained")));
-  while (json_next(&each))
+  while (code == 0 && !*ret_node && json_next(&each))
     if (str_equal(json_get_text(each.value, STR("id")), id))
-      return each.value;
-  return NULL;
+      *ret_node = each.value;
+  return code;
 }
 
 /* The resource itself where somebody can find it, else a stub that knows only its type. */
-static int resolve_one(struct fhirpath_eval *e, struct str reference, struct str declared_type,
-                       struct fhirpath_list *out) {
+static int resolve_one(struct fhirpath_eval *e, const struct fhirpath_value *from,
+                       struct str reference, struct str declared_type, struct fhirpath_list *out) {
   struct fhirpath_value value = {.kind = FHIRPATH_NODE};
-  if (reference.n > 1 && reference.p[0] == '#')
-    value.node = find_contained(e, str_slice(reference, 1, reference.n));
+  int code = 0;
+  if (reference.n > 0 && reference.p[0] == '#')
+    code = find_contained(e, from, str_slice(reference, 1, reference.n), &value.node);
   else if (e->context->resolve)
     value.node = e->context->resolve(e->context->what, reference);
+  if (code < 0)
+    return code;
   if (value.node) {
     value.type = defs_type_by_name(json_get_text(value.node, STR("resourceType")));
     return fhirpath_push(e, out, &value);
@@ -69,10 +82,11 @@ int fhirpath_fn_resolve(struct fhirpath_eval *e, const struct fhirpath_call *cal
     const struct yyjson_val *node =
         call->focus.p[i].kind == FHIRPATH_NODE ? call->focus.p[i].node : NULL;
     if (json_kind(node) == JSON_OBJECT)
-      code = resolve_one(e, json_get_text(node, STR("reference")), json_get_text(node, STR("type")),
-                         out);
+      code = resolve_one(e, &call->focus.p[i], json_get_text(node, STR("reference")),
+                         json_get_text(node, STR("type")), out);
     else
-      code = resolve_one(e, node ? json_text(node) : call->focus.p[i].text, STR_NULL, out);
+      code = resolve_one(e, &call->focus.p[i], node ? json_text(node) : call->focus.p[i].text,
+                         STR_NULL, out);
   }
   return code;
 }

@@ -7,12 +7,20 @@
 #define PATH_MAX_BYTES 4096
 #define DEPTH_MAX 100 /* of JSON (json.h) */
 
+struct place {
+  const struct yyjson_val *node, *extra;
+  defs_type_id type;
+  uint32_t element;
+  const struct yyjson_val *container; /* the innermost resource around it that isn't contained */
+  struct str path;
+};
+
 /* Told of each element; false: stop. */
-typedef bool visit_fn(void *what, const struct yyjson_val *node, const struct yyjson_val *extra,
-                      defs_type_id type, uint32_t element, struct str path);
+typedef bool visit_fn(void *what, const struct place *place);
 
 struct walk {
   struct buf path;
+  const struct yyjson_val *container;
   visit_fn *visit;
   void *what;
 };
@@ -32,10 +40,15 @@ static bool walk_item(struct walk *w, struct str name, ssize_t index, const stru
     buf_printf(&w->path, "[%zd]", index);
   if (json_kind(node) == JSON_NULL)
     node = NULL;
-  bool goes_on =
-      (!node && json_kind(extra) != JSON_OBJECT) ||
-      walk_element(w, node, extra, fhirpath_type_of_node(node, property ? property->type : 0),
-                   property ? property->element : 0, depth);
+  bool goes_on = true;
+  if (node || json_kind(extra) == JSON_OBJECT) {
+    const struct yyjson_val *container = w->container;
+    defs_type_id type = fhirpath_type_of_node(node, property ? property->type : 0);
+    if (node && defs_type(type)->kind == DEFS_KIND_RESOURCE && !str_is(name, "contained"))
+      w->container = node;
+    goes_on = walk_element(w, node, extra, type, property ? property->element : 0, depth);
+    w->container = container;
+  }
   w->path.n = before;
   return goes_on;
 }
@@ -62,7 +75,8 @@ static bool walk_property(struct walk *w, const struct yyjson_val *object, struc
 static bool walk_element(struct walk *w, const struct yyjson_val *node,
                          const struct yyjson_val *extra, defs_type_id type, uint32_t element,
                          unsigned depth) {
-  if (!w->visit(w->what, node, extra, type, element, buf_str(&w->path)))
+  const struct place place = {node, extra, type, element, w->container, buf_str(&w->path)};
+  if (!w->visit(w->what, &place))
     return false;
   const struct yyjson_val *object = json_kind(node) == JSON_OBJECT ? node : extra;
   struct json_each each = json_each(json_kind(object) == JSON_OBJECT ? object : NULL);
@@ -77,7 +91,7 @@ static bool walk_element(struct walk *w, const struct yyjson_val *node,
 
 static bool walk_resource(struct arena *arena, const struct yyjson_val *root, defs_type_id type,
                           visit_fn *visit, void *what) {
-  struct walk w = {.visit = visit, .what = what};
+  struct walk w = {.visit = visit, .what = what, .container = root};
   buf_init_arena(&w.path, arena, PATH_MAX_BYTES);
   type = fhirpath_type_of_node(root, type);
   buf_add(&w.path, defs_type(type)->name);
@@ -119,12 +133,9 @@ static void found(struct locating *l, const struct yyjson_val *node, struct str 
   }
 }
 
-static bool visit_value(void *what, const struct yyjson_val *node, const struct yyjson_val *extra,
-                        defs_type_id type, uint32_t element, struct str path) {
+static bool visit_value(void *what, const struct place *place) {
   struct locating *l = what;
-  (void)type;
-  (void)element;
-  found(l, node ? node : extra, path);
+  found(l, place->node ? place->node : place->extra, place->path);
   return l->left > 0 && !l->has_failed;
 }
 
@@ -147,35 +158,55 @@ int fhirpath_locate(struct arena *arena, const struct yyjson_val *root, defs_typ
   return l.has_failed ? err_no_memory(reterr) : 0;
 }
 
-/* ---- The element of a value ------------------------------------------------------------------ */
+/* ---- What stands around a value -----------------------------------------------------------------
+ */
 
 struct asking {
+  struct fhirpath_eval *e;
   const struct yyjson_val *wanted;
-  uint32_t element;
-  defs_type_id type;
+  struct place place;
+  int code;
 };
 
-static bool visit_asked(void *what, const struct yyjson_val *node, const struct yyjson_val *extra,
-                        defs_type_id type, uint32_t element, struct str path) {
+/* Each element met is a step, so that asking of all elements is not for nothing. */
+static bool visit_asked(void *what, const struct place *place) {
   struct asking *asking = what;
-  (void)path;
-  if ((node ? node : extra) != asking->wanted)
+  asking->code = fhirpath_step(asking->e);
+  if (asking->code < 0)
+    return false;
+  if ((place->node ? place->node : place->extra) != asking->wanted)
     return true;
-  asking->element = element;
-  asking->type = type;
+  asking->place = *place;
   return false;
+}
+
+static int find_place(struct fhirpath_eval *e, const struct fhirpath_value *value,
+                      struct place *ret_place) {
+  const struct yyjson_val *root =
+      e->context->root_resource ? e->context->root_resource : e->context->resource;
+  struct asking asking = {.e = e, .wanted = value->node ? value->node : value->extra};
+  asking.place.type = value->type;
+  if (!root && e->input.n)
+    root = e->input.p[0].node;
+  if (value->kind == FHIRPATH_NODE && asking.wanted && root)
+    (void)walk_resource(e->arena, root, 0, visit_asked, &asking);
+  *ret_place = asking.place;
+  return asking.code;
 }
 
 int fhirpath_element_of(struct fhirpath_eval *e, const struct fhirpath_value *value,
                         uint32_t *ret_element, defs_type_id *ret_type) {
-  const struct yyjson_val *root =
-      e->context->root_resource ? e->context->root_resource : e->context->resource;
-  struct asking asking = {.wanted = value->node ? value->node : value->extra, .type = value->type};
-  if (!root && e->input.n)
-    root = e->input.p[0].node;
-  if (value->kind == FHIRPATH_NODE && root)
-    (void)walk_resource(e->arena, root, 0, visit_asked, &asking);
-  *ret_element = asking.element;
-  *ret_type = asking.type;
-  return fhirpath_step(e);
+  struct place place;
+  int code = find_place(e, value, &place);
+  *ret_element = place.element;
+  *ret_type = place.type;
+  return code;
+}
+
+int fhirpath_container_of(struct fhirpath_eval *e, const struct fhirpath_value *value,
+                          const struct yyjson_val **ret_container) {
+  struct place place;
+  int code = find_place(e, value, &place);
+  *ret_container = place.container;
+  return code;
 }

@@ -245,6 +245,10 @@ defs_type_id fhirpath_type_of_node(const struct yyjson_val *node, defs_type_id d
 /* The element that a node of %resource is; 0: it isn't known (fhirpath_location.c). */
 int fhirpath_element_of(struct fhirpath_eval *e, const struct fhirpath_value *value,
                         uint32_t *ret_element, defs_type_id *ret_type) MUST_CHECK;
+/* The resource that a node of %rootResource is in, the outer one where it is in a contained one;
+ * NULL: it isn't known. Elements met on the way are steps. */
+int fhirpath_container_of(struct fhirpath_eval *e, const struct fhirpath_value *value,
+                          const struct yyjson_val **ret_container) MUST_CHECK;
 /* A node that stands for a primitive or a Quantity becomes a computed value; others stay. */
 struct fhirpath_value fhirpath_computed(struct fhirpath_value value);
 bool fhirpath_has_value(const struct fhirpath_value *value);

@@ -183,6 +183,23 @@ static void references_resolve_to_contained_resources_and_typed_stubs(void **sta
         {"%context.id", "string:p"}, {"%ucum", "string:http://unitsofmeasure.org"});
 }
 
+static void a_fragment_is_contained_in_the_entry_that_it_is_in(void **state) {
+  (void)state;
+  static const char BUNDLE[] =
+      "{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"resourceType\":\"Patient\",\"id\":"
+      "\"p\","
+      "\"contained\":[{\"resourceType\":\"Organization\",\"id\":\"o\",\"name\":\"One\",\"partOf\":{"
+      "\"reference\":\"#q\"}},{\"resourceType\":\"Organization\",\"id\":\"q\",\"name\":\"Two\"},{"
+      "\"resourceType\":\"Encounter\",\"id\":\"e\",\"subject\":{\"reference\":\"#\"}}],"
+      "\"managingOrganization\":{\"reference\":\"#o\"}}},{\"resource\":{\"resourceType\":"
+      "\"Patient\","
+      "\"managingOrganization\":{\"reference\":\"#o\"}}}]}";
+  CHECK(BUNDLE, {"entry.resource.managingOrganization.resolve().name", "string:One"},
+        {"entry.resource.managingOrganization.reference.first().resolve().name", "string:One"},
+        {"entry.resource.contained.partOf.resolve().name", "string:Two"},
+        {"entry.resource.contained.subject.resolve().id", "string:p"});
+}
+
 static void empty_spreads_through_operators(void **state) {
   (void)state;
   CHECK(PATIENT, {"{} = 1", "{}"}, {"1 + {}", "{}"}, {"{} and false", "boolean:false"},
@@ -521,6 +538,7 @@ static void costly_expressions_stop(void **state) {
   assert_int_equal(eval_code("1.repeat($this + 1)", 10000), ERR_TOO_COSTLY);
   assert_int_equal(eval_code("descendants().select(%resource.descendants())", 1000),
                    ERR_TOO_COSTLY);
+  assert_int_equal(eval_code("descendants().elementDefinition().count()", 400), ERR_TOO_COSTLY);
   assert_int_equal(eval_code("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'.matches('^(a+)+$')", 0),
                    ERR_TOO_COSTLY);
   struct buf buf;
@@ -620,6 +638,7 @@ int main(void) {
       TEST(an_error_names_the_column_and_the_function),
       TEST(paths_follow_types_choices_and_siblings),
       TEST(references_resolve_to_contained_resources_and_typed_stubs),
+      TEST(a_fragment_is_contained_in_the_entry_that_it_is_in),
       TEST(empty_spreads_through_operators),
       TEST(decimals_are_exact),
       TEST(dates_compare_by_the_precision_that_they_have),
