@@ -42,4 +42,7 @@ FUZZ_TARGET(one, (size_t)256 << 20)
 FUZZ_SEEDS(STR("Patient?name=a%20b&birthdate=ge2010&_count=5&identifier=urn:x%7C1,%7C2"),
            STR("Observation?subject:Patient.name:exact=x&_sort=-date&_include=Observation:subject"),
            STR("Patient?_has:Observation:patient:code-value-quantity=a%7Cb$gt200&_cursor=AQAA"),
-           STR("ValueSet?url:below=http://x%5C,y&_summary=true&_elements=a,b&_total=none&nme=1"))
+           STR("ValueSet?url:below=http://x%5C,y&_summary=true&_elements=a,b&_total=none&nme=1"),
+           STR("Location?near=46.9%7C-180%7C5e1%7C[mi_i],1%7C2&partof:below=Location/1"),
+           STR("Patient?identifier:of-type=a%7Cb%7Cc&gender:in=ValueSet/1&language:below=a%7Cb"),
+           STR("Observation?value-quantity=ap5.40e-1%7Chttp://unitsofmeasure.org%7Cmg/dL"))
