@@ -63,8 +63,7 @@ void parameters_set_percent(unsigned percent) {
   atomic_store(&percent_built, percent);
 }
 
-/* Two parameters with one code meet where their bases have a type in common. */
-static bool meet(const struct parameter *a, const struct parameter *b) {
+bool parameters_meet(const struct parameter *a, const struct parameter *b) {
   return str_equal(a->definition.code, b->definition.code) &&
          (defs_type_is_a(a->definition.base, b->definition.base) ||
           defs_type_is_a(b->definition.base, a->definition.base));
@@ -79,7 +78,7 @@ int parameters_check(struct arena *arena, const struct yyjson_val *resource, str
   pthread_mutex_lock(&lock);
   for (size_t i = 0; code == 0 && i < list.n; i++)
     for (size_t j = 0; code == 0 && j < in_force.n; j++)
-      if (in_force.p[j].id != 0 && meet(&list.p[i], &in_force.p[j]) &&
+      if (in_force.p[j].id != 0 && parameters_meet(&list.p[i], &in_force.p[j]) &&
           !str_equal(in_force.p[j].source, id))
         code = err_set(reterr, ERR_UNPROCESSABLE, "SearchParameter.code",
                        "'%.*s' is defined on %.*s by SearchParameter/%.*s already.",
@@ -94,7 +93,7 @@ int parameters_check(struct arena *arena, const struct yyjson_val *resource, str
 
 static bool is_taken(struct parameters list, size_t at) {
   for (size_t i = 0; i < at; i++)
-    if (list.p[i].id != 0 && meet(&list.p[i], &list.p[at]))
+    if (list.p[i].id != 0 && parameters_meet(&list.p[i], &list.p[at]))
       return true;
   return false;
 }

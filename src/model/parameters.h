@@ -48,6 +48,9 @@ int parameters_read(struct arena *arena, const struct yyjson_val *resource,
 int parameters_check(struct arena *arena, const struct yyjson_val *resource, struct str id,
                      struct err *reterr) MUST_CHECK;
 
+/* Do two have one code on one type? Only one of them can be in force. */
+bool parameters_meet(const struct parameter *a, const struct parameter *b);
+
 /*
  * Gives ids, before they are in force: one that is in force with the same fingerprint keeps its id
  * and state, a new one is building. Of two with one code on one base the first counts, and the

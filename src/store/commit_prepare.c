@@ -8,6 +8,7 @@ struct preparing {
   const struct schema *schema;
   const struct body_codec *codec;
   struct store_prepared *prepared;
+  VEC(struct parameter) parameters; /* that the commit defines */
 };
 
 static struct named *name_resource(struct preparing *p, defs_type_id type, struct str id) {
@@ -54,8 +55,26 @@ static int check_write(const struct preparing *p, const struct store_write *writ
   return 0;
 }
 
+/* Two resources of one commit can't define the same; against those that are there already it was
+ * checked before. */
+static int add_parameters(struct preparing *p, struct parameters added, struct err *reterr) {
+  size_t before = p->parameters.n;
+  for (size_t i = 0; i < added.n; i++) {
+    for (size_t j = 0; j < before; j++)
+      if (parameters_meet(&added.p[i], &p->parameters.p[j]))
+        return err_set(reterr, ERR_UNPROCESSABLE, "SearchParameter.code",
+                       "Two resources define '%.*s'.", STR_ARG(added.p[i].definition.code));
+    struct parameter *place = VEC_PUSH(p->arena, &p->parameters);
+    if (!place)
+      return err_no_memory(reterr);
+    *place = added.p[i];
+  }
+  return 0;
+}
+
 /* Nearly all have no effect (the specification's own are drafts), and are not looked into. */
-static bool is_parameter(struct preparing *p, const struct store_write *write) {
+static int note_parameters(struct preparing *p, const struct store_write *write,
+                           struct prepared_write *prepared, struct err *reterr) {
   const struct yyjson_val *resource;
   struct parameters parameters;
   struct err ignored;
@@ -63,8 +82,9 @@ static bool is_parameter(struct preparing *p, const struct store_write *write) {
       str_find(write->body, STR("\"active\"")) < 0 ||
       json_parse(p->arena, write->body, &JSON_LIMITS_DEFAULT, &resource, &ignored) != 0 ||
       parameters_read(p->arena, resource, &parameters, &ignored) != 0)
-    return false;
-  return parameters.n > 0;
+    return 0;
+  prepared->is_parameter = parameters.n > 0;
+  return add_parameters(p, parameters, reterr);
 }
 
 static int prepare_write(struct preparing *p, const struct store_write *write,
@@ -78,10 +98,10 @@ static int prepare_write(struct preparing *p, const struct store_write *write,
   if (!write->is_delete && !write->is_confirmation) {
     code =
         keys_make(p->arena, p->schema, write->values, number_of_target, p, &prepared->keys, reterr);
-    if (code == 0 && !write->is_reindex) {
-      prepared->is_parameter = is_parameter(p, write);
+    if (code == 0 && !write->is_reindex)
+      code = note_parameters(p, write, prepared, reterr);
+    if (code == 0 && !write->is_reindex)
       code = body_pack(p->codec, p->arena, BODY_JSON, write->body, &prepared->body, reterr);
-    }
     p->prepared->rows_n += 3 + prepared->keys.keys.n + prepared->keys.links.n;
   }
   if (code == 0 && !str_is_empty(write->lineage))

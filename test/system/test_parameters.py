@@ -174,6 +174,35 @@ def test_code_belongs_to_one_resource(server):
     assert answer.status == 422 and "already" in answer.issue_text()
 
 
+def test_two_in_one_transaction_can_not_define_the_same(server):
+    answer = server.fhir("POST", "", bundle("transaction", entry("POST", "SearchParameter", parameter("double")),
+                                            entry("POST", "SearchParameter", parameter("double", expression="Patient.active"))))
+    assert answer.status == 422 and "double" in answer.issue_text()
+    answer = server.fhir("POST", "", bundle("transaction", entry("POST", "SearchParameter", parameter("double-a")),
+                                            entry("POST", "SearchParameter", parameter("double-b")),
+                                            entry("POST", "Patient", patient(maritalStatus=marital(0)))))
+    assert answer.status == 200, answer.body
+    assert count(server, "Patient?double-a=S") == count(server, "Patient?double-b=S") > 0
+
+
+def test_many_at_once(fresh_server):
+    """Of each code one is made, whoever comes first; the others are told so."""
+    fill(fresh_server, 60)
+    statuses = []
+
+    def post(k):
+        statuses.append((k % 4, fresh_server.fhir("POST", "SearchParameter", parameter(f"code{k % 4}")).status))
+
+    threads = [threading.Thread(target=post, args=(k,)) for k in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k in range(4):
+        assert sorted(status for code, status in statuses if code == k) == [201, 422, 422], statuses
+        assert count(fresh_server, f"Patient?code{k}=S") == 20
+
+
 def test_references_composites_and_all_types(server):
     server.create({"resourceType": "Organization", "id": "x", "name": "Ward"})
     ward = server.fhir("PUT", "Organization/ward", {"resourceType": "Organization", "id": "ward", "name": "Ward"})

@@ -1,0 +1,116 @@
+/* Index writes: they change the index, and only of the version that they were made of. */
+#include "search_fixture.h"
+
+#include <unistd.h>
+
+#include "store/reindex.h"
+#include "store/store_internal.h"
+
+static void put_family(const char *family) {
+  put(arena_printf(test_arena, "{'resourceType':'Patient','id':'1','name':[{'family':'%s'}]}",
+                   family)
+          .p);
+}
+
+static struct store_write index_write(const char *family, uint32_t version) {
+  struct store_write write =
+      put_write(arena_printf(test_arena,
+                             "{'resourceType':'Patient','id':'1','name':[{'family':'%s'}]}", family)
+                    .p);
+  write.is_reindex = true;
+  write.expected_version = version;
+  return write;
+}
+
+static void index_write_changes_only_the_index(void **state) {
+  (void)state;
+  fixture_open();
+  put_family("Stored");
+  struct store_write write = index_write("Indexed", 1);
+  assert_int_equal(commit(&write, 1), 0);
+  assert_int_equal(write.effect, STORE_UNCHANGED);
+  assert_str(found("Patient?family=indexed"), "1");
+  assert_str(found("Patient?family=stored"), "");
+  struct store_resource resource;
+  assert_int_equal(read_one("Patient", "1", &resource), 0);
+  assert_int_equal(resource.version, 1);
+  assert_true(str_find(resource.body, STR("Stored")) > 0);
+  put_family("Again"); /* its old rows are those of the index */
+  assert_str(found("Patient?family=indexed"), "");
+  assert_str(found("Patient?family=again"), "1");
+}
+
+static void index_write_of_an_older_version_is_left_out(void **state) {
+  (void)state;
+  fixture_open();
+  put_family("First");
+  put_family("Second");
+  struct store_write write = index_write("First", 1);
+  assert_int_equal(commit(&write, 1), 0);
+  assert_str(found("Patient?family=first"), "");
+  assert_str(found("Patient?family=second"), "1");
+  struct store_write gone = {.type = type_of("Patient"), .id = STR("1"), .is_delete = true};
+  assert_int_equal(commit(&gone, 1), 0);
+  write = index_write("Second", 2);
+  assert_int_equal(commit(&write, 1), 0);
+  write = index_write("Second", 3);
+  assert_int_equal(commit(&write, 1), 0);
+  assert_str(found("Patient?family=second"), "");
+}
+
+/* One group holds a write, and index writes made before it. */
+static void index_write_and_write_in_one_commit(void **state) {
+  (void)state;
+  fixture_open();
+  put_family("First");
+  struct store_write writes[] = {
+      put_write("{'resourceType':'Patient','id':'1','name':[{'family':'Second'}]}"),
+      index_write("First", 1)};
+  assert_int_equal(commit(writes, 2), 0);
+  assert_str(found("Patient?family=first"), "");
+  assert_str(found("Patient?family=second"), "1");
+  struct store_write turned[] = {
+      index_write("Wrong", 2),
+      put_write("{'resourceType':'Patient','id':'1','name':[{'family':'Third'}]}")};
+  assert_int_equal(commit(turned, 2), 0);
+  assert_str(found("Patient?family=wrong"), "");
+  assert_str(found("Patient?family=third"), "1");
+}
+
+static enum job_state state_of(uint64_t number) {
+  struct store_view *view;
+  struct job job = {0};
+  struct err err;
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  assert_int_equal(job_read(view, test_arena, number, STR("test"), &job, &err), 0);
+  store_view_close(view);
+  return job.state;
+}
+
+static void job_gives_back_what_the_bodies_say(void **state) {
+  (void)state;
+  fixture_open();
+  put_family("Stored");
+  struct store_write write = index_write("Wrong", 1);
+  assert_int_equal(commit(&write, 1), 0);
+  defs_type_id type = type_of("Patient");
+  struct reindex_request request = {.owner = STR("test"), .types = &type, .types_n = 1};
+  struct err err;
+  uint64_t number;
+  assert_int_equal(reindex_start(fixture_store, &request, &number, &err), 0);
+  for (unsigned i = 0; i < 1000 && state_of(number) != JOB_DONE; i++)
+    usleep(10000);
+  assert_int_equal(state_of(number), JOB_DONE);
+  assert_str(found("Patient?family=stored"), "1");
+  assert_str(found("Patient?family=wrong"), "");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      STORE_TEST(index_write_changes_only_the_index),
+      STORE_TEST(index_write_of_an_older_version_is_left_out),
+      STORE_TEST(index_write_and_write_in_one_commit),
+      STORE_TEST(job_gives_back_what_the_bodies_say),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
