@@ -114,6 +114,7 @@ struct rest_operation {
   /* Of operations; may be left out. */
   const struct rest_parameter *parameters; /* ends with one without name; for OperationDefinition */
   bool affects_state;
+  bool answers_at_once; /* its answer is no resource: Prefer: respond-async has no effect */
 };
 
 const struct rest_operation *rest_operations(size_t *ret_n);

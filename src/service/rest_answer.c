@@ -25,6 +25,19 @@ static bool is_element(const char *where) {
   return n > 0 && strpbrk(where, " ?&|") == NULL && defs_type_by_name(str_n(where, n)) != 0;
 }
 
+/* The name of a parameter, as the places of faults in queries are told ("subject:Patient.name"),
+ * and not "line 2 column 7". */
+static bool is_parameter(const char *where) {
+  return where[0] && !is_element(where) && strpbrk(where, " ,;/?&|()") == NULL;
+}
+
+static void write_place(struct json_writer *w, struct str name, struct str place) {
+  json_key(w, name);
+  json_begin_array(w);
+  json_string(w, place);
+  json_end_array(w);
+}
+
 struct str rest_outcome(struct arena *arena, const struct err *issues, size_t n) {
   struct buf buf;
   buf_init_arena(&buf, arena, ANSWER_MAX_BYTES);
@@ -44,12 +57,10 @@ struct str rest_outcome(struct arena *arena, const struct err *issues, size_t n)
     json_member_string(&w, STR("code"),
                        str_of(err->code ? err_facts(err->code)->issue_type : "informational"));
     json_member_string(&w, STR("diagnostics"), text);
-    if (has_element) {
-      json_key(&w, STR("expression"));
-      json_begin_array(&w);
-      json_string(&w, str_of(err->where));
-      json_end_array(&w);
-    }
+    if (has_element)
+      write_place(&w, STR("expression"), str_of(err->where));
+    else if (is_parameter(err->where))
+      write_place(&w, STR("location"), arena_printf(arena, "http.%s", err->where));
     json_end_object(&w);
   }
   json_end_array(&w);

@@ -95,6 +95,8 @@ bool rest_async_may(const struct rest_call *call) {
   const struct rest_operation *operation = call->operation;
   if (call->is_entry || call->is_job || str_is(call->method, "HEAD"))
     return false;
+  if (operation->answers_at_once)
+    return false;
   return (operation->operation[0] != '\0' && !operation->affects_state) ||
          strncmp(operation->interaction, "search-", 7) == 0 ||
          strncmp(operation->interaction, "history-", 8) == 0 ||

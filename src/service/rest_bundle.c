@@ -37,7 +37,8 @@ static void init_entry_call(struct rest_call *entry_call, const struct rest_call
                                                .if_modified_since = entry->if_modified_since,
                                                .prefer = outer->headers.prefer},
                                    .resource = entry->resource,
-                                   .is_entry = true};
+                                   .is_entry = true,
+                                   .is_job = outer->is_job};
   split_url(entry_call, entry->url);
 }
 
