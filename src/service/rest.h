@@ -97,10 +97,11 @@ struct rest_call {
 
 /* A parameter of an operation, as OperationDefinition has it. */
 struct rest_parameter {
-  const char *name, *type; /* "_since", "instant" */
+  const char *name, *type; /* "_since", "instant"; type "": it has parts */
   const char *text;
   bool is_out, is_required;
   const char *max; /* NULL: "1" */
+  const struct rest_parameter *parts;
 };
 
 struct rest_operation {

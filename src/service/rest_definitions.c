@@ -32,9 +32,11 @@ enum level { LEVEL_SYSTEM = 1, LEVEL_TYPE = 2, LEVEL_INSTANCE = 4 };
 
 static unsigned level_of(const struct rest_operation *row) {
   struct str path = str_of(row->path);
-  return str_find(path, STR("[id]")) >= 0 ? LEVEL_INSTANCE
-         : path.n > 0 && path.p[0] == '$' ? LEVEL_SYSTEM
-                                          : LEVEL_TYPE;
+  /* In a compartment it is about what the compartment has of a type. */
+  return str_starts_with(path, STR("[compartment]")) ? LEVEL_TYPE
+         : str_find(path, STR("[id]")) >= 0          ? LEVEL_INSTANCE
+         : path.n > 0 && path.p[0] == '$'            ? LEVEL_SYSTEM
+                                                     : LEVEL_TYPE;
 }
 
 static unsigned levels_of(const struct rest_operation *rows, size_t n, size_t i) {
@@ -111,10 +113,11 @@ static struct str program_name(struct arena *arena, const char *operation) {
   return buf_str(&name);
 }
 
-static void write_parameters(struct json_writer *w, const struct rest_parameter *parameter) {
+static void write_parameters(struct json_writer *w, struct str member,
+                             const struct rest_parameter *parameter) {
   if (!parameter || !parameter->name)
     return;
-  json_key(w, STR("parameter"));
+  json_key(w, member);
   json_begin_array(w);
   for (; parameter->name; parameter++) {
     json_begin_object(w);
@@ -123,7 +126,9 @@ static void write_parameters(struct json_writer *w, const struct rest_parameter 
     json_member_int(w, STR("min"), parameter->is_required);
     json_member_string(w, STR("max"), str_of(parameter->max ? parameter->max : "1"));
     json_member_string(w, STR("documentation"), str_of(parameter->text));
-    json_member_string(w, STR("type"), str_of(parameter->type));
+    if (parameter->type[0])
+      json_member_string(w, STR("type"), str_of(parameter->type));
+    write_parameters(w, STR("part"), parameter->parts);
     json_end_object(w);
   }
   json_end_array(w);
@@ -172,7 +177,7 @@ static void write_definition(struct json_writer *w, struct rest_call *call, stru
   json_member_bool(w, STR("system"), levels & LEVEL_SYSTEM);
   json_member_bool(w, STR("type"), levels & LEVEL_TYPE);
   json_member_bool(w, STR("instance"), levels & LEVEL_INSTANCE);
-  write_parameters(w, rows[i].parameters);
+  write_parameters(w, STR("parameter"), rows[i].parameters);
   json_end_object(w);
 }
 

@@ -20,12 +20,21 @@ static const struct rest_parameter encounter_everything[] = {
     {"return", "Bundle", "a searchset: the encounter, the compartment, what these refer to",
      .is_out = true, .is_required = true},
     {0}};
+static const struct rest_parameter explain_condition[] = {
+    {"role", "code", "what it is for", .is_out = true, .is_required = true},
+    {"text", "string", "the condition", .is_out = true},
+    {"estimate", "decimal", "resources that satisfy it, as was thought", .is_out = true},
+    {"estimateAtLeast", "decimal", "the same where counting stopped", .is_out = true},
+    {"rows", "decimal", "rows of the index that were read", .is_out = true},
+    {"tested", "decimal", "resources that it was tested on", .is_out = true},
+    {"passed", "decimal", "those that satisfied it", .is_out = true},
+    {0}};
 static const struct rest_parameter explain_parameters[] = {
     {"text", "string", "the whole explanation for a person", .is_out = true, .is_required = true},
     {"reading", "string", "how candidates are found", .is_out = true, .is_required = true},
     {"order", "string", "how they are put in order", .is_out = true, .is_required = true},
     {"condition", "", "each condition: role, estimate, rows read, tested, passed; parts of it",
-     .is_out = true, .max = "*"},
+     .is_out = true, .max = "*", .parts = explain_condition},
     {0}};
 static const struct rest_parameter graphql_parameters[] = {
     {"query", "string", "what is asked", .is_required = true},
