@@ -145,7 +145,7 @@ static const struct yyjson_val *resolve(void *what, struct str reference) {
 
 static int evaluate(struct asking *a, const struct yyjson_val *root, struct err *reterr) {
   defs_type_id type = defs_type_by_name(json_get_text(root, STR("resourceType")));
-  struct fhirpath_values values;
+  struct fhirpath_values values = {0};
   union {
     const struct yyjson_val *in;
     void *out;

@@ -164,26 +164,36 @@ CONVERSION(DateTime, FHIRPATH_DATETIME)
 CONVERSION(Time, FHIRPATH_TIME)
 #undef CONVERSION
 
+/* As a quantity, in the unit that the argument names, if there is one. `*ret_there` false: the
+ * argument is empty. */
+static int convert_quantity(struct fhirpath_eval *e, const struct fhirpath_call *call,
+                            struct fhirpath_value *ret_value, bool *ret_there, bool *ret_converts) {
+  struct str unit = STR_NULL;
+  int code = 0;
+  *ret_value = fhirpath_computed(call->focus.p[0]);
+  *ret_converts = to_quantity(ret_value);
+  *ret_there = true;
+  if (call->node->args_n > 0)
+    code = fhirpath_string_argument(e, call, 0, ret_there, &unit);
+  if (code == 0 && call->node->args_n > 0 && *ret_there && *ret_converts)
+    *ret_converts = fhirpath_quantity_convert(e->arena, ret_value, unit);
+  return code;
+}
+
 int fhirpath_fn_convertsToQuantity(struct fhirpath_eval *e, const struct fhirpath_call *call,
                                    struct fhirpath_list *out) {
-  return run_converts(e, call, FHIRPATH_QUANTITY, out);
+  struct fhirpath_value v;
+  bool there = false, converts = false;
+  int code = convert_quantity(e, call, &v, &there, &converts);
+  return code < 0 || !there ? code : fhirpath_push_boolean(e, out, converts);
 }
 
 int fhirpath_fn_toQuantity(struct fhirpath_eval *e, const struct fhirpath_call *call,
                            struct fhirpath_list *out) {
-  struct fhirpath_value v = fhirpath_computed(call->focus.p[0]);
-  if (!to_quantity(&v))
-    return 0;
-  if (call->node->args_n > 0) {
-    bool there = false;
-    struct str unit;
-    int code = fhirpath_string_argument(e, call, 0, &there, &unit);
-    if (code < 0 || !there)
-      return code;
-    if (!fhirpath_quantity_convert(e->arena, &v, unit))
-      return 0;
-  }
-  return fhirpath_push(e, out, &v);
+  struct fhirpath_value v;
+  bool there = false, converts = false;
+  int code = convert_quantity(e, call, &v, &there, &converts);
+  return code < 0 || !there || !converts ? code : fhirpath_push(e, out, &v);
 }
 
 int fhirpath_fn_convertsToString(struct fhirpath_eval *e, const struct fhirpath_call *call,

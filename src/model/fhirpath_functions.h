@@ -31,7 +31,7 @@
   X(convertsToDateTime, 0, 0, FHIRPATH_SINGLETON)                                                  \
   X(convertsToDecimal, 0, 0, FHIRPATH_SINGLETON)                                                   \
   X(convertsToInteger, 0, 0, FHIRPATH_SINGLETON)                                                   \
-  X(convertsToQuantity, 0, 0, FHIRPATH_SINGLETON)                                                  \
+  X(convertsToQuantity, 0, 1, FHIRPATH_SINGLETON)                                                  \
   X(convertsToString, 0, 0, FHIRPATH_SINGLETON)                                                    \
   X(convertsToTime, 0, 0, FHIRPATH_SINGLETON)                                                      \
   X(count, 0, 0, 0)                                                                                \

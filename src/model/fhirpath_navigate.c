@@ -123,11 +123,14 @@ static struct fhirpath_value computed_quantity(struct fhirpath_value value) {
   struct fhirpath_value result = {
       .kind = FHIRPATH_QUANTITY, .type = value.type, .text = json_text(number)};
   result.unit = json_get_text(value.node, STR("code"));
-  bool is_ucum = str_is(json_get_text(value.node, STR("system")), "http://unitsofmeasure.org");
+  struct str system = json_get_text(value.node, STR("system"));
+  bool is_ucum = str_is(system, "http://unitsofmeasure.org");
   if (str_is_empty(result.unit))
     result.unit = json_get_text(value.node, STR("unit"));
   else if (is_ucum && fhirpath_calendar_keyword(result.unit))
     result.integer = FHIRPATH_UNIT_EITHER;
+  else if (!is_ucum && system.n > 0)
+    result.integer = FHIRPATH_UNIT_OTHER;
   return result;
 }
 

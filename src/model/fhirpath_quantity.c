@@ -56,13 +56,15 @@ static int months_of(const struct fhirpath_value *v, bool is_loose) {
   const struct calendar *calendar = NULL;
   if (kind == FHIRPATH_UNIT_CALENDAR)
     calendar = calendar_by_keyword(v->unit);
-  else if (is_loose || kind == FHIRPATH_UNIT_EITHER)
+  else if (kind == FHIRPATH_UNIT_EITHER || (is_loose && kind == FHIRPATH_UNIT_UCUM))
     calendar = calendar_by_code(unit_of(v));
   return calendar ? calendar->months : 0;
 }
 
 static bool parse_unit(const struct fhirpath_value *v, struct ucum_unit *ret_unit) {
   struct str unit = unit_of(v);
+  if (kind_of(v) == FHIRPATH_UNIT_OTHER)
+    return false;
   if (kind_of(v) == FHIRPATH_UNIT_CALENDAR)
     unit = str_of(fhirpath_calendar_code(unit));
   return ucum_parse(unit, ret_unit);

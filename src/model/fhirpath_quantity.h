@@ -19,6 +19,7 @@ enum fhirpath_unit_kind {
   FHIRPATH_UNIT_UCUM,     /* 4 'd' */
   FHIRPATH_UNIT_CALENDAR, /* 4 days */
   FHIRPATH_UNIT_EITHER,   /* a FHIR Quantity with the UCUM code of a time */
+  FHIRPATH_UNIT_OTHER,    /* a code of another system: compares with the very same only */
 };
 
 /* The UCUM code of a calendar keyword ("days": "d"), of either number; NULL: it is none. */

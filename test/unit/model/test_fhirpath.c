@@ -336,6 +336,8 @@ static void quantities_convert_by_their_units(void **state) {
         {"6 'g' / 2 'mg'", "quantity:3000 '1'"}, {"6 'mg' / 2 'dL'", "quantity:3 'mg/dL'"},
         {"6 / 2 's'", "quantity:3 '/s'"}, {"6 'g' / 0 'g'", "{}"}, {"2 'Cel' * 2 'm'", "{}"},
         {"1 'mg'.toQuantity('g')", "quantity:0.001 'g'"}, {"1 'mg'.toQuantity('m')", "{}"},
+        {"1 'mg'.convertsToQuantity('g')", "boolean:true"},
+        {"'1 \\'mg\\''.convertsToQuantity('m')", "boolean:false"},
         {"-(4 'mg')", "quantity:-4 'mg'"}, {"1 'cm'.comparable(1 '[in_i]')", "boolean:true"},
         {"1 'cm'.comparable(1 '[s]')", "boolean:false"},
         {"(1 'm' | 100 'cm').count()", "integer:1"});
@@ -353,6 +355,11 @@ static void calendar_years_have_no_fixed_length(void **state) {
   static const char CONDITION[] =
       "{\"resourceType\":\"Condition\",\"onsetAge\":{\"value\":3,\"unit\":\"years\",\"system\":"
       "\"http://unitsofmeasure.org\",\"code\":\"a\"}}";
+  static const char SNOMED[] =
+      "{\"resourceType\":\"Observation\",\"valueQuantity\":{\"value\":3,\"unit\":\"g\",\"system\":"
+      "\"http://snomed.info/sct\",\"code\":\"258682000\"}}";
+  CHECK(SNOMED, {"value = value", "boolean:true"}, {"value = 776046000", "{}"},
+        {"value > 1 'g'", "{}"}, {"value + value", "quantity:6 '258682000'"});
   CHECK(CONDITION, {"onset = 3 'a'", "boolean:true"}, {"onset = 3 years", "boolean:true"},
         {"@2020-02-29 + onset", "date:2023-02-28"}, {"onset > 35 months", "boolean:true"});
 }
