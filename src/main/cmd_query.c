@@ -13,7 +13,7 @@ struct query {
   struct str text; /* "Patient?name=x" */
   enum format format;
   struct str columns;
-  bool wants_all;
+  bool wants_all, wants_plan;
   struct query_table table;
   size_t pages_n, printed_n;
 };
@@ -113,15 +113,29 @@ static int print_pages(struct query *query, struct query_pages *pages) {
   return ferror(stdout) || fflush(stdout) ? EXIT_IO : EXIT_OK;
 }
 
+static int print_plan(struct query_pages *pages) {
+  struct issues issues;
+  struct str text;
+  struct err err = {0};
+  int code = query_pages_explain(pages, &text, &issues, &err);
+  if (code)
+    return fail(&issues, &err, code != ERR_IO && code != ERR_STORE);
+  printf("%.*s", STR_ARG(text));
+  return ferror(stdout) || fflush(stdout) ? EXIT_IO : EXIT_OK;
+}
+
 /* ---- The command ----------------------------------------------------------------------------- */
 
 static int read_options(int argc, char **argv, struct query *query) {
-  static const struct option options[] = {
-      {"url", required_argument, NULL, 'u'},    {"store", required_argument, NULL, 's'},
-      {"format", required_argument, NULL, 'f'}, {"columns", required_argument, NULL, 'c'},
-      {"all", no_argument, NULL, 'a'},          {0}};
+  static const struct option options[] = {{"url", required_argument, NULL, 'u'},
+                                          {"store", required_argument, NULL, 's'},
+                                          {"format", required_argument, NULL, 'f'},
+                                          {"columns", required_argument, NULL, 'c'},
+                                          {"all", no_argument, NULL, 'a'},
+                                          {"explain", no_argument, NULL, 'e'},
+                                          {0}};
   int option;
-  while ((option = getopt_long(argc, argv, "u:s:f:c:a", options, NULL)) != -1) {
+  while ((option = getopt_long(argc, argv, "u:s:f:c:ae", options, NULL)) != -1) {
     if (option == 'u')
       query->url = optarg;
     else if (option == 's')
@@ -130,6 +144,8 @@ static int read_options(int argc, char **argv, struct query *query) {
       query->columns = str_of(optarg);
     else if (option == 'a')
       query->wants_all = true;
+    else if (option == 'e')
+      query->wants_plan = true;
     else if (option != 'f')
       return command_usage_error(&command_query, "that option is not known");
     else if (!set_format(optarg, &query->format))
@@ -152,18 +168,23 @@ static int run_query(int argc, char **argv) {
   int code = read_options(argc, argv, &query);
   if (code)
     return code;
-  struct str rest = query.text, type_name = STR("");
+  struct str rest = query.text, type_name = STR(""), part;
   (void)str_split(&rest, '?', &type_name);
+  for (rest = type_name; str_split(&rest, '/', &part);)
+    type_name = part; /* of Patient/1/Observation the last */
   defs_type_id type = defs_type_by_name(type_name);
-  if (!type || !defs_is_resource(defs_type(type)))
+  bool is_any = type_name.n == 0 || str_is(type_name, "*");
+  if (!is_any && (!type || !defs_is_resource(defs_type(type))))
     return command_usage_error(&command_query, "a search begins with a type: 'Patient?name=ann'");
-  query_table_init(&query.table, query.columns, type);
+  if (is_any && query.format == FORMAT_TABLE && query.columns.n == 0)
+    return command_usage_error(&command_query, "a table of several types needs --columns");
+  query_table_init(&query.table, query.columns, is_any ? defs_type_by_name(STR("Resource")) : type);
   code = query.store ? query_pages_open_store(query.store, query.text, &pages, &err)
                      : query_pages_open_url(query.url ? query.url : "http://127.0.0.1:8080/fhir",
                                             query.text, &pages, &err);
   if (code)
     return command_fail(&command_query, &err, EXIT_IO);
-  code = print_pages(&query, pages);
+  code = query.wants_plan ? print_plan(pages) : print_pages(&query, pages);
   query_pages_close(pages);
   return code;
 }
@@ -180,11 +201,13 @@ const struct command command_query = {
         "  -s, --store FILE     search this store's file, read-only, without a server\n"
         "  -f, --format FORMAT  ndjson (default), bundle or table\n"
         "  -c, --columns NAMES  a table with these columns, such as id,name,subject.reference\n"
-        "  -a, --all            all pages, not only the first\n\n"
+        "  -a, --all            all pages, not only the first\n"
+        "  -e, --explain        how the search is planned and what it cost, not what it finds\n\n"
         "Exit code: 0 it was searched, 1 the search is wrong, 2 wrong usage, 3 no answer.\n\n"
         "Examples:\n"
         "  callosum query 'Patient?name=ann&birthdate=ge1980'\n"
         "  callosum query --format table 'Observation?patient=1&code=8480-6&_sort=-date'\n"
-        "  callosum query --store callosum.db --all 'Encounter?status=in-progress'",
+        "  callosum query --store callosum.db --all 'Encounter?status=in-progress'\n"
+        "  callosum query --explain 'Patient/1/Observation?date=ge2020'",
     .run = run_query,
 };

@@ -64,11 +64,11 @@ int query_pages_open_store(const char *path, struct str query, struct query_page
 
 static int parse(struct query_pages *pages, const struct search **ret_search, struct issues *issues,
                  struct err *reterr) {
-  defs_type_id type;
+  struct search_place place;
   const struct search_pair *pairs;
   struct search_pair *all;
   size_t n;
-  int code = search_split_url(pages->page, pages->query, &type, &pairs, &n, reterr);
+  int code = search_split_place(pages->page, pages->query, &place, &pairs, &n, reterr);
   if (code)
     return code;
   all = ARENA_ARRAY(pages->page, struct search_pair, n + 1);
@@ -78,7 +78,9 @@ static int parse(struct query_pages *pages, const struct search **ret_search, st
     memcpy(all, pairs, n * sizeof *all);
   if (pages->cursor.n)
     all[n++] = (struct search_pair){STR("_cursor"), pages->cursor};
-  return search_parse(pages->page, type, all, n, NULL, ret_search, issues, reterr);
+  struct search_options options = {.compartment = place.compartment,
+                                   .compartment_id = place.compartment_id};
+  return search_parse(pages->page, place.type, all, n, &options, ret_search, issues, reterr);
 }
 
 static int entry_of_row(struct query_pages *pages, const struct search *search,
@@ -223,6 +225,70 @@ static int next_of_server(struct query_pages *pages, struct query_page *page, st
     return code;
   return exchange.status == 200 ? read_bundle(pages, answer, page, reterr)
                                 : refused(pages, exchange.status, answer, issues, reterr);
+}
+
+/* ---- Explaining ------------------------------------------------------------------------------ */
+
+static int explain_store(struct query_pages *pages, struct str *ret_text, struct issues *issues,
+                         struct err *reterr) {
+  struct access access = ACCESS_EVERYTHING(STR("command line"));
+  const struct search *search;
+  struct search_explanation explanation;
+  struct search_result result;
+  struct store_view *view;
+  struct buf buf;
+  int code = parse(pages, &search, issues, reterr);
+  if (code == 0)
+    code = store_view_open(pages->store, &view, reterr);
+  if (code)
+    return code;
+  code = search_explain(view, &access, pages->page, search, &explanation, &result, reterr);
+  store_view_close(view);
+  if (code)
+    return code;
+  buf_init_arena(&buf, pages->page, PAGE_ARENA_BYTES / 4);
+  search_explanation_write(&buf, &explanation);
+  *ret_text = buf_str(&buf);
+  return 0;
+}
+
+/* "Patient?a=b" -> "Patient/$explain?a=b". */
+static struct str explain_url(struct arena *arena, struct str url) {
+  ssize_t mark = str_find_char(url, '?', 0);
+  size_t end = mark < 0 ? url.n : (size_t)mark;
+  return arena_printf(arena, "%.*s%s$explain%.*s", STR_ARG(str_slice(url, 0, end)),
+                      end > 0 && url.p[end - 1] == '/' ? "" : "/",
+                      STR_ARG(str_slice(url, end, url.n)));
+}
+
+static int explain_server(struct query_pages *pages, struct str *ret_text, struct issues *issues,
+                          struct err *reterr) {
+  struct str url = explain_url(pages->page, pages->next_url);
+  struct http_exchange exchange = {.method = "GET", .url = url.p};
+  const struct yyjson_val *answer = NULL;
+  if (!url.p)
+    return err_no_memory(reterr);
+  int code = http_client_exchange(pages->client, pages->page, &exchange, reterr);
+  if (code == 0)
+    code = json_parse(pages->page, exchange.answer, NULL, &answer, reterr);
+  if (code == 0 && exchange.status != 200)
+    code = refused(pages, exchange.status, answer, issues, reterr);
+  if (code)
+    return code;
+  struct json_each each = json_each(json_get(answer, STR("parameter")));
+  *ret_text = STR("");
+  while (json_next(&each))
+    if (str_is(json_get_text(each.value, STR("name")), "text"))
+      *ret_text = json_get_text(each.value, STR("valueString"));
+  return 0;
+}
+
+int query_pages_explain(struct query_pages *pages, struct str *ret_text, struct issues *issues,
+                        struct err *reterr) {
+  arena_reset(pages->page);
+  *issues = (struct issues){0};
+  return pages->store ? explain_store(pages, ret_text, issues, reterr)
+                      : explain_server(pages, ret_text, issues, reterr);
 }
 
 /* ---- Both ------------------------------------------------------------------------------------ */

@@ -31,6 +31,11 @@ struct query_page {
   struct arena *arena; /* of this page, for what is made from it */
 };
 
+/* How the search is planned and what its first page cost, as lines of text, which live as long as a
+ * page. Errors as of query_pages_next. */
+int query_pages_explain(struct query_pages *pages, struct str *ret_text, struct issues *issues,
+                        struct err *reterr) MUST_CHECK;
+
 /* The next page. ERR_VALUE, ERR_NOT_SUPPORTED: the query is wrong, `issues` has every fault (they
  * may also be warnings). ERR_IO: no answer. */
 int query_pages_next(struct query_pages *pages, struct query_page *ret_page, struct issues *issues,
