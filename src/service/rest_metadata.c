@@ -140,14 +140,16 @@ static void write_rest(struct json_writer *w, struct rest_call *call) {
   json_end_array(w);
 }
 
-static void write_statement(struct json_writer *w, struct rest_call *call) {
+/* What both kinds of statements begin with. */
+static void write_head(struct json_writer *w, struct rest_call *call, const char *type,
+                       const char *path) {
   char instant[CLOCK_INSTANT_BYTES];
   size_t instant_n = clock_format_instant(call->service->started_at_us, instant);
   json_begin_object(w);
-  json_member_string(w, STR("resourceType"), STR("CapabilityStatement"));
+  json_member_string(w, STR("resourceType"), str_of(type));
   json_member_string(w, STR("id"), STR("callosum"));
   json_member_string(w, STR("url"),
-                     arena_printf(call->arena, "%.*s/metadata", STR_ARG(call->base_url)));
+                     arena_printf(call->arena, "%.*s/%s", STR_ARG(call->base_url), path));
   json_member_string(w, STR("version"), STR(CALLOSUM_VERSION));
   json_member_string(w, STR("name"), STR("Callosum"));
   json_member_string(w, STR("status"), STR("active"));
@@ -163,11 +165,54 @@ static void write_statement(struct json_writer *w, struct rest_call *call) {
   json_member_string(w, STR("description"), STR("Callosum"));
   json_member_string(w, STR("url"), call->base_url);
   json_end_object(w);
+}
+
+static void write_statement(struct json_writer *w, struct rest_call *call) {
+  write_head(w, call, "CapabilityStatement", "metadata");
   json_member_string(w, STR("fhirVersion"), STR("4.0.1"));
   write_words(w, "format", rest_formats());
   write_words(w, "patchFormat", rest_patch_formats());
   write_rest(w, call);
   json_end_object(w);
+}
+
+/* The parameters of $expand, as its row has them. */
+static void write_expansion(struct json_writer *w) {
+  size_t n, i = 0;
+  const struct rest_operation *rows = rest_operations(&n);
+  while (i < n && strcmp(rows[i].operation, "expand") != 0)
+    i++;
+  if (i == n || !rows[i].parameters)
+    return;
+  json_key(w, STR("expansion"));
+  json_begin_object(w);
+  json_key(w, STR("parameter"));
+  json_begin_array(w);
+  for (const struct rest_parameter *parameter = rows[i].parameters; parameter->name; parameter++) {
+    if (parameter->is_out)
+      continue;
+    json_begin_object(w);
+    json_member_string(w, STR("name"), str_of(parameter->name));
+    json_end_object(w);
+  }
+  json_end_array(w);
+  json_end_object(w);
+}
+
+static int make_terminology_statement(struct rest_call *call, struct str *ret_json,
+                                      struct err *reterr) {
+  struct buf buf;
+  buf_init_arena(&buf, call->arena, STATEMENT_MAX_BYTES);
+  struct json_writer w = json_writer(&buf);
+  write_head(&w, call, "TerminologyCapabilities", "metadata?mode=terminology");
+  write_expansion(&w);
+  json_key(&w, STR("validateCode"));
+  json_begin_object(&w);
+  json_member_bool(&w, STR("translations"), false);
+  json_end_object(&w);
+  json_end_object(&w);
+  *ret_json = buf_str(&buf);
+  return buf_is_overflown(&buf) ? err_no_memory(reterr) : 0;
 }
 
 /* ---- The statements made last --------------------------------------------------------------- */
@@ -257,13 +302,18 @@ static int make_statement(struct rest_call *call, struct str *ret_json, struct e
 
 /* ---- The answer ----------------------------------------------------------------------------- */
 
-static int check_query(const struct rest_call *call, struct err *reterr) {
+static int check_query(const struct rest_call *call, bool *ret_is_of_terminology,
+                       struct err *reterr) {
   static const char *const known[] = {"mode", "_summary", "_elements", NULL};
-  for (size_t i = 0; i < call->pairs_n; i++)
-    if (str_is(call->pairs[i].name, "mode") && !str_is(call->pairs[i].value, "full") &&
-        !str_is(call->pairs[i].value, "normative"))
-      return err_set(reterr, ERR_NOT_SUPPORTED, "mode",
-                     "wants full or normative; there is no terminology service to tell of");
+  *ret_is_of_terminology = false;
+  for (size_t i = 0; i < call->pairs_n; i++) {
+    struct str mode = call->pairs[i].value;
+    if (!str_is(call->pairs[i].name, "mode"))
+      continue;
+    *ret_is_of_terminology = str_is(mode, "terminology");
+    if (!*ret_is_of_terminology && !str_is(mode, "full") && !str_is(mode, "normative"))
+      return err_set(reterr, ERR_VALUE, "mode", "wants full, normative or terminology");
+  }
   return rest_check_parameters(call, "The statement", known, reterr);
 }
 
@@ -284,9 +334,11 @@ static bool has_it(const struct rest_call *call, struct str etag) {
 void rest_metadata(struct rest_call *call) {
   struct str json = STR_NULL;
   struct err err;
-  int code = check_query(call, &err);
+  bool is_of_terminology;
+  int code = check_query(call, &is_of_terminology, &err);
   if (code == 0)
-    code = make_statement(call, &json, &err);
+    code = is_of_terminology ? make_terminology_statement(call, &json, &err)
+                             : make_statement(call, &json, &err);
   if (code == 0)
     code = rest_subset(call, json, &json, &err);
   if (code) {

@@ -89,7 +89,11 @@ def test_etag_head_and_summary(server, statement):
     assert head.status == 200 and head.body == b"" and head.headers["etag"] == first.headers["etag"]
     assert "rest" in statement and "rest" not in server.fhir("GET", "metadata?_elements=software").json
     assert server.fhir("GET", "metadata?_summary=true").json["fhirVersion"] == "4.0.1"
-    assert server.fhir("GET", "metadata?mode=full").status == 200 and server.fhir("GET", "metadata?mode=terminology").status == 400
+    assert server.fhir("GET", "metadata?mode=full").status == 200 and server.fhir("GET", "metadata?mode=nonsense").status == 400
+    terminology = server.fhir("GET", "metadata?mode=terminology").json
+    made = server.fhir("POST", "TerminologyCapabilities", terminology)
+    assert made.status == 201, made.issue_text()
+    assert {"url", "filter"} <= {p["name"] for p in terminology["expansion"]["parameter"]}
     assert server.fhir("GET", "metadata?nonsense=1").status == 400
     xml = server.fhir("GET", "metadata", accept="application/fhir+xml")
     assert xml.status == 200 and xml.headers["etag"] != first.headers["etag"]
