@@ -274,7 +274,7 @@ static int need_array(struct patch_tree *tree, struct patch_node *owner, struct 
  * `name`, which then has one more than `n` items. */
 static int insert_item(struct patch_tree *tree, struct patch_node *owner, struct str name, size_t n,
                        size_t index, struct patch_node *node, struct err *reterr) {
-  struct patch_node *array;
+  struct patch_node *array = NULL;
   if (!node && !patch_tree_member(tree, owner, name))
     return 0;
   int code = need_array(tree, owner, name, n, &array, reterr);
@@ -285,7 +285,7 @@ static int insert_item(struct patch_tree *tree, struct patch_node *owner, struct
 
 static int replace_item(struct patch_tree *tree, struct patch_node *owner, struct str name,
                         size_t n, size_t index, struct patch_node *node, struct err *reterr) {
-  struct patch_node *array;
+  struct patch_node *array = NULL;
   if (!node && !patch_tree_member(tree, owner, name))
     return 0;
   int code = need_array(tree, owner, name, n, &array, reterr);
@@ -352,8 +352,8 @@ static int need_children(const struct patch_operation *o, const struct patch_ele
 int patch_list_insert(const struct patch_operation *o, const struct patch_list *list, size_t index,
                       const struct yyjson_val *value) {
   struct patch_tree *tree = o->run->tree;
-  struct patch_node *owner;
-  struct content content;
+  struct patch_node *owner = NULL;
+  struct content content = {0};
   int code = convert(o, list, value, &content);
   if (code == 0)
     code = need_children(o, &list->parent, &owner);
@@ -395,7 +395,7 @@ int patch_element_replace(const struct patch_operation *o, const struct patch_el
   struct patch_tree *tree = o->run->tree;
   struct patch_node *owner = element->owner;
   struct patch_list list;
-  struct content content;
+  struct content content = {0};
   int code = patch_list_around(o, element, &list);
   if (code == 0)
     code = convert(o, &list, value, &content);

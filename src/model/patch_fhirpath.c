@@ -14,19 +14,18 @@
 #define EVALUATION_STEPS 20000000
 #define EVALUATION_STEPS_EACH 50000
 
-int patch_fail(const struct patch_operation *o, enum err_code code, const char *member,
-               const char *text) {
+void patch_set_fault(const struct patch_operation *o, enum err_code code, const char *member,
+                     const char *text) {
   char where[80];
   snprintf(where, sizeof where, "operation[%zu]%s%s", o->index, member[0] ? "." : "", member);
-  return err_set(o->err, code, where, "%s", text);
+  (void)!err_set(o->err, code, where, "%s", text);
 }
 
-int patch_place(const struct patch_operation *o, const char *member, int code) {
-  if (code && !str_starts_with(str_of(o->err->where), STR("operation["))) {
-    const struct err below = *o->err;
-    (void)!patch_fail(o, below.code, member, below.text);
-  }
-  return code;
+void patch_set_place(const struct patch_operation *o, const char *member) {
+  if (str_starts_with(str_of(o->err->where), STR("operation[")))
+    return;
+  const struct err below = *o->err;
+  patch_set_fault(o, below.code, member, below.text);
 }
 
 /* ---- The operation's parts ------------------------------------------------------------------- */
@@ -315,7 +314,7 @@ static int run_all(struct patch_run *run, const struct yyjson_val *operations, s
 int patch_fhirpath(struct patch_tree *tree, const struct yyjson_val *document, size_t max,
                    struct err *reterr) {
   const struct yyjson_val *operations = json_get(document, STR("parameter"));
-  struct err own;
+  struct err own = {0};
   struct patch_run run = {.tree = tree};
   if (!str_is(json_get_text(document, STR("resourceType")), "Parameters"))
     return err_set(reterr, ERR_STRUCTURE, "", "A FHIRPath Patch must be a Parameters resource.");

@@ -43,11 +43,22 @@ struct patch_list {
   size_t n, max;
 };
 
-/* The place "operation[3].member". */
-int patch_fail(const struct patch_operation *o, enum err_code code, const char *member,
-               const char *text);
-/* Puts the operation's place on a fault from below. */
-int patch_place(const struct patch_operation *o, const char *member, int code);
+/* Fills in the fault at "operation[3].member"; puts that place on a fault from below. */
+void patch_set_fault(const struct patch_operation *o, enum err_code code, const char *member,
+                     const char *text);
+void patch_set_place(const struct patch_operation *o, const char *member);
+
+static inline int patch_fail(const struct patch_operation *o, enum err_code code,
+                             const char *member, const char *text) {
+  patch_set_fault(o, code, member, text);
+  return (int)code;
+}
+
+static inline int patch_place(const struct patch_operation *o, const char *member, int code) {
+  if (code)
+    patch_set_place(o, member);
+  return code;
+}
 
 /* Where `any` (a value, or what "_name" holds of one) stands as an element. */
 struct patch_element patch_element_at(struct patch_tree *tree, struct patch_node *any,

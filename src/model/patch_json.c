@@ -22,7 +22,8 @@ static int fail(const struct operation *o, enum err_code code, const char *membe
                 const char *text) {
   char where[60];
   snprintf(where, sizeof where, "operation[%zu]%s%s", o->index, member[0] ? "." : "", member);
-  return err_set(o->err, code, where, "%s", text);
+  (void)!err_set(o->err, code, where, "%s", text);
+  return (int)code;
 }
 
 /* Faults of the tree (limits) get the operation's place. */
@@ -161,8 +162,8 @@ static int put(const struct operation *o, const struct location *to, struct patc
 }
 
 static int run_add(const struct operation *o) {
-  struct location to;
-  struct patch_node *node;
+  struct location to = {0};
+  struct patch_node *node = NULL;
   int code = locate(o, "path", &to);
   if (code == 0)
     code = value_of(o, &node);
@@ -170,7 +171,7 @@ static int run_add(const struct operation *o) {
 }
 
 static int run_remove(const struct operation *o) {
-  struct location at;
+  struct location at = {0};
   int code = locate_existing(o, "path", &at);
   if (code)
     return code;
@@ -181,8 +182,8 @@ static int run_remove(const struct operation *o) {
 }
 
 static int run_replace(const struct operation *o) {
-  struct location at;
-  struct patch_node *node;
+  struct location at = {0};
+  struct patch_node *node = NULL;
   int code = locate_existing(o, "path", &at);
   if (code == 0)
     code = value_of(o, &node);
@@ -193,7 +194,7 @@ static int run_replace(const struct operation *o) {
 }
 
 static int run_move(const struct operation *o) {
-  struct location from, to;
+  struct location from = {0}, to = {0};
   int code = locate_existing(o, "from", &from);
   if (code)
     return code;
@@ -213,8 +214,8 @@ static int run_move(const struct operation *o) {
 }
 
 static int run_copy(const struct operation *o) {
-  struct location from, to;
-  struct patch_node *node;
+  struct location from = {0}, to = {0};
+  struct patch_node *node = NULL;
   int code = locate_existing(o, "from", &from);
   if (code == 0)
     code = locate(o, "path", &to);
@@ -224,8 +225,8 @@ static int run_copy(const struct operation *o) {
 }
 
 static int run_test(const struct operation *o) {
-  struct location at;
-  struct patch_node *node;
+  struct location at = {0};
+  struct patch_node *node = NULL;
   int code = locate_existing(o, "path", &at);
   if (code == 0)
     code = value_of(o, &node);
@@ -258,7 +259,7 @@ static int run(const struct operation *o) {
 
 int patch_json(struct patch_tree *tree, const struct yyjson_val *document, size_t max,
                struct err *reterr) {
-  struct err own;
+  struct err own = {0};
   struct operation o = {.tree = tree, .err = reterr ? reterr : &own};
   if (json_kind(document) != JSON_ARRAY)
     return err_set(reterr, ERR_STRUCTURE, "", "A JSON Patch must be an array of operations.");

@@ -54,7 +54,7 @@ static int thaw(struct patch_tree *tree, const struct yyjson_val *json, struct s
   if (code == 0 && has_items)
     code = reserve(tree, node, json_count(json), reterr);
   struct json_each each = json_each(has_items ? json : NULL);
-  while (code == 0 && json_next(&each)) {
+  while (code == 0 && node->n < node->capacity && json_next(&each)) {
     code = thaw(tree, each.value, each.name, &node->items[node->n], reterr);
     if (code == 0)
       node->items[node->n++]->parent = node;
@@ -131,7 +131,7 @@ int patch_tree_insert(struct patch_tree *tree, struct patch_node *parent, size_t
   if (code)
     return code;
   memmove((void *)(parent->items + at + 1), (const void *)(parent->items + at),
-          (parent->n - at) * sizeof *parent->items);
+          (parent->n - at) * sizeof(struct patch_node *));
   tree->steps_left -= (int64_t)(parent->n - at) / 64;
   parent->items[at] = node;
   parent->n++;
@@ -144,7 +144,7 @@ struct patch_node *patch_tree_take_out(struct patch_tree *tree, struct patch_nod
   struct patch_node *node = parent->items[at];
   parent->n--;
   memmove((void *)(parent->items + at), (const void *)(parent->items + at + 1),
-          (parent->n - at) * sizeof *parent->items);
+          (parent->n - at) * sizeof(struct patch_node *));
   tree->steps_left -= (int64_t)(parent->n - at) / 64;
   node->parent = NULL;
   return node;

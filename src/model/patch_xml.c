@@ -22,7 +22,8 @@ static int fail(const struct operation *o, enum err_code code, const char *membe
                 const char *text) {
   char where[60];
   snprintf(where, sizeof where, "operation[%zu]%s%s", o->index, member[0] ? "." : "", member);
-  return err_set(o->err, code, where, "%s", text);
+  (void)!err_set(o->err, code, where, "%s", text);
+  return (int)code;
 }
 
 /* ---- What an operation brings ---------------------------------------------------------------- */
@@ -266,7 +267,7 @@ static int run_all(struct operation *o, const struct xml_node *patch) {
 int patch_xml_tree(struct arena *arena, const struct xml_node *patch, size_t max,
                    struct xml_node **root, struct err *reterr) {
   int64_t steps_left = PATCH_STEPS_MAX;
-  struct err own;
+  struct err own = {0};
   struct operation o = {.arena = arena,
                         .max = max,
                         .document = xml_new_element(arena, STR_NULL, STR_NULL),
