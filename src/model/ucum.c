@@ -232,7 +232,7 @@ static struct str take_symbol(struct parser *p) {
   bool in_brackets = false;
   for (; p->at < p->code.n; p->at++) {
     char c = peek(p);
-    if (c <= ' ' || c > '~' || (!in_brackets && memchr("./(){}", c, 6)))
+    if (c <= ' ' || c > '~' || (!in_brackets && strchr("./(){}", c)))
       break;
     if (c == '[' || c == ']')
       in_brackets = c == '[';
