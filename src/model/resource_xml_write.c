@@ -206,7 +206,10 @@ static int write_one(struct writer *w, const struct defs_property *property,
     extra = NULL;
   if (!value && !extra)
     return fault(w, STR(""), ERR_STRUCTURE, "This has neither a value nor an extension.");
-  if (type->builtin == DEFS_XHTML && !extra)
+  if (type->builtin == DEFS_XHTML && extra)
+    return fault(w, STR(""), ERR_STRUCTURE,
+                 "In XML the id of a narrative stands in its XHTML, not beside it.");
+  if (type->builtin == DEFS_XHTML)
     return write_xhtml(w, value);
   open_tag(w, property->name);
   if (type->kind == DEFS_KIND_PRIMITIVE)

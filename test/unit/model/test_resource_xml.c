@@ -164,6 +164,8 @@ static void what_xml_cannot_hold_is_an_error_with_its_place(void **state) {
        "Patient.text.div"},
       {"{\"resourceType\":\"Patient\",\"text\":{\"div\":\"<div/><x/>\"}}", "Patient.text.div"},
       {"{\"resourceType\":\"Patient\",\"name\":[{}]}", "Patient.name[0]"},
+      {"{\"resourceType\":\"Patient\",\"text\":{\"_div\":{\"id\":\"a\"},\"div\":\"<div>a</div>\"}}",
+       "Patient.text.div"},
       {"{\"resourceType\":\"Foo\"}", "Resource"},
       {"[]", "Resource"},
   };
