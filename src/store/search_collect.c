@@ -1,5 +1,6 @@
 #include "store/search_collect.h"
 
+#include "store/search_estimates.h"
 #include "store/search_match.h"
 #include "store/search_plan.h"
 #include "store/search_probe.h"
@@ -124,11 +125,18 @@ static void add_updated(struct db_query *query, const struct search_context *c, 
 
 /* ---- Counting -------------------------------------------------------------------------------- */
 
+/* Above this, a count is not for choosing, but for telling. */
+enum { ESTIMATE_MAX = 1000000 };
+
 /* Runs "SELECT count(*) FROM (SELECT 1 <from> LIMIT limit)". */
 static int count_from(struct search_context *c, const struct db_query *from, uint64_t limit,
                       uint64_t *ret_n, struct err *reterr) {
   struct db_query query;
   int64_t n;
+  bool is_rough = limit <= ESTIMATE_MAX;
+  struct search_estimates *estimates = is_rough ? store_view_estimates(c->view) : NULL;
+  if (search_estimates_find(estimates, from, limit, ret_n))
+    return 0;
   db_query_init(&query, c->arena);
   db_query_add(&query, "SELECT count(*) FROM (SELECT 1");
   db_query_append(&query, from);
@@ -136,9 +144,11 @@ static int count_from(struct search_context *c, const struct db_query *from, uin
   db_query_i64(&query, (int64_t)limit);
   db_query_add(&query, ")");
   int code = db_query_number(c->db, &query, 0, &n, reterr);
-  if (code == 0)
-    *ret_n = (uint64_t)n;
-  return code;
+  if (code != 0)
+    return code;
+  *ret_n = (uint64_t)n;
+  search_estimates_keep(estimates, from, limit, *ret_n);
+  return 0;
 }
 
 int search_count_spans(struct search_context *c, const struct search_spans *spans, uint64_t limit,

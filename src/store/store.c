@@ -10,6 +10,7 @@
 #include "store/job_write.h"
 #include "store/parameter_set.h"
 #include "store/reindex.h"
+#include "store/search_estimates.h"
 #include "store/store_internal.h"
 
 #define READERS_DEFAULT 4
@@ -28,6 +29,7 @@ struct store_view {
   struct store *store;
   struct db *db;
   uint64_t epoch;
+  struct search_estimates *estimates;
   struct store_view *next; /* in the pool */
 };
 
@@ -71,7 +73,8 @@ static int open_views(struct store *store, struct err *reterr) {
   struct db_options options = db_options_of(store, false);
   for (size_t i = 0; i < store->options.readers; i++) {
     struct store_view *view = &store->views[store->views_n++];
-    *view = (struct store_view){.store = store, .next = store->idle};
+    *view = (struct store_view){
+        .store = store, .estimates = search_estimates_new(), .next = store->idle};
     int code = db_open(&options, &view->db, reterr);
     if (code != 0)
       return code;
@@ -241,8 +244,10 @@ void store_close(struct store *store) {
   background_close(store->background);
   committer_close(store->committer);
   disown_parameters(store);
-  for (size_t i = 0; i < store->views_n; i++)
+  for (size_t i = 0; i < store->views_n; i++) {
     db_close(store->views[i].db);
+    search_estimates_free(store->views[i].estimates);
+  }
   free(store->views);
   body_codec_close(store->codec);
   terminology_cache_free(store->terminology);
@@ -392,6 +397,10 @@ const struct schema *store_view_schema(const struct store_view *view) {
 
 const struct body_codec *store_view_codec(const struct store_view *view) {
   return view->store->codec;
+}
+
+struct search_estimates *store_view_estimates(const struct store_view *view) {
+  return view->estimates;
 }
 
 struct terminology_cache *store_view_terminology(const struct store_view *view) {

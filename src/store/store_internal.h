@@ -18,6 +18,8 @@ const struct body_codec *store_view_codec(const struct store_view *view);
 /* NULL for the view of the committer: what it sees may be taken back, so nothing of it is shared.
  */
 struct terminology_cache *store_view_terminology(const struct store_view *view);
+/* NULL for the view of the committer. */
+struct search_estimates *store_view_estimates(const struct store_view *view);
 /* As above for the store (same schema for its whole life). */
 const struct schema *store_schema(const struct store *store);
 

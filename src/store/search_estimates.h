@@ -1,0 +1,28 @@
+/*
+ * How many rows a range of an index has, remembered for a few seconds. The plan of a search counts
+ * up to some thousand rows for each condition, which is most of the work of a search that then
+ * finds its page at once; the same codes and months are asked for again and again.
+ *
+ * Only large counts are kept (the small ones cost nothing), and only for choosing: what a client is
+ * told is never taken from here.
+ *
+ * Threads: one memo belongs to one view. Memory: its own, of fixed size.
+ */
+#ifndef STORE_SEARCH_ESTIMATES_H
+#define STORE_SEARCH_ESTIMATES_H
+
+#include "store/db.h"
+
+struct search_estimates;
+
+/* NULL without memory: then nothing is remembered. */
+struct search_estimates *search_estimates_new(void);
+void search_estimates_free(struct search_estimates *estimates);
+
+/* The number of rows of `query`, of which at most `limit` are counted. `estimates` may be NULL. */
+bool search_estimates_find(const struct search_estimates *estimates, const struct db_query *query,
+                           uint64_t limit, uint64_t *ret_n);
+void search_estimates_keep(struct search_estimates *estimates, const struct db_query *query,
+                           uint64_t limit, uint64_t n);
+
+#endif
