@@ -3,6 +3,7 @@
 #include "store/search_collect.h"
 #include "store/search_sieve.h"
 #include "store/search_stream.h"
+#include "store/search_window.h"
 
 /*
  * Costs, measured on a 2-core machine: a row of an index 0.1 us, a row of `resource` passed by 1
@@ -38,6 +39,8 @@ struct search_source {
   bool is_through_types;          /* the streams are all resources of the types */
   struct search_rids rids;
   size_t at;
+  bool has_window; /* over the rids */
+  struct search_window window;
 };
 
 /* A condition and how it could give the candidates. */
@@ -279,6 +282,9 @@ static int open_types(struct search_source *source, bool wants_all, struct err *
 
 static int open_collected(struct search_source *source, const struct option *best,
                           struct err *reterr) {
+  source->has_window = !source->wish->wants_all && best->has_spans && source->probes.n > 0;
+  if (source->has_window)
+    search_window_init(source->c, &source->probes, &source->window);
   int code = best->has_spans ? search_collect_spans(source->c, &best->spans, &source->probes,
                                                     &source->rids, reterr)
                              : search_collect(source->c, best->condition, &source->rids, reterr);
@@ -453,6 +459,11 @@ static int next_rid(struct search_source *source, uint64_t *ret_rid, struct err 
   uint64_t rid = 0;
   if (source->streams) {
     int code = search_streams_next(source->streams, &rid, reterr);
+    if (code)
+      return code;
+  } else if (source->has_window) {
+    int code =
+        search_window_next(source->c, &source->window, &source->rids, &source->at, &rid, reterr);
     if (code)
       return code;
   } else if (source->at < source->rids.n) {
