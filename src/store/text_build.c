@@ -10,12 +10,12 @@
 #include "store/text_block.h"
 
 enum {
-  EVENTS_MAX = 4000,  /* in one step */
-  PAIRS_MAX = 400000, /* words of resources in one step */
-  ROWS_MAX = 4000,    /* written by one commit */
-  MANY_EVENTS = 500,  /* since the last look: writers are busy, */
-  BACKLOG = 5000,     /* then it only works when so much waits, */
-  SHARE = 20,         /* and a twentieth of the time */
+  EVENTS_MAX = 4000,   /* in one step */
+  PAIRS_MAX = 1000000, /* words of resources in one step, which bounds its memory */
+  ROWS_MAX = 4000,     /* written by one commit */
+  MANY_EVENTS = 500,   /* since the last look: writers are busy, */
+  BACKLOG = 5000,      /* then it only works when so much waits, */
+  SHARE = 20,          /* and a twentieth of the time */
   PAUSE_MS = 250,
 };
 #define STEP_ARENA_MAX_BYTES ((size_t)1 << 30)
@@ -59,7 +59,7 @@ static int read_number(struct step *s, const char *sql, uint64_t *ret_number) {
   return code;
 }
 
-static int read_events(struct step *s, uint64_t after) {
+static int read_events(struct step *s, uint64_t after, unsigned most) {
   struct db_statement *row = NULL;
   bool has_row;
   int code = db_prepare(store_view_db(s->view),
@@ -69,7 +69,7 @@ static int read_events(struct step *s, uint64_t after) {
   if (code != 0)
     return code;
   db_bind_i64(row, 1, (int64_t)after);
-  db_bind_i64(row, 2, EVENTS_MAX);
+  db_bind_i64(row, 2, most);
   s->last_event = after;
   while ((code = db_step(row, &has_row, s->err)) == 0 && has_row) {
     s->last_event = (uint64_t)db_column_i64(row, 0);
@@ -144,7 +144,7 @@ static int read_resources(struct step *s) {
                  &row, s->err);
   if (code != 0)
     return code;
-  for (size_t i = 0; code == 0 && i < s->changed.list.n; i++) {
+  for (size_t i = 0; code == 0 && i < s->changed.list.n && s->pairs_n <= PAIRS_MAX; i++) {
     struct store_resource resource;
     bool has_row;
     arena_reset(s->scratch);
@@ -336,18 +336,25 @@ static int look(struct step *s, struct text_index *index, bool *ret_is_time, lon
 }
 
 static int index_changes(struct step *s, struct text_index *index, struct store *store) {
-  int code = read_events(s, index->watermark);
+  unsigned most = index->events_max ? index->events_max : EVENTS_MAX;
+  int code = read_events(s, index->watermark, most);
   if (code == 0)
     code = read_resources(s);
+  if (code == 0 && s->pairs_n > PAIRS_MAX && most > 1) { /* large ones: fewer the next time */
+    index->events_max = most / 2;
+    return 0;
+  }
   if (code == 0)
     code = make_rows(s);
   store_view_close(s->view);
   s->view = NULL;
   if (code == 0)
     code = commit_rows(s, store);
-  if (code == 0)
-    index->watermark = s->last_event;
-  return code;
+  if (code != 0)
+    return code;
+  index->watermark = s->last_event;
+  index->events_max = most < EVENTS_MAX / 2 ? most * 2 : EVENTS_MAX;
+  return 0;
 }
 
 int text_index_step(struct text_index *index, struct store *store, long *ret_wait_ms,

@@ -32,7 +32,8 @@
 struct text_index {
   bool is_known; /* the watermark was read */
   uint64_t watermark, seen_event;
-  uint64_t epoch; /* of the store, when nothing was left to do */
+  unsigned events_max; /* of the next step; 0: as many as usual */
+  uint64_t epoch;      /* of the store, when nothing was left to do */
 };
 
 /* Indexes a few of the resources that changed, if it is time to: at once when commits pause, seldom
