@@ -28,13 +28,14 @@ struct object {
   const void *data;              /* of a connection, an edge, an object of introspection */
 };
 
-/* What a field gives: its values, in order. */
+/* One value that a field gives. */
 struct result {
   struct output leaf; /* kind OUTPUT_OBJECT: the object beside */
   struct object object;
 };
+/* What a field gives: its values, in order, on the stack of the run while the field is run. */
 struct results {
-  VEC(struct result) list;
+  size_t from, n;
   bool is_there; /* else it is null, not an empty list */
 };
 
@@ -84,8 +85,9 @@ struct graphql_run {
   const struct graphql_document *document;
   const struct graphql_operation *operation;
   struct schema_type root;
-  struct map variables; /* name -> struct graphql_value */
-  struct map records;   /* "Patient/1" -> struct record; one without root: not there */
+  struct map variables;     /* name -> struct graphql_value */
+  struct map records;       /* "Patient/1" -> struct record; one without root: not there */
+  VEC(struct result) stack; /* of the fields that are being run */
   size_t resources_n, searches_n, values_n;
   int64_t deadline_us;
   /* Where it is, for errors. */

@@ -56,13 +56,14 @@ int output_member(struct arena *arena, struct output_object *object, struct str 
 
 int output_add(struct arena *arena, struct output_member *member, struct output value,
                struct err *reterr) {
-  if (member->form == OUTPUT_SINGLETON && member->values.n == 1)
+  if (member->form == OUTPUT_SINGLETON && member->n == 1)
     return err_set(reterr, ERR_VALUE, "", "@singleton: '%.*s' has more than one value.",
                    STR_ARG(str_slice(member->key, 0, 60)));
-  struct output *place = VEC_PUSH(arena, &member->values);
+  struct output *place = member->n == 0 ? &member->first : VEC_PUSH(arena, &member->more);
   if (!place)
     return err_no_memory(reterr);
   *place = value;
+  member->n++;
   return 0;
 }
 
@@ -93,14 +94,14 @@ void output_write(struct json_writer *w, const struct output_object *object) {
   json_begin_object(w);
   for (size_t i = 0; i < object->members.n; i++) {
     const struct output_member *member = object->members.p[i];
-    bool is_list = member->form == OUTPUT_LIST || member->values.n > 1;
+    bool is_list = member->form == OUTPUT_LIST || member->n > 1;
     json_key(w, member->key);
     if (is_list)
       json_begin_array(w);
-    else if (member->values.n == 0)
+    else if (member->n == 0)
       json_null(w);
-    for (size_t k = 0; k < member->values.n; k++)
-      write_one(w, &member->values.p[k]);
+    for (size_t k = 0; k < member->n; k++)
+      write_one(w, k == 0 ? &member->first : &member->more.p[k - 1]);
     if (is_list)
       json_end_array(w);
   }

@@ -30,17 +30,21 @@ struct output_object;
 
 struct output {
   enum output_kind kind;
-  const struct yyjson_val *node;
-  struct str text;
-  int64_t number;
-  struct output_object *object;
+  union {
+    const struct yyjson_val *node;
+    struct str text;
+    int64_t number;
+    struct output_object *object;
+  };
 };
 
 struct output_member {
   struct str key;
   enum output_form form;
   struct schema_type type; /* what is collected must be of one type */
-  VEC(struct output) values;
+  size_t n;                /* values: the first stands here, most members have no other */
+  struct output first;
+  VEC(struct output) more;
 };
 
 struct output_object {

@@ -5,7 +5,8 @@
 
 static struct result *add_result(struct graphql_run *run, struct results *results) {
   results->is_there = true;
-  return VEC_PUSH(run->arena, &results->list);
+  results->n++;
+  return VEC_PUSH(run->arena, &run->stack);
 }
 
 int graphql_add_leaf(struct graphql_run *run, struct results *results, struct output leaf,

@@ -78,11 +78,11 @@ static int flatten(struct graphql_run *run, struct plan_field *field, const stru
   int code = 0;
   below.is_flat = true;
   below.is_list = target->is_list || (field->field.is_list && !field->is_first);
-  for (size_t i = 0; i < results->list.n && code == 0; i++) {
-    const struct result *result = &results->list.p[i];
-    code = suffix_of(run, field, i, result, target->suffix, &below.suffix, reterr);
-    if (code == 0 && result->leaf.kind == OUTPUT_OBJECT)
-      code = run_below(run, field, &result->object, &below, reterr);
+  for (size_t i = 0; i < results->n && code == 0; i++) {
+    struct result result = run->stack.p[results->from + i]; /* the stack may move */
+    code = suffix_of(run, field, i, &result, target->suffix, &below.suffix, reterr);
+    if (code == 0 && result.leaf.kind == OUTPUT_OBJECT)
+      code = run_below(run, field, &result.object, &below, reterr);
     if (field->is_first)
       break;
   }
@@ -115,12 +115,11 @@ static int member_of(struct graphql_run *run, const struct plan_field *field,
 static int add_value(struct graphql_run *run, struct plan_field *field, const struct result *result,
                      struct output_member *member, struct err *reterr) {
   struct output value = result->leaf;
-  bool is_again = field->field.kind == SCHEMA_FIELD_RESOURCE && member->form == OUTPUT_ONE &&
-                  member->values.n == 1;
+  bool is_again =
+      field->field.kind == SCHEMA_FIELD_RESOURCE && member->form == OUTPUT_ONE && member->n == 1;
   if (value.kind != OUTPUT_OBJECT)
     return output_add(run->arena, member, value, reterr);
-  value.object =
-      is_again ? member->values.p[0].object : ARENA_NEW(run->arena, struct output_object);
+  value.object = is_again ? member->first.object : ARENA_NEW(run->arena, struct output_object);
   if (!value.object)
     return err_no_memory(reterr);
   int code = is_again ? 0 : output_add(run->arena, member, value, reterr);
@@ -136,17 +135,17 @@ static int add_values(struct graphql_run *run, struct plan_field *field,
   bool is_silent = target->is_flat || field->is_sliced;
   int code = is_silent ? 0 : member_of(run, field, target, target->suffix, &member, reterr);
   /* What is absent is null; only what is there can be a list. */
-  if (code == 0 && member && !results->is_there && member->values.n == 0 &&
-      member->form == OUTPUT_LIST)
+  if (code == 0 && member && !results->is_there && member->n == 0 && member->form == OUTPUT_LIST)
     member->form = OUTPUT_ONE;
-  for (size_t i = 0; i < results->list.n && code == 0; i++) {
+  for (size_t i = 0; i < results->n && code == 0; i++) {
+    struct result result = run->stack.p[results->from + i]; /* the stack may move */
     struct str suffix;
-    code = suffix_of(run, field, i, &results->list.p[i], target->suffix, &suffix, reterr);
+    code = suffix_of(run, field, i, &result, target->suffix, &suffix, reterr);
     code = code ? code : member_of(run, field, target, suffix, &member, reterr);
     bool is_item = code == 0 && member->form == OUTPUT_LIST;
     if (is_item)
       enter(run, (struct path_step){.index = i});
-    code = code ? code : add_value(run, field, &results->list.p[i], member, reterr);
+    code = code ? code : add_value(run, field, &result, member, reterr);
     if (code)
       return code;
     if (is_item)
@@ -163,7 +162,7 @@ static int add_values(struct graphql_run *run, struct plan_field *field,
 static int run_field(struct graphql_run *run, struct plan_field *field, const struct object *object,
                      const struct target *target, struct err *reterr) {
   struct graphql_place before = run->place;
-  struct results results = {.is_there = false};
+  struct results results = {.from = run->stack.n};
   run->place = field->node->place;
   enter(run, (struct path_step){.key = field->key});
   int code = graphql_spend(run, reterr);
@@ -174,6 +173,7 @@ static int run_field(struct graphql_run *run, struct plan_field *field, const st
   if (code)
     return code;
   leave(run);
+  run->stack.n = results.from;
   run->place = before;
   return 0;
 }
