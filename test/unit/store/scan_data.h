@@ -32,7 +32,8 @@ static const char *const texts[] = {"Ann",
                                     "ANN b. Lee"};
 static const char *const codes[] = {"a", "b", "c|d", "8480-6"};
 static const char *const systems[] = {"urn:s", "http://loinc.org", "http://x.org/a"};
-static const char *const units[] = {"mg", "mm"};
+static const char *const units[] = {"mg", "g", "mm"};
+#define UCUM "http://unitsofmeasure.org"
 static const char *const uris[] = {"http://x.org/a", "http://x.org/a/b", "urn:oid:1.2",
                                    "http://x.org", "http://x.org/ab"};
 static const char *const canonicals[] = {"http://x.org/a", "http://x.org/a|1.0",
@@ -117,6 +118,10 @@ static void write_primitive(struct json_writer *w, defs_type_id owner,
                             const struct defs_property *property) {
   struct str name = property->name;
   bool is_system = str_is(name, "system") && defs_type(property->type)->builtin == DEFS_URI;
+  if (is_system && str_is(type_name(owner), "Quantity") && chance(50)) {
+    json_string(w, STR(UCUM));
+    return;
+  }
   switch (defs_type(property->type)->builtin) {
   case DEFS_BOOLEAN:
     json_bool(w, chance(50));

@@ -145,6 +145,18 @@ static bool any_token(const struct asked *a, const struct fhirpath_value *v) {
   return false;
 }
 
+/* identifier:of-type=system|code|value */
+static bool is_of_type(const struct asked *a, const struct fhirpath_value *v) {
+  if (!is_a(v, "Identifier") || !str_equal(member(v->node, "value"), a->text))
+    return false;
+  struct json_each each = json_each(json_get(json_get(v->node, STR("type")), STR("coding")));
+  while (json_next(&each))
+    if (str_is(member(each.value, "system"), a->system) &&
+        str_is(member(each.value, "code"), a->code))
+      return true;
+  return false;
+}
+
 /* Folded by hand: what the pools hold, and ASCII. */
 static struct str fold(struct str s) {
   struct buf buf;
@@ -395,9 +407,26 @@ static struct span number_span(struct str text, double *ret_exact) {
   return (struct span){0, 0};
 }
 
-static bool number_holds(const struct asked *a, struct span value) {
+/* In what UCUM's mass units are counted: whole numbers of 1e-9 g, so that nothing is rounded. */
+static bool mass_factor(struct str system, struct str code, double *ret_factor) {
+  *ret_factor = str_is(code, "mg") ? 1e6 : 1e9;
+  return str_is(system, UCUM) && (str_is(code, "mg") || str_is(code, "g"));
+}
+
+static double scaled(double value, double factor) {
+  return isfinite(value) ? round(value * factor) : value;
+}
+
+/* Does a value in units of `value_factor` meet what was asked for in units of `asked_factor`? */
+static bool scaled_holds(const struct asked *a, struct span value, double value_factor,
+                         double asked_factor) {
   double exact = 0;
   struct span asked = number_span(a->text, &exact);
+  if (asked_factor != value_factor) {
+    exact = scaled(exact, asked_factor);
+    asked = (struct span){scaled(asked.from, asked_factor), scaled(asked.to, asked_factor)};
+    value = (struct span){scaled(value.from, value_factor), scaled(value.to, value_factor)};
+  }
   bool contains = asked.from <= value.from && value.to < asked.to;
   if (strcmp(a->prefix, "ne") == 0)
     return !contains;
@@ -414,6 +443,10 @@ static bool number_holds(const struct asked *a, struct span value) {
   if (strcmp(a->prefix, "eb") == 0)
     return value.to < exact;
   return contains;
+}
+
+static bool number_holds(const struct asked *a, struct span value) {
+  return scaled_holds(a, value, 1, 1);
 }
 
 static bool number_of(const struct yyjson_val *v, double *ret_number) {
@@ -463,6 +496,10 @@ static bool any_quantity(const struct asked *a, const struct fhirpath_value *v) 
     else if (comparator.n)
       value.to = INFINITY;
   }
+  double asked_factor, value_factor;
+  if (a->code && a->system && mass_factor(str_of(a->system), str_of(a->code), &asked_factor) &&
+      mass_factor(member(q, "system"), member(q, "code"), &value_factor))
+    return scaled_holds(a, value, value_factor, asked_factor);
   return number_holds(a, value) &&
          unit_is(a, member(q, "system"), member(q, "code"), member(q, "unit"));
 }
@@ -520,7 +557,9 @@ static bool value_holds(const struct condition *c, enum search_type type, const 
                         const struct fhirpath_value *v) {
   switch (type) {
   case SEARCH_TOKEN:
-    return strcmp(c->modifier, ":text") == 0 ? any_token_text(a, v) : any_token(a, v);
+    return strcmp(c->modifier, ":of-type") == 0 ? is_of_type(a, v)
+           : strcmp(c->modifier, ":text") == 0  ? any_token_text(a, v)
+                                                : any_token(a, v);
   case SEARCH_STRING:
     return any_string(c->modifier, a, v);
   case SEARCH_REFERENCE:
@@ -692,7 +731,10 @@ static void random_asked(struct condition *c, defs_param_id id, struct asked *a)
   *a = (struct asked){.prefix = ""};
   switch (param->type) {
   case SEARCH_TOKEN:
-    if (strcmp(c->modifier, ":text") == 0) {
+    if (strcmp(c->modifier, ":of-type") == 0) {
+      random_token(a, true);
+      a->text = str_of(PICK(codes));
+    } else if (strcmp(c->modifier, ":text") == 0) {
       a->text = str_of(PICK(starts));
     } else if (c->param != id || has_systems(c->type, id)) {
       random_token(a, c->param == id);
@@ -722,8 +764,8 @@ static void random_asked(struct condition *c, defs_param_id id, struct asked *a)
     a->text = str_of(PICK(numbers));
     if (param->type == SEARCH_QUANTITY && chance(60))
       a->code = PICK(units);
-    if (a->code && chance(50))
-      a->system = PICK(systems);
+    if (a->code && chance(60))
+      a->system = chance(60) ? UCUM : PICK(systems);
     return;
   case SEARCH_URI:
     a->text = str_of(PICK(uris));
@@ -780,6 +822,8 @@ static void random_condition(defs_type_id type, unsigned depth, struct condition
   *c = (struct condition){.type = type, .param = random_param(type, false), .modifier = ""};
   const struct defs_param *param = defs_param(c->param);
   c->modifier = random_modifier(param->type);
+  if (str_is(param->code, "identifier") && chance(30))
+    c->modifier = ":of-type";
   c->is_missing = chance(50);
   if (param->type == SEARCH_REFERENCE && !c->modifier[0] && chance(15)) {
     defs_type_id other = round_types[random_below(round_types_n)];
@@ -828,6 +872,12 @@ static void add_asked(struct buf *buf, const struct condition *c, defs_param_id 
         buf_add_char(buf, '$');
       add_asked(buf, c, defs_component(param->first_component + i)->param, &a->parts[i]);
     }
+  } else if (strcmp(c->modifier, ":of-type") == 0) {
+    add_escaped(buf, str_of(a->system));
+    buf_add_char(buf, '|');
+    add_escaped(buf, str_of(a->code));
+    buf_add_char(buf, '|');
+    add_escaped(buf, a->text);
   } else if (is_token) {
     if (a->form == FORM_BOTH || a->form == FORM_SYSTEM)
       add_escaped(buf, str_of(a->system));
