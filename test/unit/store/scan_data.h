@@ -22,14 +22,11 @@ static bool chance(unsigned percent) {
 
 #define PICK(list) ((list)[random_below(sizeof(list) / sizeof(list)[0])])
 
-static const char *const texts[] = {"Ann",
-                                    "Anna",
-                                    "M\xC3\xBCller",
-                                    "O-Neil",
-                                    "Zo\xC3\xAB Stra\xC3\x9F"
-                                    "e",
-                                    "Blood sugar",
-                                    "ANN b. Lee"};
+#define STREET                                                                                     \
+  "Zo\xC3\xAB Stra\xC3\x9F"                                                                        \
+  "e"
+static const char *const texts[] = {"Ann",  "Anna",        "M\xC3\xBCller", "O-Neil",
+                                    STREET, "Blood sugar", "ANN b. Lee"};
 static const char *const codes[] = {"a", "b", "c|d", "8480-6"};
 static const char *const systems[] = {"urn:s", "http://loinc.org", "http://x.org/a"};
 static const char *const units[] = {"mg", "g", "mm"};

@@ -659,18 +659,8 @@ static bool is_visible(const struct access *access, const struct scanned *s) {
  * ------------------------------------------------------------------------------ */
 
 static const char *const prefixes[] = {"", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb"};
-static const char *const starts[] = {"an",
-                                     "Ann",
-                                     "mull",
-                                     "m\xC3\xBCl",
-                                     "oneil",
-                                     "O-",
-                                     "zoe",
-                                     "sugar",
-                                     "Blood sugar",
-                                     "a",
-                                     "Zo\xC3\xAB Stra\xC3\x9F"
-                                     "e"};
+static const char *const starts[] = {"an",  "Ann",   "mull",        "m\xC3\xBCl", "oneil", "O-",
+                                     "zoe", "sugar", "Blood sugar", "a",          STREET};
 
 /* Has a parameter only values that tokens with systems are about? */
 static bool has_systems(defs_type_id type, defs_param_id param) {
