@@ -302,7 +302,7 @@ static int write_rows(void *what, struct db *db, struct err *reterr) {
 static int commit_rows(struct step *s, struct store *store) {
   for (size_t at = 0; at == 0 || at < s->rows.n; at += ROWS_MAX) {
     size_t left = s->rows.n - at;
-    struct writing writing = {.rows = s->rows.p + at,
+    struct writing writing = {.rows = left > 0 ? s->rows.p + at : NULL,
                               .n = left < ROWS_MAX ? left : ROWS_MAX,
                               .watermark = left <= ROWS_MAX ? s->last_event : 0};
     struct store_task task = {write_rows, &writing};
