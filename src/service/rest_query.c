@@ -84,11 +84,12 @@ int rest_unknown_parameter(struct str name, const char *where, const char *const
     n += added > 0 && (size_t)added < sizeof list - n ? (size_t)added : 0;
   }
   if (nearest.name.n > 0)
-    return err_set(reterr, ERR_NOT_SUPPORTED, "",
-                   "%s has no parameter '%.*s'; did you mean '%.*s'? It has %s.", where,
-                   STR_ARG(str_slice(name, 0, 60)), STR_ARG(nearest.name), list);
-  return err_set(reterr, ERR_NOT_SUPPORTED, "", "%s has no parameter '%.*s'; it has %s.", where,
-                 STR_ARG(str_slice(name, 0, 60)), known[0] ? list : "none");
+    return err_set_at(reterr, ERR_NOT_SUPPORTED, str_slice(name, 0, 60),
+                      "%s has no parameter '%.*s'; did you mean '%.*s'? It has %s.", where,
+                      STR_ARG(str_slice(name, 0, 60)), STR_ARG(nearest.name), list);
+  return err_set_at(reterr, ERR_NOT_SUPPORTED, str_slice(name, 0, 60),
+                    "%s has no parameter '%.*s'; it has %s.", where,
+                    STR_ARG(str_slice(name, 0, 60)), known[0] ? list : "none");
 }
 
 int rest_subset_of(const struct rest_call *call, const struct search **ret_subset,
