@@ -267,16 +267,25 @@ static int string_parts(struct extraction *x, const struct plan_emit *emit,
   return 0;
 }
 
-static int uri_primitive(struct extraction *x, const struct plan_emit *emit,
-                         const struct yyjson_val *v) {
-  struct str text = json_text(v);
-  if (str_is_empty(text))
-    return 0;
+static int add_uri(struct extraction *x, const struct plan_emit *emit, struct str uri) {
   struct search_value *row = add_row(x, emit, SEARCH_URI);
   if (!row)
     return ERR_NO_MEMORY;
-  row->uri = text;
+  row->uri = uri;
   return 0;
+}
+
+/* A canonical (_profile) is found with its version and without. */
+static int uri_primitive(struct extraction *x, const struct plan_emit *emit,
+                         const struct yyjson_val *v) {
+  struct str text = json_text(v);
+  ssize_t bar = defs_type(emit->type)->builtin == DEFS_CANONICAL ? str_find_char(text, '|', 0) : -1;
+  if (str_is_empty(text))
+    return 0;
+  int code = add_uri(x, emit, text);
+  if (code == 0 && bar > 0)
+    code = add_uri(x, emit, str_slice(text, 0, (size_t)bar));
+  return code;
 }
 
 /* ---- Numbers and quantities ------------------------------------------------------------------ */

@@ -54,9 +54,9 @@ struct terminology_source {
 };
 
 /*
- * A handle. Without a `cache` what it loads is its own. `source` (borrowed; NULL: the definitions only) shows the world of `epoch`, a number
- * that rises with every change of a resource that the source could give: what was loaded in another
- * epoch is not used.
+ * A handle. Without a `cache` what it loads is its own. `source` (borrowed; NULL: the definitions
+ * only) shows the world of `epoch`, a number that rises with every change of a resource that the
+ * source could give: what was loaded in another epoch is not used.
  */
 int terminology_open(struct terminology_cache *cache, const struct terminology_source *source,
                      uint64_t epoch, struct terminology **ret_terminology,
@@ -82,6 +82,12 @@ struct terminology_coding {
 int terminology_value_set_has(struct terminology *terminology, struct str canonical,
                               const struct terminology_coding *coding,
                               enum terminology_answer *ret_answer, struct err *reterr) MUST_CHECK;
+
+/*
+ * May `code` be in one of the value sets that required bindings name and that no list can hold:
+ * ucum-units, currencies? By its form; true for any other value set.
+ */
+bool terminology_form_fits(struct str value_set_url, struct str code);
 
 /* Is it a code of its system? As above; a system that is not known gives TERMINOLOGY_UNKNOWN. */
 int terminology_system_has(struct terminology *terminology, const struct terminology_coding *coding,

@@ -98,3 +98,27 @@ enum terminology_answer terminology_grammar(struct str system, struct str code) 
       return grammars[i].is_code(code) ? TERMINOLOGY_YES : TERMINOLOGY_NO;
   return TERMINOLOGY_UNKNOWN;
 }
+
+/* ISO 4217 */
+static bool is_currency(struct str code) {
+  for (size_t i = 0; i < code.n; i++)
+    if (code.p[i] < 'A' || code.p[i] > 'Z')
+      return false;
+  return code.n == 3;
+}
+
+/* Not mimetypes: where these are wanted the specification itself writes "json" and "xml" too. */
+static const struct {
+  const char *value_set;
+  bool (*is_code)(struct str code);
+} forms[] = {
+    {"http://hl7.org/fhir/ValueSet/ucum-units", ucum_is_valid},
+    {"http://hl7.org/fhir/ValueSet/currencies", is_currency},
+};
+
+bool terminology_form_fits(struct str value_set_url, struct str code) {
+  for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+    if (str_is(value_set_url, forms[i].value_set))
+      return forms[i].is_code(code);
+  return true;
+}

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 
+#include "model/terminology.h"
 #include "model/validate_internal.h"
 #include "model/validate_primitive.h"
 
@@ -109,7 +110,9 @@ static void check_primitive(struct validator *v, const struct defs_type *type,
     validate_note_local(v, text);
   if (!primitive_is_valid(type->builtin, text))
     validate_report(v, place, ERR_VALUE, "This must be %s.", primitive_form(type->builtin));
-  else if (element->value_set && !defs_value_set_has(element->value_set, STR_NULL, text))
+  else if (element->value_set && !(defs_value_set_is_enumerable(element->value_set)
+                                       ? defs_value_set_has(element->value_set, STR_NULL, text)
+                                       : terminology_form_fits(element->value_set_url, text)))
     validate_report(v, place, ERR_CODE_INVALID,
                     "This code is not one of the value set %.*s, which is required here.",
                     STR_ARG(element->value_set_url));

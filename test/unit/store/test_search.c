@@ -181,6 +181,10 @@ static void meta_parameters(void **state) {
   assert_found("Patient?_tag=urn:t%7Cx", "p1");
   assert_found("Group?_tag=x", "g1");
   assert_found("Patient?_profile=http://p.org/one", "p1");
+  put("{'resourceType':'Patient','id':'p2','meta':{'profile':['http://p.org/one|2.0']}}");
+  assert_found("Patient?_profile=http://p.org/one", "p1 p2");
+  assert_found("Patient?_profile=http://p.org/one%7C2.0", "p2");
+  assert_found("Patient?_profile:below=http://p.org/", "p1 p2");
   assert_found("Group?_source=urn:s", "g1");
   struct access access = everything();
   assert_int_equal(run_as(&access, "Patient?_tag=x&_total=accurate&_count=0").total, 1);

@@ -48,6 +48,8 @@ __attribute__((format(printf, 1, 2))) static struct str text(const char *format,
   return arena_str(test_arena, str_of(line));
 }
 
+static struct terminology *terminology; /* of the scan: what the definitions hold */
+
 static const char *coding(void) {
   const char *system = PICK(systems);
   return text("{%s%s%s\"code\":\"%s\"%s}", system[0] ? "\"system\":\"" : "", system,
@@ -55,9 +57,16 @@ static const char *coding(void) {
       .p;
 }
 
+#define UCUM "http://unitsofmeasure.org"
+static const char *const ucum_units[] = {"mg", "g", "ug", "kg", "mg/dL", "Cel", "[degF]", "[pH]"};
+
 static const char *quantity(void) {
   const char *unit = PICK(units);
-  unsigned kind = (unsigned)random_below(4);
+  unsigned kind = (unsigned)random_below(6);
+  if (kind > 3)
+    return text("{\"value\":%s,\"unit\":\"mgs\",\"system\":\"" UCUM "\",\"code\":\"%s\"}",
+                PICK(numbers), PICK(ucum_units))
+        .p;
   if (kind == 0)
     return text("{\"value\":%s}", PICK(numbers)).p;
   if (kind == 1)
@@ -118,8 +127,12 @@ static void make_observation(unsigned i) {
   keep(arena_printf(test_arena,
                     "{\"resourceType\":\"Observation\",\"id\":\"b%u\",\"status\":\"%s\",\"code\":{"
                     "\"coding\":[%s,%s]}%s%s%s%s%s}",
-                    i, chance(70) ? "final" : "preliminary", coding(), coding(), subject.p,
-                    encounter.p, effective(), value.p,
+                    i,
+                    chance(70)   ? "final"
+                    : chance(50) ? "preliminary"
+                    : chance(50) ? "amended"
+                                 : "corrected",
+                    coding(), coding(), subject.p, encounter.p, effective(), value.p,
                     chance(30) ? ",\"meta\":{\"tag\":[{\"code\":\"a\"}]}" : ""));
 }
 
@@ -221,7 +234,7 @@ static bool holds(const struct access *access, const struct search_predicate *p,
   case SEARCH_ON_LAST_UPDATED:
     return search_date_fits(p->operands, w->updated_us, w->updated_us + 1);
   case SEARCH_ON_PARAM:
-    return search_values_match(test_arena, NULL, p, w->values);
+    return search_values_match(test_arena, terminology, p, w->values);
   case SEARCH_ON_COMPARTMENT:
     return is_in_compartment(p->operands, w);
   case SEARCH_ON_ALL:
@@ -283,11 +296,19 @@ static struct str token(void) {
 
 static struct str number(void) {
   static const char *const suffixes[] = {"", "%7C%7Cmg", "%7Curn:s%7Cmg", "%7C%7Cxmg"};
+  if (chance(40))
+    return text("%s%s%%7C" UCUM "%%7C%s", PICK(prefixes), PICK(numbers), PICK(ucum_units));
   return text("%s%s%s", PICK(prefixes), PICK(numbers), PICK(suffixes));
 }
 
 static struct str observation_condition(void) {
-  switch (random_below(15)) {
+  switch (random_below(17)) {
+  case 15:
+    return text("status:%sin=http://hl7.org/fhir/ValueSet/observation-status",
+                chance(50) ? "not-" : "");
+  case 16:
+    return text("status:%s=http://hl7.org/fhir/observation-status%%7C%s",
+                chance(50) ? "above" : "below", chance(50) ? "amended" : "corrected");
   case 0:
     return text("code=%s", token().p);
   case 1:
@@ -505,6 +526,8 @@ static void search_finds_what_a_scan_finds(void **state) {
   const char *given = getenv("SEED");
   if (given && !str_to_u64(str_of(given), &seed))
     fail_msg("SEED is not a number");
+  struct err err = {0};
+  assert_int_equal(terminology_open(NULL, NULL, 0, &terminology, &err), 0);
   for (int round = 0; round < ROUNDS; round++) {
     print_message("SEED=%llu\n", (unsigned long long)seed);
     make_hospital(); /* over the one before: updates take old rows out */
@@ -513,6 +536,7 @@ static void search_finds_what_a_scan_finds(void **state) {
       found_n += check(random_url());
     assert_true(found_n > QUERIES / 10); /* else the queries say nothing */
   }
+  terminology_close(terminology);
 }
 
 int main(void) {
