@@ -225,8 +225,7 @@ static bool any_string(const char *modifier, const struct asked *a,
   return false;
 }
 
-static bool any_uri(const char *modifier, const struct asked *a, const struct fhirpath_value *v) {
-  struct str uri = value_text(v);
+static bool uri_is(const char *modifier, const struct asked *a, struct str uri) {
   if (strcmp(modifier, ":below") == 0)
     return str_starts_with(uri, a->text);
   if (strcmp(modifier, ":contains") == 0)
@@ -234,6 +233,14 @@ static bool any_uri(const char *modifier, const struct asked *a, const struct fh
   if (strcmp(modifier, ":above") != 0 || str_equal(uri, a->text))
     return str_equal(uri, a->text);
   return uri.n > 0 && str_starts_with(a->text, uri) && a->text.p[uri.n] == '/';
+}
+
+/* A canonical, with its version and without. */
+static bool any_uri(const char *modifier, const struct asked *a, const struct fhirpath_value *v) {
+  struct str uri = value_text(v);
+  ssize_t bar = defs_type(v->type)->builtin == DEFS_CANONICAL ? str_find_char(uri, '|', 0) : -1;
+  return uri_is(modifier, a, uri) ||
+         (bar > 0 && uri_is(modifier, a, str_slice(uri, 0, (size_t)bar)));
 }
 
 /* "Patient/r1/_history/2" -> "Patient/r1"; `*ret_is_local` for what has that form. */
