@@ -202,7 +202,7 @@ static void write_path(struct json_writer *w, const struct graphql_run *run) {
 }
 
 /* The OperationOutcome that FHIR wants beside the message. */
-static void write_outcome(struct json_writer *w, const struct err *err) {
+static void write_outcome(struct json_writer *w, const struct err *err, struct str message) {
   json_key(w, STR("extensions"));
   json_begin_object(w);
   json_key(w, STR("resource"));
@@ -213,7 +213,7 @@ static void write_outcome(struct json_writer *w, const struct err *err) {
   json_begin_object(w);
   json_member_string(w, STR("severity"), STR("error"));
   json_member_string(w, STR("code"), str_of(err_facts(err->code)->issue_type));
-  json_member_string(w, STR("diagnostics"), str_of(err->text));
+  json_member_string(w, STR("diagnostics"), message);
   json_end_object(w);
   json_end_array(w);
   json_end_object(w);
@@ -222,8 +222,14 @@ static void write_outcome(struct json_writer *w, const struct err *err) {
 
 static void write_fault(struct json_writer *w, const struct graphql_fault *fault,
                         const struct graphql_run *run) {
+  /* A fault of a search names its parameter, one of FHIRPath the place in the expression. */
+  char text[sizeof fault->err.where + sizeof fault->err.text + 2];
+  bool has_where = fault->err.where[0] != '\0';
+  int n = snprintf(text, sizeof text, "%s%s%s", fault->err.where, has_where ? ": " : "",
+                   fault->err.text);
+  struct str message = str_n(text, n > 0 ? (size_t)n : 0);
   json_begin_object(w);
-  json_member_string(w, STR("message"), str_of(fault->err.text));
+  json_member_string(w, STR("message"), message);
   if (fault->place.line > 0) {
     json_key(w, STR("locations"));
     json_begin_array(w);
@@ -235,7 +241,7 @@ static void write_fault(struct json_writer *w, const struct graphql_fault *fault
   }
   if (run && run->path_n > 0)
     write_path(w, run);
-  write_outcome(w, &fault->err);
+  write_outcome(w, &fault->err, message);
   json_end_object(w);
 }
 
