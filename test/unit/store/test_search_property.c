@@ -503,6 +503,27 @@ static struct access random_access(void) {
 
 /* ---- The law ---- */
 
+/* The pages of a search, one after the other, are the search; in any order. */
+static void check_pages(const struct access *access, const char *url) {
+  static const char *const sorts[] = {"_id", "-_lastUpdated", "-_id,_lastUpdated", "_tag,-_id"};
+  struct str sorted = text("%s&_sort=%s", url, PICK(sorts)), cursor = STR("");
+  struct search_result whole = run_as(access, sorted.p);
+  ssize_t count_at = str_find(sorted, STR("_count=1000"));
+  struct str paged = text("%.*s_count=%u%s", (int)count_at, sorted.p, 3 + (unsigned)random_below(9),
+                          sorted.p + count_at + sizeof "_count=1000" - 1);
+  size_t at = 0;
+  do {
+    struct search_result page = run_as(
+        access, cursor.n ? arena_printf(test_arena, "%s&_cursor=%.*s", paged.p, STR_ARG(cursor)).p
+                         : paged.p);
+    for (size_t i = 0; i < page.rows_n; i++, at++)
+      if (at >= whole.rows_n || page.rows[i].resource.rid != whole.rows[at].resource.rid)
+        fail_msg("%s: row %zu is another one in pages", paged.p, at);
+    cursor = page.next_cursor;
+  } while (cursor.n > 0);
+  assert_int_equal(at, whole.rows_n);
+}
+
 static bool check(const char *url) {
   struct access access = random_access();
   struct search_result result = run_as(&access, url);
@@ -515,6 +536,8 @@ static bool check(const char *url) {
              access.types_n, found_ids.p, wanted.p);
   const char *counting = text("%s&_summary=count", url).p;
   assert_int_equal(run_as(&access, counting).total, result.rows_n);
+  if (chance(10))
+    check_pages(&access, url);
   for (size_t i = 1; i < result.rows_n; i++)
     assert_true(result.rows[i - 1].resource.rid < result.rows[i].resource.rid);
   return result.rows_n > 0;
