@@ -157,3 +157,35 @@ def test_a_read_is_strict_too(hospital):
     assert hospital.fhir("GET", "Patient/ann?_summary=count").status == 400
     assert hospital.fhir("GET", "Patient/ann?_pretty=maybe").status == 400
     assert observation("x")["status"] == "final"
+
+
+def numbers(parts):
+    return {p["name"]: p["valueDecimal"] for p in parts if "valueDecimal" in p}
+
+
+@pytest.mark.parametrize("path", ["Observation/$explain?patient=ann&date=ge2020", "Patient/ann/Observation/$explain?date=ge2020", "$explain?_type=Observation,Encounter&patient=ann"])
+def test_explain_tells_plan_and_cost(hospital, path):
+    answer = hospital.fhir("GET", path)
+    assert answer.status == 200, answer.body
+    parameters = answer.json["parameter"]
+    conditions = [p["part"] for p in parameters if p["name"] == "condition"]
+    roles = [part["valueCode"] for c in conditions for part in c if part["name"] == "role"]
+    assert "driver" in roles, answer.body
+    told = numbers(parameters)
+    assert told["matchesOnPage"] >= 2 and told["fetched"] >= told["matchesOnPage"] and told["steps"] > 0
+    assert "candidates:" in parameters[0]["valueString"]
+
+
+def test_explain_as_a_form_and_of_a_wrong_search(hospital):
+    form = hospital.fhir("POST", "Observation/$explain", "status=final", headers={"Content-Type": FORM})
+    assert form.status == 200, form.body
+    wrong = hospital.fhir("GET", "Observation/$explain?statuss=final")
+    assert wrong.status == 400 and "status" in wrong.body
+
+
+def test_filter_and_list(hospital):
+    assert ids(hospital.fhir("GET", "Patient?_filter=name%20eq%20ann%20or%20(name%20eq%20bob%20and%20birthdate%20pr%20true)")) == ["Patient/ann"]
+    assert ids(hospital.fhir("GET", "?_type=Observation,Encounter&_filter=not(date%20lt%202021)")) == ["Encounter/e2", "Observation/o2"]
+    refused = hospital.fhir("GET", "Patient?_filter=name%20eq")
+    assert refused.status == 400 and "byte" in refused.body
+    assert hospital.fhir("GET", "Patient?_list=$current-problems").status == 400
