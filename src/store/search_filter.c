@@ -282,6 +282,8 @@ int search_filter_parse(struct search_parser *parser, defs_type_id type, struct 
   skip_space(&c);
   if (code == 0 && c.at < text.n)
     return expected(&c, "'and', 'or' or the end", reterr);
+  if (code == 0 && defs_is_resource(defs_type(type)))
+    ret_predicate->type = type; /* "not" of it is about this type alone */
   return code;
 }
 

@@ -177,15 +177,15 @@ def test_explain_tells_plan_and_cost(hospital, path):
 
 
 def test_explain_as_a_form_and_of_a_wrong_search(hospital):
-    form = hospital.fhir("POST", "Observation/$explain", "status=final", headers={"Content-Type": FORM})
+    form = hospital.fhir("POST", "Observation/$explain", b"status=final", content_type=FORM)
     assert form.status == 200, form.body
     wrong = hospital.fhir("GET", "Observation/$explain?statuss=final")
-    assert wrong.status == 400 and "status" in wrong.body
+    assert wrong.status == 400 and b"status" in wrong.body
 
 
 def test_filter_and_list(hospital):
     assert ids(hospital.fhir("GET", "Patient?_filter=name%20eq%20ann%20or%20(name%20eq%20bob%20and%20birthdate%20pr%20true)")) == ["Patient/ann"]
     assert ids(hospital.fhir("GET", "?_type=Observation,Encounter&_filter=not(date%20lt%202021)")) == ["Encounter/e2", "Observation/o2"]
     refused = hospital.fhir("GET", "Patient?_filter=name%20eq")
-    assert refused.status == 400 and "byte" in refused.body
+    assert refused.status == 400 and b"byte" in refused.body
     assert hospital.fhir("GET", "Patient?_list=$current-problems").status == 400

@@ -55,8 +55,8 @@ static void space_is_skipped_and_nothing_else(void **state) {
                                        "Zm-v",
                                        "====",
                                        "Z===",
-                                       "Zg=="
-                                       "Zg=="};
+                                       ("Zg=="
+                                        "Zg==")};
   struct str back;
   struct err err;
   assert_int_equal(base64_read(test_arena, STR(" Zm\r\n9v\tYg = ="), &back, &err), 0);

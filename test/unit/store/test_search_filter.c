@@ -122,6 +122,10 @@ static void several_types(void **state) {
   assert_found("?_type=Patient,Practitioner&_filter=gender%20pr%20false%20and%20name%20sw%20h",
                "d1");
   assert_found("?_type=Patient,Practitioner&_sort=-family&family:missing=false", "p2 p1 d1");
+  assert_found("?_type=Patient,Practitioner&_filter=not(name%20sw%20h%20or%20gender%20eq%20male)",
+               "p1 p3");
+  assert_found("Observation?subject:Patient._filter=not(gender%20eq%20male%20or%20name%20co%20van)",
+               "b1 b2");
   assert_found("?_type=Patient&gender=male", "p2");
   assert_found("?_type=Organization,Practitioner&_sort=-_lastUpdated", "d1 o1");
   struct err err = {0};

@@ -448,7 +448,7 @@ static const char *random_wide_url(void) {
   struct str owner = text("%s%u", PICK(compartments), (unsigned)random_below(PATIENTS));
   bool has_subject = str_starts_with(place, STR("?_type=O"));
   bool is_compartment = str_is(place, "*");
-  switch (random_below(has_subject ? 6 : 4)) {
+  switch (random_below(has_subject ? 7 : 4)) {
   case 0:
     place = text("%s%s_tag=a", place.p, is_compartment ? "?" : "");
     break;
@@ -461,6 +461,10 @@ static const char *random_wide_url(void) {
     break;
   case 3:
     place = text("%s%s_tag:not=a", place.p, is_compartment ? "?" : "");
+    break;
+  case 6:
+    place = text("%s_filter=not(status%%20eq%%20final%%20or%%20subject%%20re%%20Patient/p%u)",
+                 place.p, (unsigned)random_below(PATIENTS));
     break;
   case 4:
     place = text("%ssubject:Patient.%s", place.p, patient_condition().p);
