@@ -29,6 +29,26 @@ static void add_code(const struct schema *schema, struct str system, struct str 
   search_range_add(ranges, hash, hash);
 }
 
+/* The codes of a set, each with its system and without, as an element of type code has none of its
+ * own. Hashing is most of the work: the bits of a code are worked out once, those of a system when
+ * it changes. */
+static void add_members(const struct schema *schema, const struct terminology_value_set *set,
+                        struct search_range_list *ranges) {
+  struct str system = STR_NULL;
+  int64_t system_bits = 0;
+  for (size_t i = 0; i < set->members_n; i++) {
+    const struct terminology_member *member = &set->members[i];
+    int64_t code_bits = schema_token_first(schema, member->code);
+    if (i == 0 || !str_equal(system, member->system)) {
+      system = member->system;
+      system_bits = schema_token_hash(schema, system, STR("")) & SCHEMA_TOKEN_SYSTEM_MASK;
+    }
+    search_range_add(ranges, code_bits, code_bits);
+    if (system_bits)
+      search_range_add(ranges, code_bits | system_bits, code_bits | system_bits);
+  }
+}
+
 /* Which codes a search may take for all that there are: those of a fragment too, which is what this
  * server knows; but nothing where a part can't be named at all. */
 static int check_searchable(const struct terminology_value_set *set, struct str canonical,
@@ -85,12 +105,7 @@ int search_value_set_tests(struct search_context *c, struct search_condition *co
   if (!tests)
     return err_no_memory(reterr);
   for (size_t i = 0; i < p->operands_n; i++) {
-    for (size_t k = 0; k < sets[i]->members_n; k++) {
-      const struct terminology_member *member = &sets[i]->members[k];
-      add_code(c->schema, member->system, member->code, &ranges);
-      /* an element of type code has no system of its own */
-      add_code(c->schema, STR(""), member->code, &ranges);
-    }
+    add_members(c->schema, sets[i], &ranges);
     for (size_t k = 0; k < sets[i]->opens_n; k++)
       if (sets[i]->opens[k].extent == TERMINOLOGY_WHOLE)
         set_whole(c->schema, &sets[i]->opens[k], &tests[n++]);
