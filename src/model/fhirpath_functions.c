@@ -1,5 +1,7 @@
 #include "model/fhirpath_functions.h"
 
+#include "base/nearest.h"
+
 static const struct fhirpath_function FUNCTIONS[] = {
 #define X(name, min, max, flags) {#name, fhirpath_fn_##name, min, max, flags},
     FHIRPATH_FUNCTION_TABLE(X)
@@ -11,6 +13,13 @@ const struct fhirpath_function *fhirpath_function_by_name(struct str name) {
     if (str_is(name, FUNCTIONS[i].name))
       return &FUNCTIONS[i];
   return NULL;
+}
+
+struct str fhirpath_function_nearest(struct str name) {
+  struct nearest nearest = nearest_to(name);
+  for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
+    nearest_consider(&nearest, str_of(FUNCTIONS[i].name));
+  return nearest.name;
 }
 
 int fhirpath_one_argument(struct fhirpath_eval *e, const struct fhirpath_call *call, uint32_t arg,

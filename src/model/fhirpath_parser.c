@@ -130,9 +130,12 @@ static int parse_call(struct parser *p, struct str name, size_t at, bool starts_
                       uint32_t *ret_index) {
   struct fhirpath_node call = {.op = FHIRPATH_OP_CALL, .at = at, .starts_path = starts_path};
   call.function = fhirpath_function_by_name(name);
-  if (!call.function)
-    return fhirpath_syntax_error(p->lexer.text, at, p->err, "the function %.*s() is not supported",
-                                 STR_ARG(name));
+  if (!call.function) {
+    struct str nearest = fhirpath_function_nearest(name);
+    return fhirpath_syntax_error(p->lexer.text, at, p->err, "there is no function %.*s()%s%.*s%s",
+                                 STR_ARG(name), nearest.n ? "; did you mean " : "",
+                                 STR_ARG(nearest), nearest.n ? "()?" : "");
+  }
   int code = next(p);
   if (code == 0)
     code = parse_arguments(p, &call);

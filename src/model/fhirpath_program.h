@@ -185,6 +185,8 @@ struct fhirpath_function {
 
 /* NULL: unknown. */
 const struct fhirpath_function *fhirpath_function_by_name(struct str name);
+/* The name that comes nearest to one that is none; empty when none does. */
+struct str fhirpath_function_nearest(struct str name);
 
 /* Evaluates a node and appends what it gives to `out`. */
 int fhirpath_run_node(struct fhirpath_eval *e, uint32_t index, struct fhirpath_values focus,
