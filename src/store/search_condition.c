@@ -518,11 +518,12 @@ static int make_compartment(struct search_context *c, struct search_condition *c
     const defs_param_id *of_type = defs_compartment_params(o->type, (defs_type_id)i, &n);
     for (size_t k = 0; k < n && search_types_have(c->types, (defs_type_id)i); k++) {
       uint16_t number = schema_param_number(c->schema, of_type[k]);
-      uint16_t *place = number && defs_param(of_type[k])->type == SEARCH_REFERENCE
-                            ? VEC_PUSH(c->arena, &params)
-                            : NULL;
-      if (place)
-        *place = number;
+      if (!number || defs_param(of_type[k])->type != SEARCH_REFERENCE)
+        continue;
+      uint16_t *place = VEC_PUSH(c->arena, &params);
+      if (!place)
+        return err_no_memory(reterr);
+      *place = number;
     }
   }
   if (params.n > 1)
