@@ -95,8 +95,8 @@ static const char *found_by(const char *param, struct str query) {
   buf_add_char(&url, '=');
   for (size_t i = 0; i < query.n; i++)
     buf_add(&url, arena_printf(test_arena, "%%%02x", (unsigned char)query.p[i]));
-  struct search_result result = run_as(&(struct access)ACCESS_EVERYTHING(STR("test")),
-                                       arena_str(test_arena, buf_str(&url)).p);
+  struct search_result result =
+      run_as(&ACCESS_EVERYTHING(STR("test")), arena_str(test_arena, buf_str(&url)).p);
   struct buf buf;
   buf_init_arena(&buf, test_arena, (size_t)1 << 20);
   for (size_t i = 0; i < result.rows_n; i++)
