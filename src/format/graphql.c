@@ -239,11 +239,12 @@ static int take_selections(struct parser *p, struct graphql_selections *ret_sele
   while (code == 0 && !at(p, "}")) {
     struct graphql_selection selection = {.place = p->token.place};
     code = at(p, "...") ? take_fragment_use(p, &selection) : take_field(p, &selection);
-    struct graphql_selection *place = code ? NULL : VEC_PUSH(p->arena, &selections);
-    if (code == 0 && !place)
+    if (code != 0)
+      break;
+    struct graphql_selection *place = VEC_PUSH(p->arena, &selections);
+    if (!place)
       return err_no_memory(p->reterr);
-    if (code == 0)
-      *place = selection;
+    *place = selection;
   }
   if (code)
     return code;
@@ -300,11 +301,12 @@ static int take_variables(struct parser *p, struct graphql_operation *operation)
   while (code == 0 && !at(p, ")")) {
     struct graphql_variable variable = {0};
     code = take_variable(p, &variable);
-    struct graphql_variable *place = code ? NULL : VEC_PUSH(p->arena, &variables);
-    if (code == 0 && !place)
+    if (code != 0)
+      break;
+    struct graphql_variable *place = VEC_PUSH(p->arena, &variables);
+    if (!place)
       return err_no_memory(p->reterr);
-    if (code == 0)
-      *place = variable;
+    *place = variable;
   }
   if (code == 0 && variables.n == 0)
     return unexpected(p, "a variable");

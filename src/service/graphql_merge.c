@@ -141,11 +141,12 @@ static int compare(struct merge *m, const struct group *group) {
       }
       is_new_scope = is_new_scope && !schema_same(firsts.p[k]->scope, spot->scope);
     }
-    const struct spot **place = is_new_scope ? VEC_PUSH(m->arena, &firsts) : NULL;
-    if (is_new_scope && !place)
+    if (!is_new_scope)
+      continue;
+    const struct spot **place = VEC_PUSH(m->arena, &firsts);
+    if (!place)
       return err_no_memory(m->reterr);
-    if (is_new_scope)
-      *place = spot;
+    *place = spot;
   }
   return 0;
 }

@@ -59,7 +59,9 @@ int output_add(struct arena *arena, struct output_member *member, struct output 
   if (member->form == OUTPUT_SINGLETON && member->n == 1)
     return err_set(reterr, ERR_VALUE, "", "@singleton: '%.*s' has more than one value.",
                    STR_ARG(str_slice(member->key, 0, 60)));
-  struct output *place = member->n == 0 ? &member->first : VEC_PUSH(arena, &member->more);
+  struct output *place = &member->first;
+  if (member->n > 0)
+    place = VEC_PUSH(arena, &member->more);
   if (!place)
     return err_no_memory(reterr);
   *place = value;

@@ -6,7 +6,8 @@
 static struct result *add_result(struct graphql_run *run, struct results *results) {
   results->is_there = true;
   results->n++;
-  return VEC_PUSH(run->arena, &run->stack);
+  struct result *result = VEC_PUSH(run->arena, &run->stack);
+  return result;
 }
 
 int graphql_add_leaf(struct graphql_run *run, struct results *results, struct output leaf,

@@ -141,9 +141,10 @@ static int keep_row(struct graphql_run *run, const struct plan_field *field,
                     struct err *reterr) {
   bool is_wanted = true;
   int code = graphql_keep_record(run, &row->resource, ret_record, reterr);
-  struct object object = code ? (struct object){.node = NULL} : graphql_object_of(*ret_record);
-  if (code == 0 && field->where)
+  if (code == 0 && field->where) {
+    struct object object = graphql_object_of(*ret_record);
     code = graphql_holds(run, field->where, &object, &is_wanted, reterr);
+  }
   if (!is_wanted)
     *ret_record = NULL;
   return code;
@@ -286,11 +287,12 @@ static int read_page(struct graphql_run *run, const struct plan_field *field,
   for (size_t i = 0; i < found.matches_n && code == 0; i++) {
     const struct record *record = NULL;
     code = keep_row(run, field, &found.rows[i], &record, reterr);
-    const struct record **place = record ? VEC_PUSH(run->arena, &connection->found) : NULL;
-    if (record && !place)
+    if (!record)
+      continue;
+    const struct record **place = VEC_PUSH(run->arena, &connection->found);
+    if (!place)
       return err_no_memory(reterr);
-    if (place)
-      *place = record;
+    *place = record;
   }
   return code;
 }

@@ -65,16 +65,18 @@
  * it. A composite with three components has a row per second component; the third is checked on the
  * body.
  *
- * counter(kind, number, n)    kind 1: live resources of type `number`; 2: all versions; 3: versions
- *     of type `number`. 100: live resources of a type that have a row of a parameter in a table of
- * keys.h
+ * counter(kind, number, n)
+ *     1: live resources of type `number`; 2: all versions; 3: versions of type `number`.
+ *     100: live resources of a type that have a row of a parameter in a table of keys.h
  *     (`schema_with_param`), or fewer: an old file began to count when it was upgraded.
- *     101: rows of `number` and `quantity` whose hi is not their lo, of one parameter; number 0 is 1
- *     in a file that has counted them from its beginning.
+ *     101: rows of `number` and `quantity` whose hi is not their lo, of one parameter; number 0 is
+ *     1 in a file that has counted them from its beginning.
+ *
  * event(number PRIMARY KEY, seq, kind, rid, version, message, type)
  *     One row per changed resource, in the order of the commits: the history of the system. `type`
  *     is 0 where a message is meant (kind 0); index event_type(type) where type>0: the history of
  *     one type, in the same order.
+ *
  * commit_log(seq PRIMARY KEY, time, principal); message(number PRIMARY KEY, ...); message_seen;
  * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see schema.c.
  *

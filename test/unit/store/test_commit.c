@@ -50,7 +50,6 @@ static struct tally submit_all(struct store_commit **commits, size_t n) {
   return tally;
 }
 
-
 static void store_makes_one_patient_of_two_announcements(void **state) {
   (void)state;
   fixture_open();
