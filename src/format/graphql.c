@@ -416,8 +416,9 @@ const struct graphql_argument *graphql_argument(const struct graphql_argument *a
 
 const struct graphql_directive *graphql_directive(struct graphql_directives directives,
                                                   const char *name) {
+  const struct graphql_directive *list = directives.p;
   for (size_t i = 0; i < directives.n; i++)
     if (str_is(directives.p[i].name, name))
-      return &directives.p[i];
+      return &list[i];
   return NULL;
 }

@@ -668,7 +668,7 @@ static int check_document(struct check *c, struct err *reterr) {
   check_use_of_variables(c);
   if (!c->code) {
     struct graphql_place place = {0, 0};
-    struct err err;
+    struct err err = {0};
     if (graphql_check_merging(c->arena, c->document, c->options->root, c->operation, &place,
                               &err) != 0)
       report(c, place, &err);
