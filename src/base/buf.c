@@ -80,6 +80,24 @@ void buf_add_char(struct buf *buf, char c) {
   buf_add(buf, str_n(&c, 1));
 }
 
+void buf_add_code_point(struct buf *buf, uint32_t c) {
+  if (c < 0x80) {
+    buf_add_char(buf, (char)c);
+    return;
+  }
+  if (c < 0x800) {
+    buf_add_char(buf, (char)(0xC0 | c >> 6));
+  } else if (c < 0x10000) {
+    buf_add_char(buf, (char)(0xE0 | c >> 12));
+    buf_add_char(buf, (char)(0x80 | (c >> 6 & 0x3F)));
+  } else {
+    buf_add_char(buf, (char)(0xF0 | c >> 18));
+    buf_add_char(buf, (char)(0x80 | (c >> 12 & 0x3F)));
+    buf_add_char(buf, (char)(0x80 | (c >> 6 & 0x3F)));
+  }
+  buf_add_char(buf, (char)(0x80 | (c & 0x3F)));
+}
+
 void buf_add_u64(struct buf *buf, uint64_t value) {
   char digits[20];
   size_t i = sizeof digits;

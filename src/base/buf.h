@@ -37,6 +37,8 @@ char *buf_extend(struct buf *buf, size_t n);
 void buf_add(struct buf *buf, struct str s);
 void buf_add_z(struct buf *buf, const char *z);
 void buf_add_char(struct buf *buf, char c);
+/* As UTF-8. `c` is a Unicode scalar value: at most U+10FFFF, no surrogate. */
+void buf_add_code_point(struct buf *buf, uint32_t c);
 void buf_add_u64(struct buf *buf, uint64_t value);
 void buf_add_i64(struct buf *buf, int64_t value);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));

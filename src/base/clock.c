@@ -1,7 +1,5 @@
 #include "base/clock.h"
 
-#include <time.h>
-
 static int64_t read_clock(clockid_t id) {
   struct timespec now;
   clock_gettime(id, &now);
@@ -14,6 +12,11 @@ int64_t clock_now_us(void) {
 
 int64_t clock_monotonic_us(void) {
   return read_clock(CLOCK_MONOTONIC);
+}
+
+struct timespec clock_in_ms(long ms) {
+  int64_t at_us = clock_now_us() + (int64_t)ms * 1000;
+  return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
 }
 
 int clock_days_in_month(int year, int month) {

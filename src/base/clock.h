@@ -8,8 +8,12 @@
 
 #include "base/str.h"
 
+#include <time.h>
+
 int64_t clock_now_us(void);       /* wall clock */
 int64_t clock_monotonic_us(void); /* for durations */
+/* The wall clock in `ms`, as pthread_cond_timedwait takes it. */
+struct timespec clock_in_ms(long ms);
 
 struct clock_civil {
   int year, month, day;     /* 1..9999, 1..12, 1..31 */

@@ -92,6 +92,15 @@ bool str_to_i64(struct str s, int64_t *ret_value);
 /* A decimal number with optional sign, fraction and exponent; the whole of `s` must be it. */
 bool str_to_double(struct str s, double *ret_value);
 
+/* 0..15 of a hexadecimal digit of either case, else -1. */
+static inline int str_hex_digit(char c) {
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* Is `s` well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF)? */
 bool str_is_utf8(struct str s);
 

@@ -140,19 +140,6 @@ static const uint16_t windows_1252_high[32] = {
     0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178,
 };
 
-static void put_character(struct buf *buf, unsigned code_point) {
-  if (code_point < 0x80) {
-    buf_add_char(buf, (char)code_point);
-  } else if (code_point < 0x800) {
-    buf_add_char(buf, (char)(0xC0 | code_point >> 6));
-    buf_add_char(buf, (char)(0x80 | (code_point & 0x3F)));
-  } else {
-    buf_add_char(buf, (char)(0xE0 | code_point >> 12));
-    buf_add_char(buf, (char)(0x80 | (code_point >> 6 & 0x3F)));
-    buf_add_char(buf, (char)(0x80 | (code_point & 0x3F)));
-  }
-}
-
 /* Senders of "8859/1" whose bytes are in 0x80..0x9F really send Windows-1252: C1 controls have no
  * place in a message. The five bytes that 1252 leaves free are kept as C1 controls, as in WHATWG's
  * encoding standard. */
@@ -168,7 +155,7 @@ static int decode_windows_1252(struct arena *arena, struct str bytes, struct str
       break;
     unsigned c = (unsigned char)bytes.p[i + run++];
     unsigned mapped = c < 0xA0 ? windows_1252_high[c - 0x80] : c;
-    put_character(&buf, mapped ? mapped : c);
+    buf_add_code_point(&buf, mapped ? mapped : c);
   }
   if (buf_is_overflown(&buf))
     return err_no_memory(reterr);

@@ -43,22 +43,14 @@ static bool add_formatting(struct buf *out, struct str command) {
   return true;
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool add_hex(struct buf *bytes, struct str digits) {
   if (digits.n == 0 || digits.n % 2)
     return false;
   for (size_t i = 0; i < digits.n; i++)
-    if (hex_digit(digits.p[i]) < 0)
+    if (str_hex_digit(digits.p[i]) < 0)
       return false;
   for (size_t i = 0; i < digits.n; i += 2)
-    buf_add_char(bytes, (char)(hex_digit(digits.p[i]) << 4 | hex_digit(digits.p[i + 1])));
+    buf_add_char(bytes, (char)(str_hex_digit(digits.p[i]) << 4 | str_hex_digit(digits.p[i + 1])));
   return true;
 }
 

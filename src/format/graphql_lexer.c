@@ -100,39 +100,11 @@ static int bad_string(struct err *reterr, const char *why) {
   return err_set(reterr, ERR_STRUCTURE, "", "This string %s.", why);
 }
 
-static void add_code_point(struct buf *buf, uint32_t c) {
-  if (c < 0x80) {
-    buf_add_char(buf, (char)c);
-  } else if (c < 0x800) {
-    buf_add_char(buf, (char)(0xC0 | (c >> 6)));
-    buf_add_char(buf, (char)(0x80 | (c & 0x3F)));
-  } else if (c < 0x10000) {
-    buf_add_char(buf, (char)(0xE0 | (c >> 12)));
-    buf_add_char(buf, (char)(0x80 | ((c >> 6) & 0x3F)));
-    buf_add_char(buf, (char)(0x80 | (c & 0x3F)));
-  } else {
-    buf_add_char(buf, (char)(0xF0 | (c >> 18)));
-    buf_add_char(buf, (char)(0x80 | ((c >> 12) & 0x3F)));
-    buf_add_char(buf, (char)(0x80 | ((c >> 6) & 0x3F)));
-    buf_add_char(buf, (char)(0x80 | (c & 0x3F)));
-  }
-}
-
-static int hex_value(char c) {
-  if (is_digit(c))
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
-}
-
 /* Up to `n` hexadecimal digits; all of them where `n` is 4, else up to '}'. */
 static bool take_hex(struct graphql_lexer *lexer, size_t min, size_t max, uint32_t *ret_value) {
   size_t n = 0;
-  for (*ret_value = 0; n < max && hex_value(peek(lexer, 0)) >= 0; n++, lexer->at++)
-    *ret_value = *ret_value * 16 + (uint32_t)hex_value(peek(lexer, 0));
+  for (*ret_value = 0; n < max && str_hex_digit(peek(lexer, 0)) >= 0; n++, lexer->at++)
+    *ret_value = *ret_value * 16 + (uint32_t)str_hex_digit(peek(lexer, 0));
   return n >= min;
 }
 
@@ -168,7 +140,7 @@ static bool take_escape(struct graphql_lexer *lexer, struct buf *buf) {
   if (c == 'u') {
     if (!take_unicode(lexer, &code_point))
       return false;
-    add_code_point(buf, code_point);
+    buf_add_code_point(buf, code_point);
     return true;
   }
   ssize_t i = c ? str_find_char(STR(names), c, 0) : -1;

@@ -2,14 +2,6 @@
 
 #define PAIRS_MAX 1000
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool needs_decoding(struct str text, bool plus_is_space) {
   return str_find_char(text, '%', 0) >= 0 || (plus_is_space && str_find_char(text, '+', 0) >= 0);
 }
@@ -24,8 +16,8 @@ static int decode(struct arena *arena, struct str text, bool plus_is_space, stru
       return err_no_memory(reterr);
     for (size_t i = 0; i < text.n; i++) {
       if (text.p[i] == '%') {
-        int high = text.n - i > 2 ? hex_digit(text.p[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text.p[i + 2]) : -1;
+        int high = text.n - i > 2 ? str_hex_digit(text.p[i + 1]) : -1;
+        int low = high >= 0 ? str_hex_digit(text.p[i + 2]) : -1;
         if (low < 0)
           return err_set(reterr, ERR_VALUE, "",
                          "The URL has a '%%' that is not followed by two hexadecimal digits.");

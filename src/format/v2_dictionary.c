@@ -79,11 +79,6 @@ struct str v2_segment_name(struct str segment) {
   return group ? group->description : STR_NULL;
 }
 
-struct str v2_type_name(struct str data_type) {
-  const struct v2_group *group = find_group(v2_types_, v2_types_n_, data_type);
-  return group ? group->description : STR_NULL;
-}
-
 static const struct v2_table *find_table(uint16_t number) {
   size_t low = 0, high = v2_tables_n_;
   while (low < high) {

@@ -24,7 +24,6 @@ const struct v2_field *v2_segment_field(struct str version, struct str segment, 
 const struct v2_field *v2_type_component(struct str version, struct str data_type,
                                          unsigned component);
 struct str v2_segment_name(struct str segment); /* "Patient Identification"; empty when unknown */
-struct str v2_type_name(struct str data_type);  /* "Extended Composite ID with Check Digit" */
 struct str v2_table_name(uint16_t table);       /* "Administrative Sex" */
 struct str v2_table_display(uint16_t table, struct str code);
 /* Does any version know this message, as ("ADT", "A01")? An ACK goes with every event. */

@@ -211,20 +211,26 @@ static int read_bundle(struct query_pages *pages, const struct yyjson_val *bundl
   return 0;
 }
 
-static int next_of_server(struct query_pages *pages, struct query_page *page, struct issues *issues,
-                          struct err *reterr) {
-  struct str url = arena_str(pages->page, pages->next_url);
-  struct http_exchange exchange = {.method = "GET", .url = url.p};
-  const struct yyjson_val *answer = NULL;
-  if (!url.p)
+/* What the server has at `url`; its OperationOutcome becomes issues and an error. */
+static int fetch(struct query_pages *pages, struct str url, const struct yyjson_val **ret_answer,
+                 struct issues *issues, struct err *reterr) {
+  struct str own = arena_str(pages->page, url); /* ends with a NUL */
+  struct http_exchange exchange = {.method = "GET", .url = own.p};
+  if (!url.p || !own.p)
     return err_no_memory(reterr);
   int code = http_client_exchange(pages->client, pages->page, &exchange, reterr);
   if (code == 0)
-    code = json_parse(pages->page, exchange.answer, NULL, &answer, reterr);
-  if (code)
-    return code;
-  return exchange.status == 200 ? read_bundle(pages, answer, page, reterr)
-                                : refused(pages, exchange.status, answer, issues, reterr);
+    code = json_parse(pages->page, exchange.answer, NULL, ret_answer, reterr);
+  if (code == 0 && exchange.status != 200)
+    code = refused(pages, exchange.status, *ret_answer, issues, reterr);
+  return code;
+}
+
+static int next_of_server(struct query_pages *pages, struct query_page *page, struct issues *issues,
+                          struct err *reterr) {
+  const struct yyjson_val *answer = NULL;
+  int code = fetch(pages, pages->next_url, &answer, issues, reterr);
+  return code ? code : read_bundle(pages, answer, page, reterr);
 }
 
 /* ---- Explaining ------------------------------------------------------------------------------ */
@@ -263,16 +269,8 @@ static struct str explain_url(struct arena *arena, struct str url) {
 
 static int explain_server(struct query_pages *pages, struct str *ret_text, struct issues *issues,
                           struct err *reterr) {
-  struct str url = explain_url(pages->page, pages->next_url);
-  struct http_exchange exchange = {.method = "GET", .url = url.p};
   const struct yyjson_val *answer = NULL;
-  if (!url.p)
-    return err_no_memory(reterr);
-  int code = http_client_exchange(pages->client, pages->page, &exchange, reterr);
-  if (code == 0)
-    code = json_parse(pages->page, exchange.answer, NULL, &answer, reterr);
-  if (code == 0 && exchange.status != 200)
-    code = refused(pages, exchange.status, answer, issues, reterr);
+  int code = fetch(pages, explain_url(pages->page, pages->next_url), &answer, issues, reterr);
   if (code)
     return code;
   struct json_each each = json_each(json_get(answer, STR("parameter")));

@@ -54,41 +54,13 @@ static int skip_space(struct fhirpath_lexer *lexer, struct err *reterr) {
   }
 }
 
-static bool add_utf8(struct buf *buf, uint32_t c) {
-  if (c >= 0xD800 && c <= 0xDFFF)
-    return false;
-  if (c < 0x80) {
-    buf_add_char(buf, (char)c);
-  } else if (c < 0x800) {
-    buf_add_char(buf, (char)(0xC0 | (c >> 6)));
-    buf_add_char(buf, (char)(0x80 | (c & 0x3F)));
-  } else if (c < 0x10000) {
-    buf_add_char(buf, (char)(0xE0 | (c >> 12)));
-    buf_add_char(buf, (char)(0x80 | ((c >> 6) & 0x3F)));
-    buf_add_char(buf, (char)(0x80 | (c & 0x3F)));
-  } else {
-    buf_add_char(buf, (char)(0xF0 | (c >> 18)));
-    buf_add_char(buf, (char)(0x80 | ((c >> 12) & 0x3F)));
-    buf_add_char(buf, (char)(0x80 | ((c >> 6) & 0x3F)));
-    buf_add_char(buf, (char)(0x80 | (c & 0x3F)));
-  }
-  return true;
-}
-
 static bool read_hex4(struct fhirpath_lexer *lexer, uint32_t *ret_value) {
   uint32_t value = 0;
   for (size_t i = 0; i < 4; i++) {
-    char c = peek(lexer, i);
-    uint32_t digit;
-    if (is_digit(c))
-      digit = (uint32_t)(c - '0');
-    else if (c >= 'a' && c <= 'f')
-      digit = (uint32_t)(c - 'a' + 10);
-    else if (c >= 'A' && c <= 'F')
-      digit = (uint32_t)(c - 'A' + 10);
-    else
+    int digit = str_hex_digit(peek(lexer, i));
+    if (digit < 0)
       return false;
-    value = value << 4 | digit;
+    value = value << 4 | (uint32_t)digit;
   }
   lexer->at += 4;
   *ret_value = value;
@@ -106,7 +78,10 @@ static bool read_unicode(struct fhirpath_lexer *lexer, struct buf *buf) {
       return false;
     c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
   }
-  return add_utf8(buf, c);
+  if (c >= 0xD800 && c <= 0xDFFF)
+    return false;
+  buf_add_code_point(buf, c);
+  return true;
 }
 
 static bool read_escape(struct fhirpath_lexer *lexer, struct buf *buf) {

@@ -8,6 +8,13 @@ static size_t operations_max(const struct patch *patch) {
   return patch->operations_max > 0 && patch->operations_max < max ? patch->operations_max : max;
 }
 
+int patch_fault(size_t index, const char *member, enum err_code code, const char *text,
+                struct err *reterr) {
+  char where[80];
+  snprintf(where, sizeof where, "operation[%zu]%s%s", index, member[0] ? "." : "", member);
+  return err_set(reterr, code, where, "%s", text);
+}
+
 int patch_check_count(size_t n, size_t max, struct err *reterr) {
   if (n <= max)
     return 0;

@@ -270,28 +270,20 @@ static int need_array(struct patch_tree *tree, struct patch_node *owner, struct 
   return code;
 }
 
-/* Puts `node` (NULL: null, and nothing at all where there is no array yet) at `index` of the array
- * `name`, which then has one more than `n` items. */
-static int insert_item(struct patch_tree *tree, struct patch_node *owner, struct str name, size_t n,
-                       size_t index, struct patch_node *node, struct err *reterr) {
-  struct patch_node *array = NULL;
-  if (!node && !patch_tree_member(tree, owner, name))
-    return 0;
-  int code = need_array(tree, owner, name, n, &array, reterr);
-  if (code == 0 && !node)
-    code = patch_tree_make(tree, JSON_NULL, &node, reterr);
-  return code ? code : patch_tree_insert(tree, array, index, node, reterr);
-}
+typedef int put_in_array(struct patch_tree *tree, struct patch_node *array, size_t at,
+                         struct patch_node *node, struct err *reterr);
 
-static int replace_item(struct patch_tree *tree, struct patch_node *owner, struct str name,
-                        size_t n, size_t index, struct patch_node *node, struct err *reterr) {
+/* What `put` makes of the array `name` and of `node` (NULL: null, and nothing at all where there is
+ * no array yet) at `index`; before that the array has `n` items. */
+static int put_item(struct patch_tree *tree, struct patch_node *owner, struct str name, size_t n,
+                    size_t index, struct patch_node *node, put_in_array *put, struct err *reterr) {
   struct patch_node *array = NULL;
   if (!node && !patch_tree_member(tree, owner, name))
     return 0;
   int code = need_array(tree, owner, name, n, &array, reterr);
   if (code == 0 && !node)
     code = patch_tree_make(tree, JSON_NULL, &node, reterr);
-  return code ? code : patch_tree_replace(tree, array, index, node, reterr);
+  return code ? code : put(tree, array, index, node, reterr);
 }
 
 static int insert_member(struct patch_tree *tree, struct patch_node *owner, struct str name,
@@ -343,8 +335,8 @@ static int need_children(const struct patch_operation *o, const struct patch_ele
     return code;
   if (!parent->is_item)
     return insert_member(tree, parent->owner, name, SIZE_MAX, *ret_object, o->err);
-  return replace_item(tree, parent->owner, name, parent->index + 1, parent->index, *ret_object,
-                      o->err);
+  return put_item(tree, parent->owner, name, parent->index + 1, parent->index, *ret_object,
+                  patch_tree_replace, o->err);
 }
 
 /* ---- Changes to elements --------------------------------------------------------------------- */
@@ -361,9 +353,11 @@ int patch_list_insert(const struct patch_operation *o, const struct patch_list *
     return patch_place(o, "value", code);
   struct str extra_name = sibling_name(tree, content.name);
   if (list->max > 1) {
-    code = insert_item(tree, owner, content.name, list->n, index, content.node, o->err);
+    code = put_item(tree, owner, content.name, list->n, index, content.node, patch_tree_insert,
+                    o->err);
     if (code == 0)
-      code = insert_item(tree, owner, extra_name, list->n, index, content.extra, o->err);
+      code = put_item(tree, owner, extra_name, list->n, index, content.extra, patch_tree_insert,
+                      o->err);
   } else {
     code = insert_member(tree, owner, content.name, SIZE_MAX, content.node, o->err);
     if (code == 0)
@@ -403,9 +397,11 @@ int patch_element_replace(const struct patch_operation *o, const struct patch_el
     return code;
   struct str extra_name = sibling_name(tree, content.name);
   if (element->is_item) {
-    code = replace_item(tree, owner, content.name, list.n, element->index, content.node, o->err);
+    code = put_item(tree, owner, content.name, list.n, element->index, content.node,
+                    patch_tree_replace, o->err);
     if (code == 0)
-      code = replace_item(tree, owner, extra_name, list.n, element->index, content.extra, o->err);
+      code = put_item(tree, owner, extra_name, list.n, element->index, content.extra,
+                      patch_tree_replace, o->err);
     drop_if_void(tree, owner, extra_name);
   } else {
     size_t was_at = remove_member(tree, owner, element->name);

@@ -16,9 +16,7 @@
 
 void patch_set_fault(const struct patch_operation *o, enum err_code code, const char *member,
                      const char *text) {
-  char where[80];
-  snprintf(where, sizeof where, "operation[%zu]%s%s", o->index, member[0] ? "." : "", member);
-  (void)!err_set(o->err, code, where, "%s", text);
+  (void)patch_fault(o->index, member, code, text, o->err);
 }
 
 void patch_set_place(const struct patch_operation *o, const char *member) {

@@ -79,6 +79,10 @@ int patch_tree_freeze(struct patch_tree *tree, struct arena *arena,
 /* ---- The three forms (each changes the tree, or makes a new one) -------------------------------
  */
 
+/* Says that `text` is wrong with the operation at `index`, or with its `member` (""); returns
+ * `code`. */
+int patch_fault(size_t index, const char *member, enum err_code code, const char *text,
+                struct err *reterr);
 /* ERR_TOO_LONG for more operations than `max`. */
 int patch_check_count(size_t n, size_t max, struct err *reterr) MUST_CHECK;
 int patch_json(struct patch_tree *tree, const struct yyjson_val *document, size_t max,

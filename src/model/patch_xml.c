@@ -20,10 +20,7 @@ struct operation {
 
 static int fail(const struct operation *o, enum err_code code, const char *member,
                 const char *text) {
-  char where[60];
-  snprintf(where, sizeof where, "operation[%zu]%s%s", o->index, member[0] ? "." : "", member);
-  (void)!err_set(o->err, code, where, "%s", text);
-  return (int)code;
+  return patch_fault(o->index, member, code, text, o->err);
 }
 
 /* ---- What an operation brings ---------------------------------------------------------------- */

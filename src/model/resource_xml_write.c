@@ -177,6 +177,22 @@ static int write_attributes(struct writer *w, const struct defs_type *type, stru
 static int write_members(struct writer *w, const struct members *m);
 
 /* From after the tag's name to the end of the element. */
+static int write_members(struct writer *w, const struct members *m);
+
+/* The rest of an element behind its attributes: its children and its end. */
+static int write_content(struct writer *w, struct str name, const struct members *m) {
+  if (!m->seen) {
+    buf_add(w->buf, STR("/>"));
+    return 0;
+  }
+  buf_add_char(w->buf, '>');
+  w->depth++;
+  int code = write_members(w, m);
+  w->depth--;
+  close_tag(w, name);
+  return code;
+}
+
 static int write_rest_of_object(struct writer *w, defs_type_id type, struct str name,
                                 const struct yyjson_val *object, const struct yyjson_val *value) {
   struct members m = {.seen = 0};
@@ -185,16 +201,7 @@ static int write_rest_of_object(struct writer *w, defs_type_id type, struct str 
     return code;
   if (value && (code = write_attribute(w, STR("value"), value)) != 0)
     return code;
-  if (!m.seen) {
-    buf_add(w->buf, STR("/>"));
-    return 0;
-  }
-  buf_add_char(w->buf, '>');
-  w->depth++;
-  code = write_members(w, &m);
-  w->depth--;
-  close_tag(w, name);
-  return code;
+  return write_content(w, name, &m);
 }
 
 static int write_one(struct writer *w, const struct defs_property *property,
@@ -269,16 +276,7 @@ static int write_resource(struct writer *w, const struct yyjson_val *resource, b
   open_tag(w, t->name);
   if (is_root)
     buf_add(w->buf, STR(" xmlns=\"" XML_NS_FHIR "\""));
-  if (!m.seen) {
-    buf_add(w->buf, STR("/>"));
-    return 0;
-  }
-  buf_add_char(w->buf, '>');
-  w->depth++;
-  code = write_members(w, &m);
-  w->depth--;
-  close_tag(w, t->name);
-  return code;
+  return write_content(w, t->name, &m);
 }
 
 int resource_to_xml(struct arena *arena, const struct yyjson_val *resource, bool is_pretty,

@@ -430,10 +430,12 @@ static int add_include(struct builder *b, const struct yyjson_val *include, stru
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-static int add_compose(struct builder *b, const struct yyjson_val *compose, struct part *all) {
-  const struct yyjson_val *inactive = json_get(compose, STR("inactive"));
-  b->drops_inactive = json_kind(inactive) == JSON_BOOL && !json_is_true(inactive);
-  struct json_each each = json_each(json_get(compose, STR("include")));
+typedef int combine(struct builder *b, struct part *all, const struct terminology_value_set *set);
+
+/* Combines each include or exclude of `list` with what is there already. */
+static int add_each(struct builder *b, const struct yyjson_val *list, combine *with,
+                    struct part *all) {
+  struct json_each each = json_each(list);
   int code = 0;
   while (code == 0 && json_next(&each)) {
     struct part part = {0};
@@ -441,18 +443,16 @@ static int add_compose(struct builder *b, const struct yyjson_val *compose, stru
     if (code)
       break;
     struct terminology_value_set set = finish(&part);
-    code = unite(b, all, &set);
-  }
-  each = json_each(json_get(compose, STR("exclude")));
-  while (code == 0 && json_next(&each)) {
-    struct part part = {0};
-    code = add_include(b, each.value, &part);
-    if (code)
-      break;
-    struct terminology_value_set set = finish(&part);
-    code = subtract(b, all, &set);
+    code = with(b, all, &set);
   }
   return code;
+}
+
+static int add_compose(struct builder *b, const struct yyjson_val *compose, struct part *all) {
+  const struct yyjson_val *inactive = json_get(compose, STR("inactive"));
+  b->drops_inactive = json_kind(inactive) == JSON_BOOL && !json_is_true(inactive);
+  int code = add_each(b, json_get(compose, STR("include")), unite, all);
+  return code ? code : add_each(b, json_get(compose, STR("exclude")), subtract, all);
 }
 
 /* A set that is given as an expansion only. */

@@ -182,14 +182,10 @@ static bool read_number_entity(struct str name, utf8proc_int32_t *ret_code_point
   bool is_hex = name.n > 1 && (name.p[1] == 'x' || name.p[1] == 'X');
   uint32_t code_point = 0;
   for (size_t i = is_hex ? 2 : 1; i < name.n; i++) {
-    char c = name.p[i];
-    uint32_t digit = c >= '0' && c <= '9'             ? (uint32_t)(c - '0')
-                     : is_hex && c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
-                     : is_hex && c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
-                                                      : 99;
-    if (digit == 99 || code_point > 0x10ffff)
+    int digit = str_hex_digit(name.p[i]), base = is_hex ? 16 : 10;
+    if (digit < 0 || digit >= base || code_point > 0x10ffff)
       return false;
-    code_point = code_point * (is_hex ? 16 : 10) + digit;
+    code_point = code_point * (uint32_t)base + (uint32_t)digit;
   }
   *ret_code_point = (utf8proc_int32_t)code_point;
   return code_point > 0 && code_point <= 0x10ffff && utf8proc_codepoint_valid(*ret_code_point);

@@ -56,10 +56,6 @@ struct str ucum_dimension_text(const struct ucum_unit *unit, char to[UCUM_TEXT_B
 double ucum_to_base(const struct ucum_unit *unit, double value);
 double ucum_from_base(const struct ucum_unit *unit, double value);
 
-/* The same without loss; false where the result is no decimal of 38 digits (ft/min, pH). */
-bool ucum_to_base_exact(const struct ucum_unit *unit, struct fhirpath_decimal value,
-                        struct fhirpath_decimal *ret_value);
-
 /* A value in `from` as a value in `to`, exactly where it can be, else to 15 digits. False: not
  * commensurable, or too large. */
 bool ucum_convert(const struct ucum_unit *from, const struct ucum_unit *to,

@@ -109,11 +109,6 @@ double ucum_from_base(const struct ucum_unit *unit, double value) {
   return ucum_ratio_double(from_base(unit, ucum_ratio_inexact(value)));
 }
 
-bool ucum_to_base_exact(const struct ucum_unit *unit, struct fhirpath_decimal value,
-                        struct fhirpath_decimal *ret_value) {
-  return ucum_ratio_decimal(to_base(unit, ucum_ratio_of_decimal(value)), ret_value);
-}
-
 bool ucum_convert(const struct ucum_unit *from, const struct ucum_unit *to,
                   struct fhirpath_decimal value, struct fhirpath_decimal *ret_value) {
   if (!ucum_is_commensurable(from, to))

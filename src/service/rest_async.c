@@ -4,7 +4,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "service/bundle_writer.h"
-#include "store/job.h"
+#include "service/rest_job.h"
 
 #include <pthread.h>
 
@@ -446,25 +446,13 @@ void rest_async_close(struct rest_async *async) {
 /* "17-<key>" -> the job, if it is the caller's. */
 static int find_job(struct rest_call *call, struct job *ret_job, struct err *reterr) {
   ssize_t dash = str_find_char(call->id, '-', 0);
-  uint64_t number;
-  struct store_view *view;
   struct request request = {0};
-  int code = 0;
-  if (dash < 0 || !str_to_u64(str_slice(call->id, 0, (size_t)dash), &number))
-    code = ERR_NOT_FOUND;
-  if (code == 0)
-    code = store_view_open(call->service->options.store, &view, reterr);
-  if (code == 0) {
-    code = job_read(view, call->arena, number, call->access.principal, ret_job, reterr);
-    store_view_close(view);
-  }
-  if (code == 0 && !str_is(ret_job->kind, KIND))
-    code = ERR_NOT_FOUND;
+  int code = ERR_NOT_FOUND;
+  if (dash >= 0)
+    code = rest_job_find(call, str_slice(call->id, 0, (size_t)dash), KIND, ret_job, reterr);
   if (code == 0)
     code = read_request(call->arena, ret_job->request, &request, reterr);
   if (code == 0 && !str_equal(request.key, str_slice(call->id, (size_t)dash + 1, call->id.n)))
-    code = ERR_NOT_FOUND;
-  if (code == 0 && ret_job->state == JOB_CANCELLED)
     code = ERR_NOT_FOUND;
   if (code == ERR_NOT_FOUND)
     (void)!err_set(reterr, ERR_NOT_FOUND, "",
@@ -500,14 +488,8 @@ void rest_async_cancel(struct rest_call *call) {
   struct job job = {0};
   struct err err;
   int code = find_job(call, &job, &err);
-  struct job_change change = {
-      .verb = JOB_DELETE, .number = job.number, .owner = call->access.principal};
-  if (code == 0)
-    code = job_change(call->service->options.store, &change, &err);
-  if (code) {
+  if (code)
     rest_fail(call, &err);
-    return;
-  }
-  call->answer.status = 202;
-  rest_finish(call);
+  else
+    rest_job_delete(call, job.number);
 }

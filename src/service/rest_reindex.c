@@ -3,8 +3,7 @@
  * bodies say (store/reindex.h). Answered at once with the URL of the job, which tells how far it is
  * and can be cancelled; the store goes on with it after a restart.
  */
-#include "service/rest.h"
-#include "store/job.h"
+#include "service/rest_job.h"
 #include "store/reindex.h"
 
 #define RETRY_AFTER_S 1
@@ -129,17 +128,7 @@ void rest_reindex(struct rest_call *call) {
 /* ---- How far it is ---- */
 
 static int find_job(struct rest_call *call, struct job *ret_job, struct err *reterr) {
-  struct store_view *view;
-  uint64_t number = 0;
-  int code = str_to_u64(call->id, &number) ? 0 : ERR_NOT_FOUND;
-  if (code == 0)
-    code = store_view_open(call->service->options.store, &view, reterr);
-  if (code == 0) {
-    code = job_read(view, call->arena, number, call->access.principal, ret_job, reterr);
-    store_view_close(view);
-  }
-  if (code == 0 && (!str_is(ret_job->kind, REINDEX_KIND) || ret_job->state == JOB_CANCELLED))
-    code = ERR_NOT_FOUND;
+  int code = rest_job_find(call, call->id, REINDEX_KIND, ret_job, reterr);
   if (code == ERR_NOT_FOUND)
     (void)!err_set(reterr, ERR_NOT_FOUND, "",
                    "There is no such $reindex: it was cancelled, has expired, or never was.");
@@ -189,17 +178,11 @@ void rest_reindex_status(struct rest_call *call) {
 }
 
 void rest_reindex_cancel(struct rest_call *call) {
-  struct job job;
+  struct job job = {0};
   struct err err;
   int code = find_job(call, &job, &err);
-  struct job_change change = {
-      .verb = JOB_DELETE, .number = job.number, .owner = call->access.principal};
-  if (code == 0)
-    code = job_change(call->service->options.store, &change, &err);
-  if (code) {
+  if (code)
     rest_fail(call, &err);
-    return;
-  }
-  call->answer.status = 202;
-  rest_finish(call);
+  else
+    rest_job_delete(call, job.number);
 }

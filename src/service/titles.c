@@ -86,15 +86,6 @@ struct str titles_address(struct arena *arena, const struct yyjson_val *address)
   return buf_str(&buf);
 }
 
-const struct yyjson_val *titles_first(const struct yyjson_val *object, const char *const *names) {
-  for (; *names; names++) {
-    const struct yyjson_val *v = json_get(object, str_of(*names));
-    if (v)
-      return v;
-  }
-  return NULL;
-}
-
 /* What names a thing in most resource types, in this order. */
 static struct str title_of_any(const struct yyjson_val *resource) {
   static const char *const concepts[] = {"code",         "vaccineCode", "medicationCodeableConcept",

@@ -22,7 +22,4 @@ struct str titles_address(struct arena *arena, const struct yyjson_val *address)
 /* "Ann Lee" of a Patient, "Potassium" of an Observation, else the type's name. */
 struct str titles_resource(struct arena *arena, const struct yyjson_val *resource);
 
-/* The first member of `object` that is there, of a list of names ended by NULL. */
-const struct yyjson_val *titles_first(const struct yyjson_val *object, const char *const *names);
-
 #endif

@@ -27,21 +27,9 @@ struct background {
   int64_t expired_at_us;
 };
 
-static struct timespec in_ms(long ms) {
-  struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += ms / 1000;
-  until.tv_nsec += ms % 1000 * 1000000L;
-  if (until.tv_nsec >= 1000000000L) {
-    until.tv_nsec -= 1000000000L;
-    until.tv_sec++;
-  }
-  return until;
-}
-
 /* False when it is time to end. `may_be_woken`: a call of background_wake ends the wait. */
 static bool wait_ms(struct background *b, long ms, bool may_be_woken) {
-  struct timespec until = in_ms(ms);
+  struct timespec until = clock_in_ms(ms);
   pthread_mutex_lock(&b->lock);
   while (!b->is_closing && !(may_be_woken && b->is_woken))
     if (pthread_cond_timedwait(&b->changed, &b->lock, &until) != 0)

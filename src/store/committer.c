@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/train.h"
 
@@ -90,21 +91,9 @@ static size_t rows_max(const struct committer *committer) {
   return committer->is_bulk ? BULK_ROWS_MAX : GROUP_ROWS_MAX;
 }
 
-static struct timespec in_ms(long ms) {
-  struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += ms / 1000;
-  until.tv_nsec += ms % 1000 * 1000000L;
-  if (until.tv_nsec >= 1000000000L) {
-    until.tv_nsec -= 1000000000L;
-    until.tv_sec++;
-  }
-  return until;
-}
-
 /* Until there is work or it closes; a while after the last work, memory is given back. */
 static void wait_for_work(struct committer *committer) {
-  struct timespec until = in_ms(IDLE_MS);
+  struct timespec until = clock_in_ms(IDLE_MS);
   while (!committer->first && !committer->is_closing) {
     if (!committer->is_warm) {
       pthread_cond_wait(&committer->has_work, &committer->lock);
@@ -121,7 +110,7 @@ static void wait_for_work(struct committer *committer) {
 
 /* A bulk load waits a moment for a larger group: its rows are sorted together. */
 static void wait_for_more(struct committer *committer) {
-  struct timespec until = in_ms(BULK_WAIT_MS);
+  struct timespec until = clock_in_ms(BULK_WAIT_MS);
   while (!committer->is_closing && committer->urgent_n == 0 &&
          committer->queue_rows < rows_max(committer) && committer->queue_n < committer->group_max)
     if (pthread_cond_timedwait(&committer->has_work, &committer->lock, &until) != 0)

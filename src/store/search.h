@@ -36,7 +36,6 @@ struct search_options {
   defs_type_id compartment;        /* only what is in this compartment (Patient/1); 0: none */
   struct str compartment_id;
   const struct search_limits *limits; /* NULL: the defaults */
-  struct str cursor_key;              /* reserved */
 };
 
 /* What stands before the '?': "Patient", "Patient/1/Observation", "Patient/1/" followed by "*", or
@@ -47,15 +46,8 @@ struct search_place {
   struct str compartment_id;
 };
 
-/* "Patient?name=a%20b&_count=5" taken apart and decoded. ERR_VALUE when it does not begin with a
- * resource type, ERR_TOO_LONG. */
-int search_split_url(struct arena *arena, struct str url, defs_type_id *ret_type,
-                     const struct search_pair **ret_pairs, size_t *ret_n,
-                     struct err *reterr) MUST_CHECK;
-
-/* The same of a search on several types or in a compartment too: "?_id=1",
- * "Patient/1/Condition?...".
- */
+/* "Patient?name=a%20b&_count=5", "?_id=1", "Patient/1/Condition?..." taken apart and decoded.
+ * ERR_VALUE when it does not begin with such a place, or for a broken escape; ERR_TOO_LONG. */
 int search_split_place(struct arena *arena, struct str url, struct search_place *ret_place,
                        const struct search_pair **ret_pairs, size_t *ret_n,
                        struct err *reterr) MUST_CHECK;
@@ -154,7 +146,6 @@ int search_everything(struct store_view *view, const struct access *access, stru
 
 /* What the caller needs to shape the answer. */
 enum search_summary search_summary_of(const struct search *search);
-const struct str *search_elements_of(const struct search *search, size_t *ret_n);
 /* The query again as it was understood, percent-encoded, for Bundle.link self; without _cursor. */
 void search_write_url(struct buf *buf, const struct search *search);
 

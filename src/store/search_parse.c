@@ -168,8 +168,3 @@ int search_parse(struct arena *arena, defs_type_id type, const struct search_pai
 enum search_summary search_summary_of(const struct search *search) {
   return search->summary;
 }
-
-const struct str *search_elements_of(const struct search *search, size_t *ret_n) {
-  *ret_n = search->elements_n;
-  return search->elements;
-}

@@ -4,44 +4,9 @@
  */
 #include "store/search_parser.h"
 
+#include "format/url.h"
+
 enum { URL_PAIRS_MAX = 1000 }; /* however the limits are set */
-
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
-}
-
-/* Percent-decodes `s`; borrowed where nothing is encoded. `.p` NULL without memory. A '%' that no
- * two hexadecimal digits follow stands for itself. */
-static struct str decode(struct arena *arena, struct str s) {
-  if (s.n == 0)
-    return STR("");
-  if (str_find_char(s, '%', 0) < 0 && str_find_char(s, '+', 0) < 0)
-    return s;
-  char *p = arena_alloc(arena, s.n);
-  if (!p)
-    return STR_NULL;
-  size_t n = 0;
-  for (size_t i = 0; i < s.n; i++) {
-    int high = -1, low = -1;
-    if (s.p[i] == '%' && i + 2 < s.n) {
-      high = hex_digit(s.p[i + 1]);
-      low = hex_digit(s.p[i + 2]);
-    }
-    if (high >= 0 && low >= 0) {
-      p[n++] = (char)(high * 16 + low);
-      i += 2;
-    } else {
-      p[n++] = s.p[i] == '+' ? ' ' : s.p[i];
-    }
-  }
-  return str_n(p, n);
-}
 
 static bool split_path(struct str path, struct search_place *ret_place) {
   struct search_place place = {.compartment_id = STR("")};
@@ -79,25 +44,17 @@ int search_split_place(struct arena *arena, struct str url, struct search_place 
       return err_no_memory(reterr);
     ssize_t equals = str_find_char(part, '=', 0);
     size_t name_n = equals < 0 ? part.n : (size_t)equals;
-    pair->name = decode(arena, str_slice(part, 0, name_n));
-    pair->value = decode(arena, str_slice(part, name_n + 1, part.n));
+    int code = url_decode_query(arena, str_slice(part, 0, name_n), &pair->name, reterr);
+    if (code == 0)
+      code = url_decode_query(arena, str_slice(part, name_n + 1, part.n), &pair->value, reterr);
+    if (code)
+      return code;
   }
   if (arena_is_exhausted(arena))
     return err_no_memory(reterr);
   *ret_pairs = pairs.p;
   *ret_n = pairs.n;
   return 0;
-}
-
-int search_split_url(struct arena *arena, struct str url, defs_type_id *ret_type,
-                     const struct search_pair **ret_pairs, size_t *ret_n, struct err *reterr) {
-  struct search_place place;
-  int code = search_split_place(arena, url, &place, ret_pairs, ret_n, reterr);
-  if (code == 0 && (!place.type || place.compartment))
-    code = err_set(reterr, ERR_VALUE, "", "a search begins with a resource type: Patient?name=...");
-  if (code == 0)
-    *ret_type = place.type;
-  return code;
 }
 
 /* RFC 3986, section 2.3, and what a query may hold as it is and FHIR uses as separators. */

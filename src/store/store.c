@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/background.h"
 #include "store/committer.h"
@@ -327,10 +328,8 @@ int store_commit_wait(struct store *store, struct store_commit *commit, struct e
 static struct store_view *take_view(struct store *store) {
   struct timespec until = {0};
   pthread_mutex_lock(&store->lock);
-  if (!store->idle) {
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += VIEW_WAIT_S;
-  }
+  if (!store->idle)
+    until = clock_in_ms(VIEW_WAIT_S * 1000);
   while (!store->idle)
     if (pthread_cond_timedwait(&store->has_view, &store->lock, &until) != 0)
       break;
@@ -405,10 +404,6 @@ struct search_estimates *store_view_estimates(const struct store_view *view) {
 
 struct terminology_cache *store_view_terminology(const struct store_view *view) {
   return view == &view->store->writer_view ? NULL : view->store->terminology;
-}
-
-const struct schema *store_schema(const struct store *store) {
-  return &store->schema;
 }
 
 uint64_t store_epoch(const struct store *store) {

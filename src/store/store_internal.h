@@ -20,8 +20,6 @@ const struct body_codec *store_view_codec(const struct store_view *view);
 struct terminology_cache *store_view_terminology(const struct store_view *view);
 /* NULL for the view of the committer. */
 struct search_estimates *store_view_estimates(const struct store_view *view);
-/* As above for the store (same schema for its whole life). */
-const struct schema *store_schema(const struct store *store);
 
 /* Grows with each group that became durable. */
 uint64_t store_epoch(const struct store *store);

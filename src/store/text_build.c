@@ -175,39 +175,41 @@ struct place {
   struct text_rids rids;
 };
 
-static int find_place(struct step *s, const struct posting *posting, uint64_t rid,
-                      struct place *place) {
-  struct db *db = store_view_db(s->view);
+/* A row of the posting's word and type by its relation to `rid`, as `sql` says. */
+static int find_row(struct step *s, struct str sql, const struct posting *posting, uint64_t rid,
+                    struct db_statement **ret_row, bool *ret_has_row) {
   struct db_statement *row = NULL;
-  bool has_row = false;
-  int code = db_prepare(db,
-                        STR("SELECT first,rids FROM text WHERE word=? AND type=? AND first<=?"
-                            " ORDER BY first DESC LIMIT 1"),
-                        &row, s->err);
+  int code = db_prepare(store_view_db(s->view), sql, &row, s->err);
   if (code != 0)
     return code;
   db_bind_text(row, 1, posting->word);
   db_bind_i64(row, 2, posting->type);
   db_bind_i64(row, 3, (int64_t)rid);
+  *ret_row = row;
+  return db_step(row, ret_has_row, s->err);
+}
+
+static int find_place(struct step *s, const struct posting *posting, uint64_t rid,
+                      struct place *place) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
   *place = (struct place){.first = rid, .end = UINT64_MAX, .rids.arena = s->scratch};
-  code = db_step(row, &has_row, s->err);
+  int code = find_row(s,
+                      STR("SELECT first,rids FROM text WHERE word=? AND type=? AND first<=?"
+                          " ORDER BY first DESC LIMIT 1"),
+                      posting, rid, &row, &has_row);
   if (code == 0 && has_row) {
     place->is_there = true;
     place->first = (uint64_t)db_column_i64(row, 0);
     code = text_block_read(&place->rids, place->first, db_column_str(row, 1), s->err);
   }
   db_release(row);
+  row = NULL;
   if (code == 0)
-    code = db_prepare(db,
-                      STR("SELECT first FROM text WHERE word=? AND type=? AND first>?"
-                          " ORDER BY first LIMIT 1"),
-                      &row, s->err);
-  if (code != 0)
-    return code;
-  db_bind_text(row, 1, posting->word);
-  db_bind_i64(row, 2, posting->type);
-  db_bind_i64(row, 3, (int64_t)rid);
-  code = db_step(row, &has_row, s->err);
+    code = find_row(s,
+                    STR("SELECT first FROM text WHERE word=? AND type=? AND first>?"
+                        " ORDER BY first LIMIT 1"),
+                    posting, rid, &row, &has_row);
   if (code == 0 && has_row)
     place->end = (uint64_t)db_column_i64(row, 0);
   db_release(row);

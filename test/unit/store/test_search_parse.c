@@ -5,15 +5,15 @@
 static struct issues issues;
 
 static int parse(const char *url, const struct search **ret_search, struct err *err) {
-  defs_type_id type;
+  struct search_place place;
   const struct search_pair *pairs;
   size_t n;
   issues = (struct issues){0};
-  int code = search_split_url(test_arena, str_of(url), &type, &pairs, &n, err);
+  int code = search_split_place(test_arena, str_of(url), &place, &pairs, &n, err);
   if (code)
     return code;
   struct search_options options = {.base_url = STR("http://here/fhir")};
-  return search_parse(test_arena, type, pairs, n, &options, ret_search, &issues, err);
+  return search_parse(test_arena, place.type, pairs, n, &options, ret_search, &issues, err);
 }
 
 static const struct search *good(const char *url) {
