@@ -431,18 +431,3 @@ struct str convert_plus(struct arena *arena, struct str time, struct str amount,
   return arena_printf(arena, "%.*s%c%02d%02d", STR_ARG(text), m.offset_minutes < 0 ? '-' : '+',
                       offset / 60, offset % 60);
 }
-
-struct str convert_to_base64(struct arena *arena, struct str text) {
-  static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  struct buf buf;
-  buf_init_arena(&buf, arena, SIZE_MAX / 2);
-  for (size_t i = 0; i < text.n; i += 3) {
-    size_t n = text.n - i < 3 ? text.n - i : 3;
-    uint32_t bits = (uint32_t)(unsigned char)text.p[i] << 16;
-    bits |= n > 1 ? (uint32_t)(unsigned char)text.p[i + 1] << 8 : 0;
-    bits |= n > 2 ? (uint32_t)(unsigned char)text.p[i + 2] : 0;
-    for (size_t k = 0; k < 4; k++)
-      buf_add_char(&buf, k <= n ? alphabet[bits >> (18 - 6 * k) & 63] : '=');
-  }
-  return buf_str(&buf);
-}

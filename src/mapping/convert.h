@@ -25,7 +25,4 @@ const char *convert_text(struct arena *arena, enum primitive primitive, struct s
  */
 struct str convert_plus(struct arena *arena, struct str time, struct str amount, struct str unit);
 
-/* RFC 4648, section 4. */
-struct str convert_to_base64(struct arena *arena, struct str text);
-
 #endif

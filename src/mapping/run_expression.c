@@ -1,3 +1,4 @@
+#include "base/base64.h"
 #include "base/clock.h"
 #include "mapping/convert.h"
 #include "mapping/run.h"
@@ -102,7 +103,10 @@ static struct text_value joined(const struct frame *frame, const struct expressi
 
 static struct text_value encoded(const struct frame *frame, const struct expression *e) {
   struct text_value value = expression_text(frame, e->child);
-  value.text = convert_to_base64(frame->run->arena, value.text);
+  struct buf buf;
+  buf_init_arena(&buf, frame->run->arena, SIZE_MAX / 2);
+  base64_write(&buf, value.text);
+  value.text = buf_str(&buf);
   return value;
 }
 

@@ -1,16 +1,7 @@
 /* $explain on a search: how it was planned, what was expected and what it really cost. */
-#include "service/rest.h"
-
-#include "format/json.h"
+#include "service/rest_parameters.h"
 
 #define EXPLANATION_MAX_BYTES ((size_t)4 << 20)
-
-static void write_text(struct json_writer *w, const char *name, const char *type, struct str text) {
-  json_begin_object(w);
-  json_member_string(w, STR("name"), str_of(name));
-  json_member_string(w, str_of(type), text);
-  json_end_object(w);
-}
 
 static void write_number(struct json_writer *w, const char *name, uint64_t number) {
   json_begin_object(w);
@@ -24,8 +15,8 @@ static void write_condition(struct json_writer *w, const struct search_explained
   json_member_string(w, STR("name"), STR("condition"));
   json_key(w, STR("part"));
   json_begin_array(w);
-  write_text(w, "text", "valueString", e->text);
-  write_text(w, "role", "valueCode", str_of(e->role));
+  rest_parameter_write(w, "text", "valueString", e->text);
+  rest_parameter_write(w, "role", "valueCode", str_of(e->role));
   if (e->has_estimate)
     write_number(w, e->is_at_least ? "estimateAtLeast" : "estimate", e->estimate);
   write_number(w, "rows", e->rows);
@@ -40,13 +31,10 @@ static void write_condition(struct json_writer *w, const struct search_explained
 static void write_explanation(struct json_writer *w, struct str text,
                               const struct search_explanation *e,
                               const struct search_result *result) {
-  json_begin_object(w);
-  json_member_string(w, STR("resourceType"), STR("Parameters"));
-  json_key(w, STR("parameter"));
-  json_begin_array(w);
-  write_text(w, "text", "valueString", text);
-  write_text(w, "reading", "valueString", e->reading);
-  write_text(w, "order", "valueString", e->order);
+  rest_parameters_begin(w);
+  rest_parameter_write(w, "text", "valueString", text);
+  rest_parameter_write(w, "reading", "valueString", e->reading);
+  rest_parameter_write(w, "order", "valueString", e->order);
   for (size_t i = 0; i < e->conditions_n; i++)
     write_condition(w, &e->conditions[i]);
   const struct {
@@ -66,8 +54,7 @@ static void write_explanation(struct json_writer *w, struct str text,
     write_number(w, numbers[i].name, numbers[i].number);
   if (result->has_total)
     write_number(w, "total", result->total);
-  json_end_array(w);
-  json_end_object(w);
+  rest_parameters_end(w);
 }
 
 static int answer(struct rest_call *call, const struct search_explanation *explanation,

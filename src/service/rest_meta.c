@@ -7,6 +7,7 @@
  */
 #include "base/map.h"
 #include "model/resource.h"
+#include "service/rest_parameters.h"
 #include "service/rest_write.h"
 
 #define ANSWER_MAX_BYTES ((size_t)64 << 20)
@@ -266,11 +267,8 @@ static int read_meta(struct rest_call *call, const struct yyjson_val **ret_meta,
   int code = rest_read_body(call, &parameters, reterr);
   if (code)
     return code;
-  struct json_each each = json_each(json_get(parameters, STR("parameter")));
-  *ret_meta = NULL;
-  while (json_next(&each))
-    if (str_is(json_get_text(each.value, STR("name")), "meta"))
-      *ret_meta = json_get(each.value, STR("valueMeta"));
+  const struct yyjson_val *list = json_get(parameters, STR("parameter"));
+  *ret_meta = json_get(rest_parameter_find(list, "meta"), STR("valueMeta"));
   if (json_kind(*ret_meta) != JSON_OBJECT)
     return err_set(reterr, ERR_REQUIRED, "Parameters.parameter",
                    "The body must be Parameters with a parameter 'meta' that has a valueMeta.");

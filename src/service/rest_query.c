@@ -1,4 +1,5 @@
 /* The query of a call: its pairs, what is about the form of the answer, links that say it again. */
+#include "service/rest_parameters.h"
 #include "service/rest_write.h"
 
 #include "base/nearest.h"
@@ -115,11 +116,8 @@ int rest_subset_of(const struct rest_call *call, const struct search **ret_subse
 static int add_parameter(struct rest_call *call, const struct yyjson_val *parameter, size_t i,
                          struct search_pair *ret_pair, struct err *reterr) {
   struct str where = arena_printf(call->arena, "Parameters.parameter[%zu]", i);
-  struct json_each each = json_each(parameter);
-  *ret_pair = (struct search_pair){.name = json_get_text(parameter, STR("name"))};
-  while (json_next(&each))
-    if (str_starts_with(each.name, STR("value")) && json_kind(each.value) != JSON_OBJECT)
-      ret_pair->value = json_text(each.value);
+  *ret_pair = (struct search_pair){.name = json_get_text(parameter, STR("name")),
+                                   .value = rest_parameter_text(parameter)};
   if (ret_pair->name.n == 0 || !ret_pair->value.p)
     return err_set_at(reterr, ERR_VALUE, where, "It wants a name and a value of a primitive type.");
   return 0;
@@ -131,13 +129,10 @@ int rest_operation_pairs(struct rest_call *call, const struct search_pair **ret_
   *ret_n = call->pairs_n;
   if (!str_is(call->method, "POST") || (call->body.n == 0 && !call->resource))
     return 0;
-  const struct yyjson_val *body;
-  int code = rest_read_body(call, &body, reterr);
+  const struct yyjson_val *list;
+  int code = rest_parameters_read(call, &list, reterr);
   if (code)
     return code;
-  if (!str_is(json_get_text(body, STR("resourceType")), "Parameters"))
-    return err_set(reterr, ERR_STRUCTURE, "", "The body of an operation is a Parameters resource.");
-  const struct yyjson_val *list = json_get(body, STR("parameter"));
   size_t n = call->pairs_n;
   struct search_pair *all = ARENA_ARRAY(call->arena, struct search_pair, n + json_count(list) + 1);
   if (!all)

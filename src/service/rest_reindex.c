@@ -4,6 +4,7 @@
  * and can be cancelled; the store goes on with it after a restart.
  */
 #include "service/rest_job.h"
+#include "service/rest_parameters.h"
 #include "store/reindex.h"
 
 #define RETRY_AFTER_S 1
@@ -139,20 +140,13 @@ static struct str write_result(struct rest_call *call, const struct job *job) {
   struct buf buf;
   buf_init_arena(&buf, call->arena, 4096);
   struct json_writer w = json_writer(&buf);
-  json_begin_object(&w);
-  json_member_string(&w, STR("resourceType"), STR("Parameters"));
-  json_key(&w, STR("parameter"));
-  json_begin_array(&w);
-  json_begin_object(&w);
-  json_member_string(&w, STR("name"), STR("state"));
-  json_member_string(&w, STR("valueCode"), job_state_name(job->state));
-  json_end_object(&w);
+  rest_parameters_begin(&w);
+  rest_parameter_write(&w, "state", "valueCode", job_state_name(job->state));
   json_begin_object(&w);
   json_member_string(&w, STR("name"), STR("resources"));
   json_member_int(&w, STR("valueInteger"), (int64_t)job->done);
   json_end_object(&w);
-  json_end_array(&w);
-  json_end_object(&w);
+  rest_parameters_end(&w);
   return buf_str(&buf);
 }
 

@@ -6,6 +6,7 @@
  * valueset.html and codesystem.html. What is not known (a code system that is not loaded) is an
  * error that names it, never "false".
  */
+#include "service/rest_parameters.h"
 #include "service/rest_write.h"
 
 #include "base/clock.h"
@@ -29,25 +30,8 @@ struct question {
   struct terminology *terminology;
 };
 
-static const struct yyjson_val *find_parameter(const struct question *q, const char *name) {
-  struct json_each each = json_each(q->parameters);
-  while (json_next(&each))
-    if (str_is(json_get_text(each.value, STR("name")), name))
-      return each.value;
-  return NULL;
-}
-
-/* value[x] or resource. */
-static const struct yyjson_val *value_of(const struct yyjson_val *parameter) {
-  struct json_each each = json_each(parameter);
-  while (json_next(&each))
-    if (str_starts_with(each.name, STR("value")) || str_is(each.name, "resource"))
-      return each.value;
-  return NULL;
-}
-
 static const struct yyjson_val *node_of(const struct question *q, const char *name) {
-  const struct yyjson_val *value = value_of(find_parameter(q, name));
+  const struct yyjson_val *value = rest_parameter_value(rest_parameter_find(q->parameters, name));
   return json_kind(value) == JSON_OBJECT ? value : NULL;
 }
 
@@ -55,8 +39,7 @@ static struct str text_of(const struct question *q, const char *name) {
   for (size_t i = 0; i < q->call->pairs_n; i++)
     if (str_is(q->call->pairs[i].name, name))
       return q->call->pairs[i].value;
-  const struct yyjson_val *value = value_of(find_parameter(q, name));
-  return json_kind(value) == JSON_OBJECT ? STR("") : json_text(value);
+  return rest_parameter_text(rest_parameter_find(q->parameters, name));
 }
 
 static int check_names(const struct question *q, const char *what, const char *const *known,
@@ -76,14 +59,10 @@ static int check_names(const struct question *q, const char *what, const char *c
 
 static int ask(struct question *q, struct rest_call *call, const char *what,
                const char *const *known, struct err *reterr) {
-  const struct yyjson_val *body = NULL;
   *q = (struct question){.call = call};
   int code = 0;
   if (call->is_entry ? call->resource != NULL : call->body.n > 0)
-    code = rest_read_body(call, &body, reterr);
-  if (code == 0 && body && !str_is(json_get_text(body, STR("resourceType")), "Parameters"))
-    code = err_set(reterr, ERR_STRUCTURE, "", "The body of an operation is a Parameters resource.");
-  q->parameters = json_get(body, STR("parameter"));
+    code = rest_parameters_read(call, &q->parameters, reterr);
   if (code == 0)
     code = check_names(q, what, known, reterr);
   if (code == 0)
@@ -144,12 +123,8 @@ static int end_answer(struct question *q, struct json_writer *w, struct err *ret
 /* {"name": NAME, "valueTYPE": TEXT}; nothing where the text is empty. */
 static void write_value(struct json_writer *w, const char *name, const char *member,
                         struct str text) {
-  if (text.n == 0)
-    return;
-  json_begin_object(w);
-  json_member_string(w, STR("name"), str_of(name));
-  json_member_string(w, str_of(member), text);
-  json_end_object(w);
+  if (text.n > 0)
+    rest_parameter_write(w, name, member, text);
 }
 
 static void write_text_member(struct json_writer *w, const char *name, struct str text) {

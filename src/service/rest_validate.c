@@ -5,6 +5,7 @@
  * OperationOutcome whether the resource is valid or not; another status says that it was not looked
  * at.
  */
+#include "service/rest_parameters.h"
 #include "service/rest_write.h"
 
 #include "model/validate.h"
@@ -20,14 +21,6 @@ struct validation {
 
 /* ---- The request ----------------------------------------------------------------------------- */
 
-static struct str text_value(const struct yyjson_val *parameter) {
-  struct json_each each = json_each(parameter);
-  while (json_next(&each))
-    if (str_starts_with(each.name, STR("value")) && json_kind(each.value) == JSON_STRING)
-      return json_text(each.value);
-  return STR_NULL;
-}
-
 static int read_parameters(struct validation *v, const struct yyjson_val *parameters,
                            struct err *reterr) {
   struct json_each each = json_each(json_get(parameters, STR("parameter")));
@@ -36,9 +29,9 @@ static int read_parameters(struct validation *v, const struct yyjson_val *parame
     if (str_is(name, "resource"))
       v->resource = json_get(each.value, STR("resource"));
     else if (str_is(name, "mode"))
-      v->mode = text_value(each.value);
+      v->mode = rest_parameter_text(each.value);
     else if (str_is(name, "profile"))
-      v->profile = text_value(each.value);
+      v->profile = rest_parameter_text(each.value);
     else if (!v->call->is_lenient)
       return err_set(reterr, ERR_NOT_SUPPORTED, "Parameters.parameter",
                      "$validate has the parameters resource, mode and profile, not '%.*s'.",

@@ -8,11 +8,10 @@
  */
 #include "store/search_cursor.h"
 
+#include "base/base64.h"
 #include "base/hash.h"
 
 enum { CURSOR_VERSION = 1, CHECK_AT = 1, BODY_AT = 9, CURSOR_BYTES_MAX = 4096 };
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static void add_number(struct buf *buf, uint64_t value, size_t bytes) {
   for (size_t i = 0; i < bytes; i++)
@@ -34,45 +33,11 @@ static uint64_t check_of(struct str body, uint64_t shape) {
   return hash_fast(body) ^ (shape * 0x9e3779b97f4a7c15u);
 }
 
-static struct str base64url(struct arena *arena, struct str bytes) {
-  struct buf buf;
-  buf_init_arena(&buf, arena, bytes.n * 2 + 4);
-  for (size_t i = 0; i < bytes.n; i += 3) {
-    size_t n = bytes.n - i < 3 ? bytes.n - i : 3;
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; k++)
-      group = group << 8 | (k < n ? (unsigned char)bytes.p[i + k] : 0);
-    for (size_t k = 0; k <= n; k++)
-      buf_add_char(&buf, alphabet[group >> (18 - 6 * k) & 63]);
-  }
-  return buf_is_overflown(&buf) ? STR_NULL : buf_str(&buf);
-}
-
-static bool from_base64url(struct arena *arena, struct str text, struct str *ret_bytes) {
-  char *p = arena_alloc(arena, text.n + 1);
-  if (!p || text.n > CURSOR_BYTES_MAX)
-    return false;
-  size_t n = 0;
-  uint32_t bits = 0, bits_n = 0;
-  for (size_t i = 0; i < text.n; i++) {
-    const char *place = text.p[i] ? strchr(alphabet, text.p[i]) : NULL;
-    if (!place)
-      return false;
-    bits = bits << 6 | (uint32_t)(place - alphabet);
-    bits_n += 6;
-    if (bits_n >= 8) {
-      bits_n -= 8;
-      p[n++] = (char)(bits >> bits_n & 0xff);
-    }
-  }
-  *ret_bytes = str_n(p, n);
-  return true;
-}
-
 struct str search_cursor_write(struct arena *arena, const struct search_mark *mark, size_t keys_n,
                                uint64_t shape) {
-  struct buf buf;
+  struct buf buf, text;
   buf_init_arena(&buf, arena, CURSOR_BYTES_MAX);
+  buf_init_arena(&text, arena, CURSOR_BYTES_MAX * 2);
   add_number(&buf, CURSOR_VERSION, 1);
   add_number(&buf, 0, 8);
   add_number(&buf, mark->rid, 8);
@@ -91,7 +56,8 @@ struct str search_cursor_write(struct arena *arena, const struct search_mark *ma
   uint64_t check = check_of(str_slice(buf_str(&buf), BODY_AT, buf.n), shape);
   for (size_t i = 0; i < 8; i++)
     buf.p[CHECK_AT + i] = (char)(check >> (8 * i) & 0xff);
-  return base64url(arena, buf_str(&buf));
+  base64url_write(&text, buf_str(&buf));
+  return buf_is_overflown(&text) ? STR_NULL : buf_str(&text);
 }
 
 static bool take_key(struct str *s, struct search_key *ret_key) {
@@ -119,9 +85,10 @@ int search_cursor_read(struct arena *arena, struct str text, size_t keys_n, uint
   struct search_mark mark = {.is_set = true};
   struct str bytes;
   uint64_t version, check;
-  bool is_good = from_base64url(arena, text, &bytes) && take_number(&bytes, 1, &version) &&
-                 version == CURSOR_VERSION && take_number(&bytes, 8, &check) &&
-                 check == check_of(bytes, shape) && take_number(&bytes, 8, &mark.rid);
+  bool is_good = text.n <= CURSOR_BYTES_MAX * 2 && base64url_read(arena, text, &bytes, NULL) == 0 &&
+                 take_number(&bytes, 1, &version) && version == CURSOR_VERSION &&
+                 take_number(&bytes, 8, &check) && check == check_of(bytes, shape) &&
+                 take_number(&bytes, 8, &mark.rid);
   for (size_t i = 0; i < keys_n && is_good; i++)
     is_good = take_key(&bytes, &mark.keys[i]);
   if (!is_good || bytes.n > 0)

@@ -30,6 +30,11 @@ class Answer:
         return " | ".join(text for _, _, text in self.issues())
 
 
+def statuses(answer):
+    """Of the entries of a batch's or transaction's answer."""
+    return [int(e["response"]["status"].split()[0]) for e in answer.json["entry"]]
+
+
 class Server:
     """One `callosum serve` over a store of its own, on free ports. Stopped by its process id."""
 

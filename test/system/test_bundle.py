@@ -3,15 +3,11 @@ import threading
 
 import pytest
 
-from client import bundle, entry, observation, patient
+from client import bundle, entry, observation, patient, statuses
 
 
 def post(server, kind, *entries, **headers):
     return server.fhir("POST", "", bundle(kind, *entries), **headers)
-
-
-def statuses(answer):
-    return [int(e["response"]["status"].split()[0]) for e in answer.json["entry"]]
 
 
 def count(server, query):

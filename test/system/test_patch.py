@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from client import FHIR_JSON, Server, bundle, entry, observation, patient
+from client import FHIR_JSON, Server, bundle, entry, observation, patient, statuses
 
 JSON_PATCH = "application/json-patch+json"
 XML_PATCH = "application/xml-patch+xml"
@@ -35,10 +35,6 @@ def parameters(*operations):
 def binary(operations, content_type=JSON_PATCH):
     text = operations if isinstance(operations, str) else json.dumps(operations)
     return {"resourceType": "Binary", "contentType": content_type, "data": base64.b64encode(text.encode()).decode()}
-
-
-def statuses(answer):
-    return [int(e["response"]["status"].split()[0]) for e in answer.json["entry"]]
 
 
 def test_json_patch_makes_a_new_version(server):

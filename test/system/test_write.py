@@ -4,11 +4,7 @@ import threading
 
 import pytest
 
-from client import FHIR_JSON, Server, bundle, entry, observation, patient
-
-
-def statuses(answer):
-    return [int(e["response"]["status"].split()[0]) for e in answer.json["entry"]]
+from client import FHIR_JSON, Server, bundle, entry, observation, patient, statuses
 
 
 def parameters(**values):

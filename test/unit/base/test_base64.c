@@ -65,11 +65,27 @@ static void space_is_skipped_and_nothing_else(void **state) {
     assert_int_equal(base64_read(test_arena, str_of(faults[i]), &back, &err), ERR_VALUE);
 }
 
+static void the_form_for_urls_has_no_padding(void **state) {
+  static const char *const faults[] = {"Zg==", "Zm9v+/8", "Z", "Zh", "Zm 9v"};
+  struct str back;
+  struct err err;
+  struct buf buf;
+  (void)state;
+  buf_init_arena(&buf, test_arena, 100);
+  base64url_write(&buf, STR("\xfb\xff\xfe\x01"));
+  assert_str(buf_str(&buf), "-__-AQ");
+  assert_int_equal(base64url_read(test_arena, buf_str(&buf), &back, &err), 0);
+  assert_str(back, "\xfb\xff\xfe\x01");
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+    assert_int_equal(base64url_read(test_arena, str_of(faults[i]), &back, &err), ERR_VALUE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(the_vectors_of_rfc_4648),
       TEST(all_bytes_come_back),
       TEST(space_is_skipped_and_nothing_else),
+      TEST(the_form_for_urls_has_no_padding),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
