@@ -307,6 +307,27 @@ static int run_general_of(struct extraction *x, const struct plan_general *gener
   return code == ERR_NO_MEMORY ? err_no_memory(err) : 0;
 }
 
+/* What `_contained` asks for: of which types the contained resources are. */
+static int list_contained(struct arena *arena, const struct yyjson_val *resource,
+                          struct search_values *values, struct err *reterr) {
+  const struct yyjson_val *contained = json_get(resource, STR("contained"));
+  if (!contained)
+    return 0;
+  struct json_each each = json_each(contained);
+  VEC(defs_type_id) types = {0};
+  while (json_next(&each)) {
+    defs_type_id type = defs_type_by_name(json_get_text(each.value, STR("resourceType")));
+    defs_type_id *place = type ? VEC_PUSH(arena, &types) : NULL;
+    if (type && !place)
+      return err_no_memory(reterr);
+    if (place)
+      *place = type;
+  }
+  values->contained = types.p;
+  values->contained_n = types.n;
+  return 0;
+}
+
 int search_values_extract(struct arena *arena, const struct yyjson_val *resource,
                           struct search_values *ret_values, struct err *reterr) {
   defs_type_id type = defs_type_by_name(json_get_text(resource, STR("resourceType")));
@@ -320,7 +341,8 @@ int search_values_extract(struct arena *arena, const struct yyjson_val *resource
   for (const struct plan_general *g = plan->generals; g && code == 0; g = g->next)
     code = run_general_of(&x, g, type);
   leave_plan(custom);
-  if (code == 0)
-    *ret_values = (struct search_values){x.rows.p, x.rows.n, generation};
-  return code;
+  if (code)
+    return code;
+  *ret_values = (struct search_values){.p = x.rows.p, .n = x.rows.n, .generation = generation};
+  return list_contained(arena, resource, ret_values, reterr);
 }

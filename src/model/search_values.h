@@ -53,6 +53,8 @@ struct search_value {
 struct search_values {
   const struct search_value *p;
   size_t n;
+  const defs_type_id *contained; /* the types of what it contains */
+  size_t contained_n;
   uint32_t generation; /* of the set of parameters (parameters.h) that they were extracted with; 0:
                           made by hand */
 };

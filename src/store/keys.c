@@ -248,6 +248,13 @@ static void add_composite(struct maker *maker, int64_t param, const struct searc
         add_value(maker, param, first_of(maker, &values[i]), &values[j]);
 }
 
+static void add_contained(struct maker *maker, defs_type_id type) {
+  int64_t number = (int64_t)schema_type_number(maker->schema, type);
+  if (number)
+    add_key(maker,
+            (struct key){.table = KEYS_TOKEN, .param = KEYS_CONTAINED_PARAM, .hash = number});
+}
+
 int keys_make(struct arena *arena, const struct schema *schema, struct search_values values,
               keys_target_number *target_number, void *what, struct keys_made *ret_made,
               struct err *reterr) {
@@ -278,6 +285,8 @@ int keys_make(struct arena *arena, const struct schema *schema, struct search_va
     else if (param)
       add_value(&maker, param, 0, value);
   }
+  for (size_t i = 0; i < values.contained_n; i++)
+    add_contained(&maker, values.contained[i]);
   if (maker.is_out_of_memory)
     return err_no_memory(reterr);
   ret_made->keys = keys_sorted(maker.keys.p, maker.keys.n);

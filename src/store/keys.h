@@ -46,6 +46,10 @@ struct key {
   int64_t rid;   /* 0 in the keys of one resource */
 };
 
+/* The parameter number of the rows in `token` that say of which types a resource contains others,
+ * for _contained: their hash is the type's number. No search parameter has it. */
+enum { KEYS_CONTAINED_PARAM = 0 };
+
 struct keys {
   const struct key *p; /* in the order of keys_compare; no two alike */
   size_t n;

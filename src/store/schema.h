@@ -34,6 +34,7 @@
  *     with the text itself in `vocabulary`. (44 bits of identifiers of one system: about one false
  *     match in 10 million; a lookup that must be exact checks the body.)
  *     For a *reference* parameter: Reference.identifier, as system|code, for :identifier.
+ *     `param` 0: the resource contains one whose type has the number `hash`, for _contained.
  * string(param, first, folded, exact, rid)
  *     folded: search_normal_string, at most SCHEMA_FOLDED_MAX_BYTES (cut at a character; when a
  *     query is longer, or :contains may lie behind the cut, check the body). exact:

@@ -71,6 +71,7 @@ enum search_summary {
 
 struct search_row {
   struct store_resource resource;
+  struct str contained_id; /* not empty: `resource.body` is what the resource contains by this id */
   bool is_include;
 };
 

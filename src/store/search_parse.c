@@ -1,5 +1,6 @@
 /* A search's pairs -> a checked `struct search`. */
 #include "base/hash.h"
+#include "store/search_contained.h"
 #include "store/search_cursor.h"
 #include "store/search_parser.h"
 
@@ -105,6 +106,8 @@ static int finish(struct search_parser *parser, struct issues *issues, struct er
   search->pairs = parser->pairs.p;
   search->pairs_n = parser->pairs.n;
   search->shape = shape_of(search);
+  if (first->code == 0 && search_contained_check(search, first))
+    return report(parser, issues, first) ? err_no_memory(reterr) : 0;
   if (first->code || search->cursor.n == 0)
     return 0;
   if (search_cursor_read(parser->arena, search->cursor, search->sorts_n, search->shape,

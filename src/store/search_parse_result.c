@@ -173,10 +173,21 @@ static int parse_cursor(struct search_parser *parser, struct str name, struct st
 
 static int parse_contained(struct search_parser *parser, struct str name, struct str value,
                            struct err *reterr) {
-  (void)parser;
-  if (str_is(value, "false"))
+  enum search_contained contained = str_is(value, "false")  ? SEARCH_CONTAINED_FALSE
+                                    : str_is(value, "true") ? SEARCH_CONTAINED_TRUE
+                                                            : SEARCH_CONTAINED_BOTH;
+  parser->search->contained = contained;
+  if (contained != SEARCH_CONTAINED_BOTH || str_is(value, "both"))
     return 0;
-  return err_set_at(reterr, ERR_NOT_SUPPORTED, name, "only false is supported");
+  return err_set_at(reterr, ERR_VALUE, name, "expected false, true or both");
+}
+
+static int parse_contained_type(struct search_parser *parser, struct str name, struct str value,
+                                struct err *reterr) {
+  parser->search->gives_contained = str_is(value, "contained");
+  if (parser->search->gives_contained || str_is(value, "container"))
+    return 0;
+  return err_set_at(reterr, ERR_VALUE, name, "expected container or contained");
 }
 
 static int ignore(struct search_parser *parser, struct str name, struct str value,
@@ -188,14 +199,24 @@ static int ignore(struct search_parser *parser, struct str name, struct str valu
   return 0;
 }
 
-static const char *const names[] = {"_count",   "_sort",     "_include", "_revinclude", "_total",
-                                    "_summary", "_elements", "_cursor",  "_contained",  "_format",
-                                    "_pretty",  "_type",     NULL};
+static const char *const names[] = {
+    "_count",  "_sort",      "_include",       "_revinclude", "_total",  "_summary", "_elements",
+    "_cursor", "_contained", "_containedType", "_format",     "_pretty", "_type",    NULL};
 
-static int (*const parsers[])(struct search_parser *, struct str, struct str, struct err *) = {
-    parse_count,   parse_sort,     parse_any_include, parse_any_include, parse_total,
-    parse_summary, parse_elements, parse_cursor,      parse_contained,   ignore,
-    ignore,        ignore /* taken before all others */};
+static int (*const parsers[])(struct search_parser *, struct str, struct str,
+                              struct err *) = {parse_count,
+                                               parse_sort,
+                                               parse_any_include,
+                                               parse_any_include,
+                                               parse_total,
+                                               parse_summary,
+                                               parse_elements,
+                                               parse_cursor,
+                                               parse_contained,
+                                               parse_contained_type,
+                                               ignore,
+                                               ignore,
+                                               ignore /* taken before all others */};
 
 const char *const *search_result_names(void) {
   return names;
@@ -215,7 +236,8 @@ bool search_is_result_name(struct str name) {
 }
 
 bool search_result_selects(struct str name) {
-  return str_is(name, "_sort") || str_is(name, "_type") || str_is(name, "_contained");
+  return str_is(name, "_sort") || str_is(name, "_type") || str_is(name, "_contained") ||
+         str_is(name, "_containedType");
 }
 
 static bool may_repeat(ssize_t which) {

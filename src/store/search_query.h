@@ -118,6 +118,13 @@ enum search_total {
   SEARCH_TOTAL_ACCURATE
 };
 
+/* _contained: what is looked at. */
+enum search_contained {
+  SEARCH_CONTAINED_FALSE, /* resources */
+  SEARCH_CONTAINED_TRUE,  /* what they contain */
+  SEARCH_CONTAINED_BOTH,
+};
+
 /* A row's value for one sort key. Dates and doubles are integers of the same order. */
 enum search_key_kind { SEARCH_KEY_NONE, SEARCH_KEY_NUMBER, SEARCH_KEY_TEXT };
 struct search_key {
@@ -157,6 +164,8 @@ struct search {
   size_t count;
   bool is_count_only; /* _count=0 or _summary=count */
   enum search_total total;
+  enum search_contained contained;
+  bool gives_contained; /* _containedType=contained: not what it is in */
   enum search_summary summary;
   const struct str *elements;
   size_t elements_n;

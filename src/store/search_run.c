@@ -1,5 +1,6 @@
 /* A checked search -> its page of rows: candidates from the plan, tested, counted, read. */
 #include "store/search_collect.h"
+#include "store/search_contained.h"
 #include "store/search_cursor.h"
 #include "store/search_page.h"
 
@@ -58,7 +59,7 @@ int search_next_match(struct search_context *c, struct search_source *source,
 
 /* ---- Pages in the order of rids -------------------------------------------------------------- */
 
-static int unsorted_page(struct search_context *c, const struct search *search,
+int search_unsorted_page(struct search_context *c, const struct search *search,
                          const struct search_condition *conditions, struct search_page *ret_page,
                          struct err *reterr) {
   struct search_wish wish = wish_of(search, conditions, false);
@@ -73,7 +74,7 @@ static int unsorted_page(struct search_context *c, const struct search *search,
     code = search_next_match(c, source, &wish, &candidate, reterr);
     if (code || candidate.rid == 0)
       break;
-    page.p[page.n++].rid = candidate.rid;
+    page.p[page.n++] = (struct search_match){.rid = candidate.rid};
   }
   page.has_more = page.n > search->count;
   page.n -= page.has_more;
@@ -110,7 +111,7 @@ static int count_matches(struct search_context *c, const struct search *search,
 
 /* No conditions and nothing hidden: the store has counted already. */
 static bool is_whole_type(const struct search_context *c, const struct search *search) {
-  return search->predicates_n == 0 && c->filter.is_everything;
+  return search->predicates_n == 0 && c->filter.is_everything && !search->contained;
 }
 
 /* Are the rows of the only condition exactly the matches, so that no resource need be looked at? */
@@ -142,6 +143,8 @@ static int total_accurate(struct search_context *c, const struct search *search,
                           const struct search_condition *conditions, uint64_t *ret_total,
                           struct err *reterr) {
   bool is_all;
+  if (search->contained)
+    return search_contained_count(c, search, conditions, ret_total, reterr);
   if (is_whole_type(c, search))
     return search_types_count(c, search->types, ret_total, reterr);
   if (rows_are_matches(c, search, conditions))
@@ -154,6 +157,8 @@ static int total_estimate(struct search_context *c, const struct search *search,
                           struct err *reterr) {
   bool is_all;
   uint64_t candidates;
+  if (search->contained)
+    return search_contained_count(c, search, conditions, ret_total, reterr);
   if (is_whole_type(c, search))
     return search_types_count(c, search->types, ret_total, reterr);
   int code = count_matches(c, search, conditions, CHEAP_TOTAL_MAX, ret_total, &is_all, reterr);
@@ -242,13 +247,58 @@ int search_rows_add(struct search_rows *rows, uint64_t rid, defs_type_id type, b
   return 0;
 }
 
+static int open_container(struct search_rows *rows, uint64_t rid, bool *ret_found,
+                          struct err *reterr) {
+  struct search_context *c = rows->c;
+  struct json_limits limits = JSON_LIMITS_DEFAULT;
+  const struct yyjson_val *root;
+  *ret_found = true;
+  if (rows->container_rid == rid)
+    return 0;
+  int code = read_row(c, rid, 0, &rows->container, ret_found, reterr);
+  if (code || !*ret_found)
+    return code;
+  code = json_parse(c->arena, rows->container.body, &limits, &root, reterr);
+  if (code)
+    return code;
+  rows->container_rid = rid;
+  rows->contained = json_each(json_get(root, STR("contained")));
+  rows->contained_n = 0;
+  return 0;
+}
+
+int search_rows_add_contained(struct search_rows *rows, uint64_t rid, size_t n,
+                              struct err *reterr) {
+  struct search_context *c = rows->c;
+  struct buf body;
+  bool found;
+  int code = open_container(rows, rid, &found, reterr);
+  if (code || !found)
+    return code;
+  while (rows->contained_n < n && json_next(&rows->contained))
+    rows->contained_n++;
+  buf_init_arena(&body, c->arena, rows->container.body.n + 1);
+  json_write(&body, rows->contained.value);
+  struct search_row *place = VEC_PUSH(c->arena, &rows->list);
+  uint64_t *rid_place = VEC_PUSH(c->arena, &rows->rids);
+  if (!place || !rid_place || buf_is_overflown(&body))
+    return err_no_memory(reterr);
+  *place = (struct search_row){.resource = rows->container,
+                               .contained_id = json_get_text(rows->contained.value, STR("id"))};
+  place->resource.body = buf_str(&body);
+  *rid_place = rid;
+  return 0;
+}
+
 /* ---- The calls ------------------------------------------------------------------------------- */
 
 static int find_page(struct search_context *c, const struct search *search,
                      const struct search_condition *conditions, struct search_page *ret_page,
                      struct err *reterr) {
+  if (search->contained)
+    return search_contained_page(c, search, conditions, ret_page, reterr);
   return search->sorts_n ? search_sorted_page(c, search, conditions, ret_page, reterr)
-                         : unsorted_page(c, search, conditions, ret_page, reterr);
+                         : search_unsorted_page(c, search, conditions, ret_page, reterr);
 }
 
 static int set_cursor(struct search_context *c, const struct search *search,
@@ -284,7 +334,10 @@ static int run(struct search_context *c, const struct search *search,
   search_rows_init(&rows, c);
   for (size_t i = 0; i < page.n && code == 0; i++) {
     bool added;
-    code = search_rows_add(&rows, page.p[i].rid, 0, false, &added, reterr);
+    if (page.p[i].contained)
+      code = search_rows_add_contained(&rows, page.p[i].rid, page.p[i].contained, reterr);
+    else
+      code = search_rows_add(&rows, page.p[i].rid, 0, false, &added, reterr);
   }
   result.matches_n = rows.list.n;
   if (code == 0)
@@ -365,6 +418,9 @@ int search_ids(struct store_view *view, const struct access *access, struct aren
                const struct search *search, size_t max, struct store_resources *ret_found,
                struct err *reterr) {
   struct search_context c;
+  if (search->contained)
+    return err_set(reterr, ERR_NOT_SUPPORTED, "_contained",
+                   "is for searches; a condition is about resources");
   int code = search_context_init(&c, view, access, arena, &search->limits, reterr);
   c.types = search->types;
   if (code == 0)

@@ -189,3 +189,20 @@ def test_filter_and_list(hospital):
     refused = hospital.fhir("GET", "Patient?_filter=name%20eq")
     assert refused.status == 400 and b"byte" in refused.body
     assert hospital.fhir("GET", "Patient?_list=$current-problems").status == 400
+
+
+def test_contained_resources(hospital):
+    drug = {"resourceType": "Medication", "id": "x", "code": {"coding": [{"code": "contained-a"}]}}
+    request = put("MedicationRequest", "mr1", status="active", intent="order", subject={"reference": "Patient/ann"},
+                  medicationReference={"reference": "#x"}, contained=[drug])
+    assert hospital.fhir("POST", "", bundle("transaction", request, put("Medication", "m1", code=drug["code"]))).status == 200
+    search = "Medication?code=contained-a"
+    assert ids(hospital.fhir("GET", search)) == ["Medication/m1"]
+    assert ids(hospital.fhir("GET", search + "&_contained=true")) == ["MedicationRequest/mr1"]
+    assert ids(hospital.fhir("GET", search + "&_contained=both")) == ["Medication/m1", "MedicationRequest/mr1"]
+    only = hospital.fhir("GET", search + "&_contained=true&_containedType=contained").json["entry"]
+    assert [entry["resource"] for entry in only] == [drug]
+    assert only[0]["fullUrl"].endswith("/MedicationRequest/mr1#x")
+    sorted_ = hospital.fhir("GET", search + "&_contained=true&_sort=code")
+    assert sorted_.status == 400 and "_sort" in sorted_.json["issue"][0]["diagnostics"]
+    assert hospital.fhir("DELETE", search + "&_contained=both").status == 400
