@@ -54,9 +54,6 @@ static inline struct place place_of(const struct place *up, struct str name) {
 void validate_value(struct validator *v, const struct defs_element *element, defs_type_id type,
                     const struct yyjson_val *value, const struct place *place);
 
-/* The contained resource that "#id" means; NULL when there is none. */
-const struct yyjson_val *validate_find_contained(struct validator *v, struct str id);
-
 /* Notes what "#id" or "#", a reference or URI, leads to. */
 void validate_note_local(struct validator *v, struct str reference);
 

@@ -117,22 +117,13 @@ int validate_init(struct err *reterr) {
   return 0;
 }
 
-/* Only what is contained is at hand. */
-static const struct yyjson_val *resolve(void *what, struct str reference) {
-  if (reference.n < 2 || reference.p[0] != '#')
-    return NULL;
-  return validate_find_contained(what, str_slice(reference, 1, reference.n));
-}
-
 enum outcome { HOLDS, FAILS, UNKNOWN };
 
 /* An expression holds when it gives true. Empty is neither: it could not be decided. */
 static enum outcome evaluate(struct validator *v, const struct rule *rule,
                              const struct yyjson_val *value, defs_type_id type) {
   struct fhirpath_context context = {.resource = v->resource,
-                                     .root_resource = v->container.resource,
-                                     .resolve = resolve,
-                                     .what = v};
+                                     .root_resource = v->container.resource};
   struct fhirpath_values values;
   struct err err;
   if (!rule->program)

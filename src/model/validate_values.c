@@ -53,7 +53,8 @@ static struct contained *find_contained(struct validator *v, struct str id) {
   return map_get(&v->container.contained, id);
 }
 
-const struct yyjson_val *validate_find_contained(struct validator *v, struct str id) {
+/* The contained resource that "#id" means; NULL when there is none. */
+static const struct yyjson_val *contained_resource(struct validator *v, struct str id) {
   const struct contained *found = find_contained(v, id);
   return found ? found->resource : NULL;
 }
@@ -108,8 +109,7 @@ static void check_local(struct validator *v, const struct defs_element_type *all
                         struct str reference, const struct place *place) {
   struct str id = str_slice(reference, 1, reference.n);
   validate_note_local(v, reference);
-  const struct yyjson_val *target =
-      id.n == 0 ? v->container.resource : validate_find_contained(v, id);
+  const struct yyjson_val *target = id.n == 0 ? v->container.resource : contained_resource(v, id);
   if (!target) {
     validate_report(v, place, ERR_INVARIANT,
                     "There is no contained resource with the id that this leads to (ref-1).");

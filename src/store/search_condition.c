@@ -1,305 +1,11 @@
 #include "store/search_condition.h"
 
-#include "store/search_text.h"
+#include "store/search_hash.h"
 #include "store/search_match.h"
 #include "store/search_near.h"
 #include "store/search_quantity.h"
 #include "store/search_terminology.h"
-
-/* Different hashes that one value of a query may stand for. */
-enum { RANGES_MAX = 20000 };
-
-/* ---- Context --------------------------------------------------------------------------------- */
-
-int search_context_init(struct search_context *c, struct store_view *view,
-                        const struct access *access, struct arena *arena,
-                        const struct search_limits *limits, struct err *reterr) {
-  *c = (struct search_context){.view = view,
-                               .db = store_view_db(view),
-                               .schema = store_view_schema(view),
-                               .access = access,
-                               .arena = arena,
-                               .limits = limits ? *limits : search_limits_default};
-  db_set_deadline(c->db, c->limits.time_us);
-  map_init(&c->learned, arena);
-  int code = store_filter(c->db, c->schema, access, &c->filter, reterr);
-  if (code)
-    return code;
-  db_query_init(&c->fetch, arena);
-  db_query_add(&c->fetch, "SELECT r.type,r.updated,r.id,r.keys FROM resource r WHERE r.rid=");
-  db_query_i64(&c->fetch, 0);
-  db_query_add(&c->fetch, " AND r.state=1 AND ");
-  store_filter_add(&c->fetch, &c->filter, "r", 0);
-  c->scratch = arena_new((size_t)256 << 20);
-  return c->scratch && !c->fetch.is_broken ? 0 : err_no_memory(reterr);
-}
-
-void search_context_fini(struct search_context *c) {
-  db_set_deadline(c->db, 0);
-  terminology_close(c->terminology);
-  c->terminology = NULL;
-  arena_free(c->scratch);
-  c->scratch = NULL;
-}
-
-int search_spend(struct search_context *c, uint64_t steps, struct err *reterr) {
-  enum { STEPS_PER_LOOK = 4096 }; /* at the clock: 0.4 ms of work */
-  uint64_t before = c->steps;
-  c->steps += steps;
-  if (c->steps > c->limits.steps)
-    return err_set(reterr, ERR_TOO_COSTLY, "",
-                   "the search would look at too much; add a condition that fewer resources meet, "
-                   "or ask for less with _count, _include or _total");
-  if (before / STEPS_PER_LOOK == c->steps / STEPS_PER_LOOK || !db_is_over(c->db))
-    return 0;
-  return err_set(reterr, ERR_TOO_COSTLY, "",
-                 "the search took more than %lld ms; add a condition that fewer resources meet, or "
-                 "ask for less with _count, _include or _total",
-                 (long long)c->limits.time_us / 1000);
-}
-
-/* ---- Ranges ---------------------------------------------------------------------------------- */
-
-void search_range_add(struct search_range_list *ranges, int64_t from, int64_t to) {
-  struct search_range *place = VEC_PUSH(ranges->arena, &ranges->list);
-  if (place)
-    *place = (struct search_range){from, to};
-  else
-    ranges->is_out_of_memory = true;
-}
-
-static int compare_ranges(const void *a, const void *b) {
-  const struct search_range *x = a, *y = b;
-  return (x->from > y->from) - (x->from < y->from);
-}
-
-struct search_ranges search_ranges_finish(struct search_range_list *ranges) {
-  struct search_range *p = ranges->list.p;
-  size_t kept = 0;
-  if (ranges->list.n > 1)
-    qsort(p, ranges->list.n, sizeof *p, compare_ranges);
-  for (size_t i = 0; i < ranges->list.n; i++) {
-    if (kept > 0 && p[i].from <= p[kept - 1].to) {
-      if (p[i].to > p[kept - 1].to)
-        p[kept - 1].to = p[i].to;
-    } else {
-      p[kept++] = p[i];
-    }
-  }
-  return (struct search_ranges){p, kept};
-}
-
-bool search_rids_have(const uint64_t *rids, size_t n, uint64_t rid) {
-  size_t from = 0, to = n;
-  while (from < to) {
-    size_t middle = from + (to - from) / 2;
-    if (rids[middle] < rid)
-      from = middle + 1;
-    else
-      to = middle;
-  }
-  return from < n && rids[from] == rid;
-}
-
-size_t search_ranges_at(struct search_ranges ranges, int64_t value) {
-  size_t from = 0, to = ranges.n;
-  while (from < to) {
-    size_t middle = from + (to - from) / 2;
-    if (ranges.p[middle].to < value)
-      from = middle + 1;
-    else
-      to = middle;
-  }
-  return from;
-}
-
-bool search_ranges_have(struct search_ranges ranges, int64_t value) {
-  size_t at = search_ranges_at(ranges, value);
-  return at < ranges.n && value >= ranges.p[at].from;
-}
-
-/* ---- Values to ranges ------------------------------------------------------------------------ */
-
-static void add_token(const struct schema *schema, const struct search_operand *o,
-                      struct search_range_list *ranges) {
-  if (o->has_system) {
-    int64_t hash = schema_token_hash(schema, o->system, o->code);
-    search_range_add(ranges, hash, hash);
-  } else {
-    search_range_add(ranges, schema_token_first(schema, o->code),
-                     schema_token_last(schema, o->code));
-  }
-}
-
-/* Every word of the parameter's vocabulary that begins with `prefix`. */
-static int add_words(struct search_context *c, uint16_t param, struct str prefix,
-                     struct search_range_list *ranges, struct err *reterr) {
-  struct db_query query;
-  db_query_init(&query, c->arena);
-  db_query_add(&query, "SELECT hash FROM vocabulary WHERE param=");
-  db_query_i64(&query, param);
-  db_query_add(&query, " AND text>=");
-  db_query_text(&query, prefix);
-  db_query_add(&query, " AND text<");
-  db_query_text(&query, arena_printf(c->arena, "%.*s\xF4\x8F\xBF\xBF", STR_ARG(prefix)));
-  struct db_statement *statement;
-  int code = db_query_start(c->db, &query, &statement, reterr);
-  if (code)
-    return code;
-  bool has_row;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
-    int64_t hash = db_column_i64(statement, 0);
-    if (ranges->list.n >= RANGES_MAX) {
-      code = err_set(reterr, ERR_TOO_COSTLY, "", "more than %d different values begin like this",
-                     RANGES_MAX);
-      break;
-    }
-    search_range_add(ranges, hash, hash);
-  }
-  db_release(statement);
-  return code;
-}
-
-/* Every uri of the parameter that fits: there are far fewer different ones than rows. */
-static int add_fitting_words(struct search_context *c, const struct search_condition *condition,
-                             const struct search_operand *o, struct search_range_list *ranges,
-                             struct err *reterr) {
-  struct db_statement *statement;
-  bool has_row;
-  int code =
-      db_prepare(c->db, STR("SELECT hash,text FROM vocabulary WHERE param=?"), &statement, reterr);
-  if (code)
-    return code;
-  db_bind_i64(statement, 1, condition->param);
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
-    int64_t hash = db_column_i64(statement, 0);
-    if (search_uri_fits(condition->predicate->modifier, o->text, db_column_str(statement, 1)))
-      search_range_add(ranges, hash, hash);
-    code = search_spend(c, SEARCH_STEP_ROW, reterr);
-    if (code)
-      break;
-  }
-  db_release(statement);
-  return code;
-}
-
-static int add_target(struct search_context *c, enum search_modifier modifier, defs_type_id type,
-                      struct str id, struct search_range_list *ranges, struct err *reterr) {
-  uint64_t rid;
-  int code = store_rid(c->db, c->schema, type, id, &rid, reterr);
-  if (code || !rid)
-    return code;
-  if (modifier == SEARCH_ABOVE || modifier == SEARCH_BELOW)
-    return search_resource_ranges(c, type, rid, modifier == SEARCH_ABOVE, ranges, reterr);
-  search_range_add(ranges, (int64_t)rid, (int64_t)rid);
-  return 0;
-}
-
-/* An id without a type is looked for in every type that the parameter may refer to. */
-static int add_reference(struct search_context *c, enum search_modifier modifier,
-                         const struct defs_param *param, const struct search_operand *o,
-                         struct search_range_list *ranges, struct err *reterr) {
-  if (o->url.n > 0) {
-    int64_t target = schema_url_target(c->schema, o->url);
-    search_range_add(ranges, target, target);
-    return 0;
-  }
-  if (o->type.n > 0)
-    return add_target(c, modifier, defs_type_by_name(o->type), o->id, ranges, reterr);
-  int code = 0;
-  for (uint32_t i = 0; i < param->targets_n && !code; i++)
-    code = add_target(c, modifier, defs_target(param->first_target + i), o->id, ranges, reterr);
-  for (size_t i = 1; param->targets_n == 0 && i <= defs_types_count() && !code; i++)
-    if (defs_is_resource(defs_type((defs_type_id)i)))
-      code = add_target(c, modifier, (defs_type_id)i, o->id, ranges, reterr);
-  return code;
-}
-
-static int add_above(struct search_context *c, struct str uri, struct search_range_list *ranges) {
-  int64_t hash = schema_text_hash(c->schema, uri);
-  search_range_add(ranges, hash, hash);
-  for (size_t n = uri.n; n > 0; n--) {
-    if (uri.p[n - 1] != '/')
-      continue;
-    for (size_t cut = n - 1; cut <= n; cut++) { /* with the slash and without it */
-      hash = schema_text_hash(c->schema, str_slice(uri, 0, cut));
-      search_range_add(ranges, hash, hash);
-    }
-  }
-  return 0;
-}
-
-static int add_uri(struct search_context *c, const struct search_condition *condition,
-                   const struct search_operand *o, struct search_range_list *ranges,
-                   struct err *reterr) {
-  switch (condition->predicate->modifier) {
-  case SEARCH_BELOW:
-  case SEARCH_BEGINS:
-    return add_words(c, condition->param, o->text, ranges, reterr);
-  case SEARCH_CONTAINS:
-  case SEARCH_ENDS:
-  case SEARCH_UNEQUAL:
-    return add_fitting_words(c, condition, o, ranges, reterr);
-  default:
-    break;
-  }
-  if (condition->predicate->modifier == SEARCH_ABOVE)
-    return add_above(c, o->text, ranges);
-  int64_t hash = schema_text_hash(c->schema, o->text);
-  search_range_add(ranges, hash, hash);
-  return 0;
-}
-
-/* A quantity's units; every unit that occurs when the value names none. */
-static int add_units(struct search_context *c, const struct search_condition *condition,
-                     const struct search_operand *o, struct search_range_list *ranges,
-                     struct err *reterr) {
-  if (o->code.n == 0)
-    return add_words(c, condition->param, STR(""), ranges, reterr);
-  add_token(c->schema, o, ranges);
-  return 0;
-}
-
-/* The ranges of `o`, a value of the type `type`. */
-static int add_value(struct search_context *c, const struct search_condition *condition,
-                     const struct defs_param *param, enum search_type type,
-                     const struct search_operand *o, struct search_range_list *ranges,
-                     struct err *reterr) {
-  switch (condition->predicate->modifier) {
-  case SEARCH_TEXT:
-    return add_words(c, condition->param, schema_cut(o->folded), ranges, reterr);
-  case SEARCH_OF_TYPE: /* the type is told by the body */
-    search_range_add(ranges, schema_token_first(c->schema, o->text),
-                     schema_token_last(c->schema, o->text));
-    return 0;
-  case SEARCH_ABOVE:
-  case SEARCH_BELOW:
-    if (type == SEARCH_TOKEN)
-      return search_concept_ranges(c, o, condition->predicate->modifier == SEARCH_ABOVE, ranges,
-                                   reterr);
-    break;
-  case SEARCH_IDENTIFIER:
-    add_token(c->schema, o, ranges);
-    return 0;
-  default:
-    break;
-  }
-  switch (type) {
-  case SEARCH_TOKEN:
-    add_token(c->schema, o, ranges);
-    return 0;
-  case SEARCH_REFERENCE:
-    return add_reference(c, condition->predicate->modifier, param, o, ranges, reterr);
-  case SEARCH_URI:
-    return add_uri(c, condition, o, ranges, reterr);
-  case SEARCH_QUANTITY:
-    return add_units(c, condition, o, ranges, reterr);
-  default:
-    return 0;
-  }
-}
-
-/* ---- Tests ----------------------------------------------------------------------------------- */
+#include "store/search_text.h"
 
 static bool is_hashed(enum search_type type) {
   return type == SEARCH_TOKEN || type == SEARCH_REFERENCE || type == SEARCH_URI;
@@ -327,8 +33,6 @@ static void set_system_only(const struct schema *schema, const struct search_ope
   test->needs_body = true;
 }
 
-const struct search_ranges search_no_first = {&(const struct search_range){0, 0}, 1};
-
 /* All hashed values of an OR list make one test; `system|` and ordered values one each. */
 static int make_tests(struct search_context *c, struct search_condition *condition,
                       const struct defs_param *param, struct err *reterr) {
@@ -353,8 +57,8 @@ static int make_tests(struct search_context *c, struct search_condition *conditi
       set_system_only(c->schema, o, test);
       continue;
     }
-    int code = add_value(c, condition, param, condition->type, o, goes_together ? &together : &own,
-                         reterr);
+    int code = search_hash_value(c, condition, param, condition->type, o,
+                                 goes_together ? &together : &own, reterr);
     if (code)
       return code;
     if (goes_together)
@@ -390,7 +94,7 @@ static int make_quantity_test(struct search_context *c, const struct search_cond
   struct search_range_list values = {.arena = c->arena};
   if (search_quantity_is_ucum(o, &unit))
     return search_quantity_tests(c, condition->param, o, &unit, like, tests, reterr);
-  int code = add_units(c, condition, o, &values, reterr);
+  int code = search_hash_units(c, condition, o, &values, reterr);
   test.operand = o;
   test.values = search_ranges_finish(&values);
   if (code == 0 && values.is_out_of_memory)
@@ -425,7 +129,7 @@ static int make_composite_test(struct search_context *c, struct search_condition
                        first_param->type != SEARCH_TOKEN || first->code.n == 0;
   test->needs_body = test->is_any_first || o->parts_n > 2;
   if (!test->is_any_first)
-    add_token(c->schema, first, &firsts);
+    search_hash_token(c->schema, first, &firsts);
   test->firsts = search_ranges_finish(&firsts);
   test->operand = second;
   if (firsts.is_out_of_memory)
@@ -436,7 +140,8 @@ static int make_composite_test(struct search_context *c, struct search_condition
     set_system_only(c->schema, second, test);
     return push_test(tests, made, reterr);
   }
-  int code = add_value(c, condition, second_param, condition->type, second, &values, reterr);
+  int code =
+      search_hash_value(c, condition, second_param, condition->type, second, &values, reterr);
   test->values = search_ranges_finish(&values);
   if (code == 0 && values.is_out_of_memory)
     return err_no_memory(reterr);

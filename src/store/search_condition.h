@@ -8,30 +8,9 @@
 #ifndef STORE_SEARCH_CONDITION_H
 #define STORE_SEARCH_CONDITION_H
 
-#include "base/map.h"
 #include "store/keys.h"
-#include "store/search_query.h"
-#include "store/store_internal.h"
-#include "store/terminology.h"
-
-/* Numbers from..to, both included. */
-struct search_range {
-  int64_t from, to;
-};
-struct search_ranges {
-  const struct search_range *p; /* ascending, apart */
-  size_t n;
-};
-
-/* Ranges while they are collected; in any order, and they may overlap. */
-struct search_range_list {
-  struct arena *arena;
-  VEC(struct search_range) list;
-  bool is_out_of_memory;
-};
-void search_range_add(struct search_range_list *ranges, int64_t from, int64_t to);
-struct search_ranges search_ranges_finish(struct search_range_list *ranges);
-extern const struct search_ranges search_no_first; /* `firsts` of what is no composite */
+#include "store/search_context.h"
+#include "store/search_ranges.h"
 
 /* One value (or, for hashes, all values of an OR list) as it is found in a row. */
 struct search_test {
@@ -89,71 +68,11 @@ struct search_condition {
   size_t number; /* of this condition in the search, for remembering results */
 };
 
-/* What was done in all, and how. */
-enum search_order {
-  SEARCH_ORDER_RID,    /* candidates come in order */
-  SEARCH_ORDER_SORTED, /* all matches passed by, the best were kept */
-  SEARCH_ORDER_WALKED, /* along the index of the sort key */
-};
-enum search_reading {
-  SEARCH_READING_NONE,
-  SEARCH_READING_TYPES,     /* all resources of the types, one after the other */
-  SEARCH_READING_STREAMS,   /* index ranges that are in order, merged */
-  SEARCH_READING_COLLECTED, /* all rows first, then sorted */
-};
-struct search_facts {
-  enum search_order order;
-  enum search_reading reading; /* of the source opened first, the page's */
-  uint64_t ranges;             /* merged */
-  uint64_t candidates, fetched, bodies;
-};
-
-/* What one running search works with. */
-struct search_context {
-  struct store_view *view;
-  struct db *db;
-  const struct schema *schema;
-  const struct access *access;
-  struct store_filter filter;
-  struct arena *arena;   /* what lives as long as the result */
-  struct arena *scratch; /* of one candidate */
-  struct db_query fetch; /* a row by rid: values.p[0] */
-  struct search_memo *memo;
-  struct map learned; /* the texts of hashes that were sorted by, by the bytes of the hash */
-  struct terminology *terminology; /* NULL until a condition needs it (search_terminology.h) */
-  size_t conditions_n;
-  struct search_limits limits;
-  struct search_types types; /* that are searched in */
-  struct search_facts facts;
-  uint64_t steps; /* spent */
-};
-
-/* `access` is compiled into every row that this context fetches. `limits` NULL: the defaults. */
-int search_context_init(struct search_context *c, struct store_view *view,
-                        const struct access *access, struct arena *arena,
-                        const struct search_limits *limits, struct err *reterr) MUST_CHECK;
-void search_context_fini(struct search_context *c);
-
-/* What work costs, in steps of about 0.1 us: rows of an index, resources fetched by their number,
- * bodies read. Every loop whose length the data decides spends. ERR_TOO_COSTLY when the search has
- * had its share of steps or time. */
-enum {
-  SEARCH_STEP_ROW = 1,
-  SEARCH_STEP_QUERY = 10,
-  SEARCH_STEP_FETCH = 20,
-  SEARCH_STEP_BODY = 100
-};
-int search_spend(struct search_context *c, uint64_t steps, struct err *reterr) MUST_CHECK;
-
 /* ERR_TOO_COSTLY, ERR_NOT_SUPPORTED (a value set that is not known), ERR_STORE. */
 int search_condition_make(struct search_context *c, const struct search_predicate *predicate,
                           struct search_condition *ret_condition, struct err *reterr) MUST_CHECK;
 
-int search_compare_params(const void *a, const void *b);             /* of `params`, for bsearch */
-bool search_rids_have(const uint64_t *rids, size_t n, uint64_t rid); /* ascending */
-bool search_ranges_have(struct search_ranges ranges, int64_t value);
-/* The place of the first range that does not end before `value`; `ranges.n`: there is none. */
-size_t search_ranges_at(struct search_ranges ranges, int64_t value);
+int search_compare_params(const void *a, const void *b); /* of `params`, for bsearch */
 
 /* The parts of a value's meaning that the index and the evaluation share. */
 bool search_date_fits(const struct search_operand *o, int64_t lo, int64_t hi);
