@@ -91,12 +91,11 @@ static int entry_of_row(struct query_pages *pages, const struct search *search,
   int code = search_subset(pages->page, search, row->resource.body, &body, reterr);
   if (code)
     return code;
-  if (row->contained_id.n > 0) {
-    *ret_entry = (struct query_entry){.resource = body};
-    return 0;
-  }
   buf_init_arena(&buf, pages->page, body.n + 256);
-  resource_write(&buf, body, row->resource.version, row->resource.updated_us);
+  if (row->is_contained) /* it has no version of its own */
+    buf_add(&buf, body);
+  else
+    resource_write(&buf, body, row->resource.version, row->resource.updated_us);
   if (buf_is_overflown(&buf))
     return err_no_memory(reterr);
   *ret_entry = (struct query_entry){.resource = buf_str(&buf), .is_include = row->is_include};

@@ -49,13 +49,17 @@ void bundle_links(struct bundle_writer *b, struct str self, struct str next) {
   json_end_array(&b->w);
 }
 
-void bundle_begin_entry(struct bundle_writer *b, defs_type_id type, struct str id) {
+static void begin_entry(struct bundle_writer *b) {
   if (!b->has_entries) {
     json_key(&b->w, STR("entry"));
     json_begin_array(&b->w);
     b->has_entries = true;
   }
   json_begin_object(&b->w);
+}
+
+void bundle_begin_entry(struct bundle_writer *b, defs_type_id type, struct str id) {
+  begin_entry(b);
   if (id.n == 0)
     return;
   /* Base and id hold nothing that JSON would escape. */
@@ -67,6 +71,15 @@ void bundle_begin_entry(struct bundle_writer *b, defs_type_id type, struct str i
   buf_add_char(&b->buf, '/');
   buf_add(&b->buf, id);
   buf_add_char(&b->buf, '"');
+}
+
+void bundle_begin_contained(struct bundle_writer *b, defs_type_id type, struct str id,
+                            struct str contained_id) {
+  struct str name = defs_type(type)->name;
+  begin_entry(b);
+  json_member_string(&b->w, STR("fullUrl"),
+                     arena_printf(b->call->arena, "%.*s/%.*s/%.*s#%.*s", STR_ARG(b->call->base_url),
+                                  STR_ARG(name), STR_ARG(id), STR_ARG(contained_id)));
 }
 
 void bundle_resource(struct bundle_writer *b, struct str body, uint32_t version,

@@ -24,6 +24,9 @@ void bundle_links(struct bundle_writer *b, struct str self, struct str next);
 
 /* With the full URL of a resource; none where `id` is empty. */
 void bundle_begin_entry(struct bundle_writer *b, defs_type_id type, struct str id);
+/* With that of a contained resource, which is its container's and a fragment. */
+void bundle_begin_contained(struct bundle_writer *b, defs_type_id type, struct str id,
+                            struct str contained_id);
 /* From canonical bytes. */
 void bundle_resource(struct bundle_writer *b, struct str body, uint32_t version,
                      int64_t updated_us);

@@ -14,15 +14,14 @@ static int write_rows(struct bundle_writer *b, const struct search *subset,
         subset && !row->is_include ? search_subset(b->call->arena, subset, body, &body, reterr) : 0;
     if (code)
       return code;
-    if (row->contained_id.n > 0) {
-      struct str place = arena_printf(b->call->arena, "%.*s#%.*s", STR_ARG(row->resource.id),
-                                      STR_ARG(row->contained_id));
-      bundle_begin_entry(b, row->resource.type, place);
-      bundle_resource_raw(b, body);
-    } else {
+    if (row->is_contained)
+      bundle_begin_contained(b, row->resource.type, row->resource.id, row->contained_id);
+    else
       bundle_begin_entry(b, row->resource.type, row->resource.id);
+    if (row->is_contained) /* it has no version of its own */
+      bundle_resource_raw(b, body);
+    else
       bundle_resource(b, body, row->resource.version, row->resource.updated_us);
-    }
     bundle_search_mode(b, row->is_include ? "include" : "match");
     bundle_end_entry(b);
   }

@@ -104,7 +104,7 @@
 /* The form of the rows in the search tables: to be raised when the same body gives other rows. A
  * file with another form (or, from version 1, with none: store('index_form')) is indexed again in
  * the background. */
-#define SCHEMA_INDEX_FORM "2"
+#define SCHEMA_INDEX_FORM "3"
 
 /* Of a row of `param`: of the definitions; or, of a SearchParameter resource, complete, being
  * built, or to be cleared because the definition has gone. */

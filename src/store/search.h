@@ -71,8 +71,9 @@ enum search_summary {
 
 struct search_row {
   struct store_resource resource;
-  struct str contained_id; /* not empty: `resource.body` is what the resource contains by this id */
   bool is_include;
+  bool is_contained; /* the body is the resource `#contained_id` that stands inside `resource` */
+  struct str contained_id;
 };
 
 struct search_result {

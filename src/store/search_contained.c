@@ -1,276 +1,266 @@
+/* Containers from the index, and what stands inside them as candidates. */
 #include "store/search_contained.h"
 
-#include "format/json.h"
+#include "store/body.h"
 
-enum { RIDS_AT_ONCE = 256 };
+/* ---- A contained resource as a candidate ----------------------------------------------------- */
 
-/* ---- What may be asked ----------------------------------------------------------------------- */
-
-static int check_predicate(const struct search_predicate *p, struct err *reterr) {
-  struct str name = p->name.n > 0 ? p->name : STR("_contained");
-  int code = 0;
-  switch (p->subject) {
-  case SEARCH_ON_ID:
-  case SEARCH_ON_LAST_UPDATED:
-    return 0;
-  case SEARCH_ON_PARAM:
-    if (p->value_type == SEARCH_REFERENCE &&
-        (p->modifier == SEARCH_ABOVE || p->modifier == SEARCH_BELOW))
-      break;
-    return 0;
-  case SEARCH_ON_ALL:
-  case SEARCH_ON_ANY:
-  case SEARCH_ON_NOT:
-    for (size_t i = 0; i < p->targets_n && code == 0; i++)
-      code = check_predicate(&p->targets[i], reterr);
-    return code;
-  case SEARCH_ON_CHAIN:
-  case SEARCH_ON_HAS:
-  case SEARCH_ON_TEXT:
-  case SEARCH_ON_COMPARTMENT:
-    break;
-  }
-  return err_set_at(reterr, ERR_NOT_SUPPORTED, name,
-                    "can't be asked of contained resources (_contained)");
-}
-
-int search_contained_check(const struct search *search, struct err *reterr) {
-  if (!search->contained)
-    return 0;
-  if (!search->type)
-    return err_set(reterr, ERR_NOT_SUPPORTED, "_contained", "is for a search on one type");
-  if (search->sorts_n > 0)
-    return err_set(reterr, ERR_NOT_SUPPORTED, "_sort",
-                   "contained resources (_contained) have no order");
-  if (search->gives_contained && search->includes_n > 0)
-    return err_set(reterr, ERR_NOT_SUPPORTED, "_include",
-                   "and _revinclude go on from containers, not from contained resources "
-                   "(_containedType)");
-  int code = 0;
-  for (size_t i = 0; i < search->predicates_n && code == 0; i++)
-    code = check_predicate(&search->predicates[i], reterr);
-  return code;
-}
-
-/* ---- One contained resource ------------------------------------------------------------------ */
-
-struct contained {
-  struct search_context *c;
-  defs_type_id type;
-  struct str id;
-  struct search_values values;
-};
-
-static bool fits(const struct contained *x, const struct search_predicate *p);
-
-static bool some_fit(const struct contained *x, const struct search_predicate *p, bool wanted) {
-  for (size_t i = 0; i < p->targets_n; i++)
-    if (fits(x, &p->targets[i]) == wanted)
-      return true;
-  return false;
-}
-
-static bool id_fits(const struct contained *x, const struct search_predicate *p) {
-  if (p->modifier == SEARCH_MISSING)
-    return (x->id.n == 0) == p->is_missing;
-  for (size_t i = 0; i < p->operands_n; i++)
-    if (str_equal(p->operands[i].id, x->id))
-      return true;
-  return false;
-}
-
-static bool fits(const struct contained *x, const struct search_predicate *p) {
-  if (p->type && p->type != x->type)
-    return false;
-  switch (p->subject) {
-  case SEARCH_ON_PARAM:
-    return search_values_match(x->c->scratch, x->c->terminology, p, x->values);
-  case SEARCH_ON_ID:
-    return id_fits(x, p);
-  case SEARCH_ON_LAST_UPDATED: /* only the container has a version */
-    return p->modifier == SEARCH_MISSING && p->is_missing;
-  case SEARCH_ON_ALL:
-    return !some_fit(x, p, false);
-  case SEARCH_ON_ANY:
-    return some_fit(x, p, true);
-  case SEARCH_ON_NOT:
-    return !some_fit(x, p, true);
-  default: /* search_contained_check */
-    return false;
-  }
-}
-
-static int judge(struct search_context *c, const struct search *search,
-                 const struct yyjson_val *resource, bool *ret_matches, struct err *reterr) {
-  struct contained x = {.c = c, .type = search->type, .id = json_get_text(resource, STR("id"))};
-  *ret_matches = false;
-  if (!str_equal(json_get_text(resource, STR("resourceType")), defs_type(search->type)->name))
-    return 0;
-  int code = search_values_extract(c->scratch, resource, &x.values, reterr);
+/* Without keys: search_contained_keys makes them where a link is to be followed. `*ret_is` false:
+ * it can't be read, so nothing finds it. */
+static int make_candidate(struct search_context *c, const struct yyjson_val *body,
+                          int64_t updated_us, struct search_candidate *ret_candidate, bool *ret_is,
+                          struct err *reterr) {
+  struct search_candidate candidate = {
+      .type = defs_type_by_name(json_get_text(body, STR("resourceType"))),
+      .updated_us = updated_us,
+      .id = json_get_text(body, STR("id")),
+      .is_contained = true,
+      .has_values = true};
+  int code = search_spend(c, SEARCH_STEP_FETCH, reterr);
   if (code)
     return code;
-  *ret_matches = true;
-  for (size_t i = 0; i < search->predicates_n && *ret_matches; i++)
-    *ret_matches = fits(&x, &search->predicates[i]);
-  return 0;
+  code = search_values_extract(c->scratch, body, &candidate.values, reterr);
+  *ret_is = code == 0;
+  *ret_candidate = candidate;
+  return code == ERR_NO_MEMORY ? code : 0;
+}
+
+int search_contained_of_row(struct search_context *c, const struct search_row *row,
+                            struct search_candidate *ret_candidate, struct err *reterr) {
+  const struct yyjson_val *body;
+  struct json_limits limits = JSON_LIMITS_DEFAULT;
+  bool is;
+  int code = json_parse(c->scratch, row->resource.body, &limits, &body, reterr);
+  if (code == 0)
+    code = make_candidate(c, body, row->resource.updated_us, ret_candidate, &is, reterr);
+  return code ? code : search_contained_keys(c, ret_candidate, reterr);
 }
 
 /* ---- Containers ------------------------------------------------------------------------------ */
 
-struct matches {
+/* The numbers of the types that are searched in, as ranges. */
+static struct search_ranges numbers_of_types(struct search_context *c, struct search_types types) {
+  struct search_range_list ranges = {.arena = c->arena};
+  if (types.n == 0)
+    search_range_add(&ranges, 1, (int64_t)c->schema->types_n);
+  for (size_t i = 0; i < types.n; i++) {
+    int64_t number = schema_type_number(c->schema, types.p[i]);
+    search_range_add(&ranges, number, number);
+  }
+  struct search_ranges finished = search_ranges_finish(&ranges);
+  return ranges.is_out_of_memory ? (struct search_ranges){0} : finished;
+}
+
+/* "Contains a resource of one of these types": a condition like those that are asked for, so that
+ * the plan reads it as it reads any other. */
+static int make_driver(struct search_context *c, const struct search *search,
+                       struct search_condition *ret_condition, struct err *reterr) {
+  struct search_predicate *predicate = ARENA_NEW(c->arena, struct search_predicate);
+  struct search_test *test = ARENA_NEW(c->arena, struct search_test);
+  struct search_cost *cost = ARENA_NEW(c->arena, struct search_cost);
+  if (!predicate || !test || !cost)
+    return err_no_memory(reterr);
+  *predicate = (struct search_predicate){
+      .subject = SEARCH_ON_PARAM, .name = STR("contained"), .value_type = SEARCH_TOKEN};
+  *test =
+      (struct search_test){.firsts = search_no_first, .values = numbers_of_types(c, search->types)};
+  if (test->values.n == 0)
+    return err_no_memory(reterr);
+  *ret_condition = (struct search_condition){.predicate = predicate,
+                                             .cost = cost,
+                                             .type = SEARCH_TOKEN,
+                                             .table = KEYS_TOKEN,
+                                             .param = KEYS_CONTAINED_PARAM,
+                                             .tests = test,
+                                             .tests_n = 1,
+                                             .number = c->conditions_n++};
+  return 0;
+}
+
+/* An old file learns what contains what in the background; until then the answer would lack some.
+ */
+static int check_form(struct search_context *c, struct err *reterr) {
+  struct db_query query;
+  int64_t n;
+  db_query_init(&query, c->arena);
+  db_query_add(&query,
+               "SELECT count(*) FROM store WHERE name='index_form' AND value='" SCHEMA_INDEX_FORM
+               "'");
+  int code = db_query_number(c->db, &query, 0, &n, reterr);
+  if (code || n > 0)
+    return code;
+  return err_set(reterr, ERR_BUSY, "_contained",
+                 "the index is being brought up to date; try again later");
+}
+
+struct walk {
   struct search_context *c;
   const struct search *search;
-  VEC(struct search_match) list;
-  size_t containers_n;
+  const struct search_condition *conditions;
+  struct search_condition driver;
+  struct search_wish wish;
+  struct search_source *source;
+  struct search_candidate container; /* at hand; rid 0: none is */
+  struct json_each each;             /* what is left of it */
+  uint32_t place;
 };
 
-static int add_match(struct matches *m, uint64_t rid, size_t contained, struct err *reterr) {
-  struct search_match *place = VEC_PUSH(m->c->arena, &m->list);
-  if (!place)
-    return err_no_memory(reterr);
-  *place = (struct search_match){.rid = rid, .contained = contained};
-  return 0;
+static int walk_open(struct walk *w, struct search_context *c, const struct search *search,
+                     const struct search_condition *conditions, bool wants_all,
+                     struct err *reterr) {
+  *w = (struct walk){.c = c, .search = search, .conditions = conditions};
+  uint64_t behind = search->mark.is_contained && !wants_all ? search->mark.rid : 0;
+  w->wish = (struct search_wish){
+      .conditions = &w->driver,
+      .n = 1,
+      /* more of the last container's may match */
+      .after = behind && search->returns_contained ? behind - 1 : behind,
+      .count = search->count,
+      .wants_all = wants_all,
+  };
+  int code = check_form(c, reterr);
+  if (code == 0)
+    code = make_driver(c, search, &w->driver, reterr);
+  c->types = (struct search_types){0}; /* a container may be of any */
+  return code ? code : search_source_open(c, &w->wish, &w->source, reterr);
 }
 
-/* Adds what matches in the container `rid`; once, where containers are asked for. */
-static int look_into(struct matches *m, uint64_t rid, struct err *reterr) {
-  struct search_context *c = m->c;
+/* With `both` a container that matches by itself has been given already. */
+static int was_given(struct walk *w, bool *ret_was, struct err *reterr) {
+  const struct search *search = w->search;
+  *ret_was = false;
+  if (search->contained != SEARCH_CONTAINED_BOTH || search->returns_contained ||
+      !search_types_have(search->types, w->container.type))
+    return 0;
+  return search_matches(w->c, w->conditions, search->predicates_n, &w->container, ret_was, reterr);
+}
+
+/* The next container that may be seen; `container.rid` 0 at the end. */
+static int next_container(struct walk *w, struct err *reterr) {
+  bool found = false, was = false;
+  uint64_t rid = 0;
+  int code = 0;
+  do {
+    arena_reset(w->c->scratch);
+    code = search_source_next(w->source, &rid, reterr);
+    if (code == 0 && rid)
+      code = search_fetch(w->c, rid, &w->container, &found, reterr);
+    if (code == 0 && rid && found)
+      code = was_given(w, &was, reterr);
+  } while (code == 0 && rid && (!found || was));
+  const struct yyjson_val *body = NULL;
+  if (code == 0 && rid)
+    code = search_fetch_body(w->c, &w->container, &body, reterr);
+  w->container.rid = code ? 0 : rid;
+  w->each = json_each(json_get(body, STR("contained")));
+  w->place = 0;
+  return code;
+}
+
+static bool is_behind_mark(const struct walk *w) {
+  const struct search_mark *mark = &w->search->mark;
+  return !mark->is_contained || w->wish.wants_all || w->container.rid != mark->rid ||
+         w->place > mark->place;
+}
+
+static int inner_matches(struct walk *w, const struct yyjson_val *body, bool *ret_matches,
+                         struct err *reterr) {
   struct search_candidate candidate;
-  const struct yyjson_val *root;
-  bool found;
-  size_t before = m->list.n, n = 0;
-  arena_reset(c->scratch);
-  int code = search_fetch(c, rid, &candidate, &found, reterr);
-  if (code || !found)
+  defs_type_id type = defs_type_by_name(json_get_text(body, STR("resourceType")));
+  *ret_matches = false;
+  if (!type || !search_types_have(w->search->types, type) || !is_behind_mark(w))
+    return 0;
+  int code = make_candidate(w->c, body, w->container.updated_us, &candidate, ret_matches, reterr);
+  if (code || !*ret_matches)
     return code;
-  code = search_fetch_body(c, &candidate, &root, reterr);
-  if (code)
-    return code;
-  struct json_each each = json_each(json_get(root, STR("contained")));
-  while (code == 0 && json_next(&each)) {
-    bool matches;
-    n++;
-    code = search_spend(c, SEARCH_STEP_BODY, reterr);
-    if (code == 0)
-      code = judge(c, m->search, each.value, &matches, reterr);
-    if (code == 0 && matches && (m->search->gives_contained || m->list.n == before))
-      code = add_match(m, rid, m->search->gives_contained ? n : 0, reterr);
-  }
-  m->containers_n += m->list.n > before;
-  return code;
+  return search_matches(w->c, w->conditions, w->search->predicates_n, &candidate, ret_matches,
+                        reterr);
 }
 
-/* Resources behind `after` that contain one of the type, in order. */
-static int list_containers(struct search_context *c, defs_type_id type, uint64_t after,
-                           uint64_t *ret_rids, size_t *ret_n, struct err *reterr) {
-  struct db_query query;
-  struct db_statement *statement;
-  db_query_init(&query, c->arena);
-  db_query_add(&query, "SELECT rid FROM token WHERE param=");
-  db_query_i64(&query, KEYS_CONTAINED_PARAM);
-  db_query_add(&query, " AND first=0 AND hash=");
-  db_query_i64(&query, (int64_t)schema_type_number(c->schema, type));
-  db_query_add(&query, " AND rid>");
-  db_query_i64(&query, (int64_t)after);
-  db_query_add(&query, " ORDER BY rid LIMIT ");
-  db_query_i64(&query, RIDS_AT_ONCE);
-  int code = db_query_start(c->db, &query, &statement, reterr);
-  if (code)
-    return code;
-  size_t n = 0;
-  bool has_row;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row && n < RIDS_AT_ONCE)
-    ret_rids[n++] = (uint64_t)db_column_i64(statement, 0);
-  db_release(statement);
-  *ret_n = n;
-  return code ? code : search_spend(c, SEARCH_STEP_QUERY + n, reterr);
-}
-
-/* All containers with a match behind `after`, up to `max`. */
-static int find_contained(struct matches *m, uint64_t after, size_t max, struct err *reterr) {
-  uint64_t rids[RIDS_AT_ONCE];
-  size_t n = RIDS_AT_ONCE;
-  while (n == RIDS_AT_ONCE && m->containers_n < max) {
-    int code = list_containers(m->c, m->search->type, after, rids, &n, reterr);
-    for (size_t i = 0; i < n && code == 0 && m->containers_n < max; i++)
-      code = look_into(m, rids[i], reterr);
-    if (code)
+/* The next match; `*ret_body` NULL at the end. It stays on the scratch arena until the next call.
+ */
+static int walk_next(struct walk *w, const struct yyjson_val **ret_body, struct err *reterr) {
+  *ret_body = NULL;
+  for (;;) {
+    while (w->container.rid && json_next(&w->each)) {
+      bool matches;
+      w->place++;
+      int code = inner_matches(w, w->each.value, &matches, reterr);
+      if (code)
+        return code;
+      if (!matches)
+        continue;
+      *ret_body = w->each.value;
+      if (!w->search->returns_contained) /* once, however many match in it */
+        w->each = json_each(NULL);
+      return 0;
+    }
+    int code = next_container(w, reterr);
+    if (code || w->container.rid == 0)
       return code;
-    after = n ? rids[n - 1] : after;
   }
+}
+
+/* ---- Pages and totals ------------------------------------------------------------------------ */
+
+static int keep_row(struct walk *w, const struct yyjson_val *body, struct search_row *ret_row,
+                    struct err *reterr) {
+  struct arena *arena = w->c->arena;
+  struct buf buf;
+  buf_init_arena(&buf, arena, BODY_MAX_BYTES);
+  json_write(&buf, body);
+  struct search_row row = {.resource = {.rid = w->container.rid,
+                                        .type = w->container.type,
+                                        .id = arena_str(arena, w->container.id),
+                                        .updated_us = w->container.updated_us,
+                                        .body = buf_str(&buf)},
+                           .is_contained = true,
+                           .contained_id = arena_str(arena, json_get_text(body, STR("id")))};
+  if (buf_is_overflown(&buf) || !row.resource.id.p || !row.contained_id.p)
+    return err_no_memory(reterr);
+  *ret_row = row;
   return 0;
-}
-
-/* ---- Both ------------------------------------------------------------------------------------ */
-
-static int compare_matches(const void *a, const void *b) {
-  const struct search_match *x = a, *y = b;
-  if (x->rid != y->rid)
-    return x->rid < y->rid ? -1 : 1;
-  return x->contained < y->contained ? -1 : x->contained > y->contained;
-}
-
-/* In order; a container that matches itself and by what it contains stands once. */
-static void put_in_order(struct matches *m) {
-  size_t kept = 0;
-  if (m->list.n > 1)
-    qsort(m->list.p, m->list.n, sizeof *m->list.p, compare_matches);
-  for (size_t i = 0; i < m->list.n; i++)
-    if (kept == 0 || compare_matches(&m->list.p[kept - 1], &m->list.p[i]) != 0)
-      m->list.p[kept++] = m->list.p[i];
-  m->list.n = kept;
-}
-
-static int find_resources(struct matches *m, const struct search_condition *conditions,
-                          struct err *reterr) {
-  struct search_page page;
-  int code = search_unsorted_page(m->c, m->search, conditions, &page, reterr);
-  size_t n = code == 0 ? page.n + page.has_more : 0; /* the one too many stands behind them */
-  for (size_t i = 0; i < n && code == 0; i++)
-    code = add_match(m, page.p[i].rid, 0, reterr);
-  return code;
 }
 
 int search_contained_page(struct search_context *c, const struct search *search,
-                          const struct search_condition *conditions, struct search_page *ret_page,
-                          struct err *reterr) {
-  struct matches m = {.c = c, .search = search};
-  uint64_t after = search->mark.is_set ? search->mark.rid : 0;
-  int code = find_contained(&m, after, search->count + 1, reterr);
-  if (code == 0 && search->contained == SEARCH_CONTAINED_BOTH)
-    code = find_resources(&m, conditions, reterr);
-  put_in_order(&m);
-  size_t n = 0, rids_n = 0;
-  for (; n < m.list.n; n++) {
-    rids_n += n == 0 || m.list.p[n].rid != m.list.p[n - 1].rid;
-    if (rids_n > search->count)
+                          const struct search_condition *conditions, size_t count,
+                          struct search_inner_page *ret_page, struct err *reterr) {
+  struct search_inner_page page = {.p = ARENA_ARRAY(c->arena, struct search_inner, count + 1)};
+  struct walk *w = ARENA_NEW(c->arena, struct walk); /* the source borrows of it */
+  if (!page.p || !w)
+    return err_no_memory(reterr);
+  int code = walk_open(w, c, search, conditions, false, reterr);
+  while (code == 0 && page.n <= count) {
+    const struct yyjson_val *body;
+    code = walk_next(w, &body, reterr);
+    if (code || !body)
       break;
+    struct search_inner *inner = &page.p[page.n++];
+    *inner = (struct search_inner){.rid = w->container.rid, .place = w->place};
+    if (search->returns_contained && page.n <= count)
+      code = keep_row(w, body, &inner->row, reterr);
   }
-  if (n > search->count + search->limits.included)
-    return err_set(reterr, ERR_TOO_COSTLY, "_containedType",
-                   "more than %zu contained resources in what one page contains; ask for fewer "
-                   "containers (_count)",
-                   search->limits.included);
-  *ret_page = (struct search_page){.p = m.list.p, .n = n, .has_more = n < m.list.n};
+  page.has_more = page.n > count;
+  page.n -= page.has_more;
+  *ret_page = page;
   return code;
 }
 
-/* Pages of the largest size, one after the other. */
 int search_contained_count(struct search_context *c, const struct search *search,
-                           const struct search_condition *conditions, uint64_t *ret_n,
+                           const struct search_condition *conditions, uint64_t max, uint64_t *ret_n,
                            struct err *reterr) {
-  struct search all = *search;
-  struct search_page page = {.has_more = true};
-  all.count = 1000;
-  all.mark = (struct search_mark){0};
-  *ret_n = 0;
-  while (page.has_more) {
-    int code = search_contained_page(c, &all, conditions, &page, reterr);
-    if (code)
-      return code;
-    *ret_n += page.n;
-    all.mark.is_set = true;
-    all.mark.rid = page.n ? page.p[page.n - 1].rid : 0;
+  struct walk *w = ARENA_NEW(c->arena, struct walk);
+  uint64_t n = 0;
+  if (!w)
+    return err_no_memory(reterr);
+  int code = walk_open(w, c, search, conditions, true, reterr);
+  while (code == 0 && (max == 0 || n < max)) {
+    const struct yyjson_val *body;
+    code = walk_next(w, &body, reterr);
+    if (code || !body)
+      break;
+    n++;
   }
-  return 0;
+  *ret_n = n;
+  return code;
 }

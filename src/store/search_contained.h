@@ -1,13 +1,12 @@
 /*
- * _contained and _containedType: searches among the resources that others contain. Private to the
- * search.
+ * Matches that stand inside other resources: _contained=true and both. Private to the search.
+ *
+ * What contains a resource of a type is found by the rows of KEYS_CONTAINED_PARAM. Each resource
+ * inside becomes a candidate of its own, with the values of its body, and is asked the conditions
+ * of the search as any other. It is as old as its container, and as visible. All come in the order
+ * of (rid of the container, place in it).
  *
  * Spec: FHIR R4 search, http://hl7.org/fhir/R4/search.html#contained.
- *
- * The index says which resources contain one of a type (keys.h). What they contain is judged by its
- * own values, taken from the body of the container. Pages are cut between containers, so that one
- * with several matches may make a page longer than asked for.
- *
  * Threads: within one running search. Memory: on its arena.
  */
 #ifndef STORE_SEARCH_CONTAINED_H
@@ -15,18 +14,31 @@
 
 #include "store/search_page.h"
 
-/* ERR_NOT_SUPPORTED for what can't be asked of contained resources, which nothing refers to from
- * outside: chains, _has, order, compartments. */
-int search_contained_check(const struct search *search, struct err *reterr) MUST_CHECK;
+/* A match: `row` is filled where the contained resource itself is asked for, else the container is
+ * to be read. */
+struct search_inner {
+  uint64_t rid;
+  uint32_t place; /* the first is 1 */
+  struct search_row row;
+};
+struct search_inner_page {
+  struct search_inner *p;
+  size_t n;
+  bool has_more;
+};
 
-/* The page of a search with _contained=true or both. ERR_TOO_COSTLY. */
+/* The first `count` matches behind the mark of the search. */
 int search_contained_page(struct search_context *c, const struct search *search,
-                          const struct search_condition *conditions, struct search_page *ret_page,
-                          struct err *reterr) MUST_CHECK;
+                          const struct search_condition *conditions, size_t count,
+                          struct search_inner_page *ret_page, struct err *reterr) MUST_CHECK;
 
-/* How many entries all of its pages have. */
+/* How many there are; stops at `max` (0: never). */
 int search_contained_count(struct search_context *c, const struct search *search,
-                           const struct search_condition *conditions, uint64_t *ret_n,
+                           const struct search_condition *conditions, uint64_t max, uint64_t *ret_n,
                            struct err *reterr) MUST_CHECK;
+
+/* The candidate that a row with a contained resource was, with its keys, on the scratch arena. */
+int search_contained_of_row(struct search_context *c, const struct search_row *row,
+                            struct search_candidate *ret_candidate, struct err *reterr) MUST_CHECK;
 
 #endif

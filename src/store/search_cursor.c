@@ -1,9 +1,10 @@
 /*
  * Layout before base64url (RFC 4648, no padding); numbers are little-endian:
  *
- *   u8   version = 1
+ *   u8   version = 1; 2: behind a match that stands inside another resource
  *   u64  check: FNV-1a over shape and all bytes behind this field
  *   u64  rid
+ *   version 2: u32 place
  *   per key: u8 kind: 0 nothing, 1 number, 2 text;  number: i64;  text: u16 length, bytes
  */
 #include "store/search_cursor.h"
@@ -11,7 +12,13 @@
 #include "base/base64.h"
 #include "base/hash.h"
 
-enum { CURSOR_VERSION = 1, CHECK_AT = 1, BODY_AT = 9, CURSOR_BYTES_MAX = 4096 };
+enum {
+  CURSOR_VERSION = 1,
+  CURSOR_CONTAINED = 2,
+  CHECK_AT = 1,
+  BODY_AT = 9,
+  CURSOR_BYTES_MAX = 4096
+};
 
 static void add_number(struct buf *buf, uint64_t value, size_t bytes) {
   for (size_t i = 0; i < bytes; i++)
@@ -38,9 +45,11 @@ struct str search_cursor_write(struct arena *arena, const struct search_mark *ma
   struct buf buf, text;
   buf_init_arena(&buf, arena, CURSOR_BYTES_MAX);
   buf_init_arena(&text, arena, CURSOR_BYTES_MAX * 2);
-  add_number(&buf, CURSOR_VERSION, 1);
+  add_number(&buf, mark->is_contained ? CURSOR_CONTAINED : CURSOR_VERSION, 1);
   add_number(&buf, 0, 8);
   add_number(&buf, mark->rid, 8);
+  if (mark->is_contained)
+    add_number(&buf, mark->place, 4);
   for (size_t i = 0; i < keys_n; i++) {
     const struct search_key *key = &mark->keys[i];
     add_number(&buf, key->kind, 1);
@@ -84,11 +93,16 @@ int search_cursor_read(struct arena *arena, struct str text, size_t keys_n, uint
                        struct search_mark *ret_mark, struct err *reterr) {
   struct search_mark mark = {.is_set = true};
   struct str bytes;
-  uint64_t version, check;
+  uint64_t version, check, place = 0;
   bool is_good = text.n <= CURSOR_BYTES_MAX * 2 && base64url_read(arena, text, &bytes, NULL) == 0 &&
-                 take_number(&bytes, 1, &version) && version == CURSOR_VERSION &&
+                 take_number(&bytes, 1, &version) &&
+                 (version == CURSOR_VERSION || version == CURSOR_CONTAINED) &&
                  take_number(&bytes, 8, &check) && check == check_of(bytes, shape) &&
                  take_number(&bytes, 8, &mark.rid);
+  mark.is_contained = is_good && version == CURSOR_CONTAINED;
+  if (mark.is_contained)
+    is_good = take_number(&bytes, 4, &place);
+  mark.place = (uint32_t)place;
   for (size_t i = 0; i < keys_n && is_good; i++)
     is_good = take_key(&bytes, &mark.keys[i]);
   if (!is_good || bytes.n > 0)

@@ -3,6 +3,7 @@
  * is found in the table `reference`. With :iterate a row that was included is looked at as well.
  */
 #include "store/search_collect.h"
+#include "store/search_contained.h"
 #include "store/search_page.h"
 
 enum { REFERRERS_AT_ONCE = 256 };
@@ -171,9 +172,12 @@ static int include_backward(struct search_rows *rows, const struct search_includ
 static int include_of_row(struct search_rows *rows, const struct search *search, size_t matches_n,
                           size_t at, struct err *reterr) {
   struct search_candidate row;
-  bool found;
+  bool found = false;
   arena_reset(rows->c->scratch);
-  int code = search_fetch(rows->c, rows->rids.p[at], &row, &found, reterr);
+  bool is_contained = rows->list.p[at].is_contained;
+  int code = is_contained ? search_contained_of_row(rows->c, &rows->list.p[at], &row, reterr)
+                          : search_fetch(rows->c, rows->rids.p[at], &row, &found, reterr);
+  found |= is_contained; /* nothing refers to it: its rid is 0 */
   for (size_t i = 0; i < search->includes_n && code == 0 && found; i++) {
     const struct search_include *include = &search->includes[i];
     if (at >= matches_n && !include->is_iterate)

@@ -100,6 +100,63 @@ int search_referrers(struct search_context *c, uint16_t param, uint64_t target, 
   return code ? code : search_spend(c, SEARCH_STEP_QUERY + n, reterr);
 }
 
+/* ---- Contained resources --------------------------------------------------------------------- */
+
+struct target_names {
+  struct arena *arena;
+  VEC(struct target_name {
+    defs_type_id type;
+    struct str id;
+  })
+  list;
+};
+
+static size_t note_target(void *what, defs_type_id type, struct str id) {
+  struct target_names *names = what;
+  struct target_name *place = VEC_PUSH(names->arena, &names->list);
+  if (!place)
+    return SIZE_MAX;
+  *place = (struct target_name){type, id};
+  return names->list.n - 1;
+}
+
+int search_contained_keys(struct search_context *c, struct search_candidate *candidate,
+                          struct err *reterr) {
+  struct target_names names = {.arena = c->scratch};
+  struct keys_made made;
+  if (candidate->has_contained_keys)
+    return 0;
+  int code =
+      keys_make(c->scratch, c->schema, candidate->values, note_target, &names, &made, reterr);
+  uint64_t *rids = code ? NULL : ARENA_ARRAY(c->scratch, uint64_t, names.list.n + 1);
+  if (!rids)
+    return code ? code : err_no_memory(reterr);
+  for (size_t i = 0; i < names.list.n && code == 0; i++) {
+    code = search_spend(c, SEARCH_STEP_QUERY, reterr);
+    if (code == 0)
+      code =
+          store_rid(c->db, c->schema, names.list.p[i].type, names.list.p[i].id, &rids[i], reterr);
+  }
+  if (code == 0)
+    code = keys_complete(c->scratch, &made, rids, &candidate->keys, reterr);
+  candidate->has_contained_keys = code == 0;
+  return code;
+}
+
+/* What it takes to ask the condition of a contained resource: links are followed by its keys, all
+ * else is asked of its values, as the vocabulary of the store need not know them. */
+static bool is_asked_of_keys(const struct search_predicate *p) {
+  return p->subject == SEARCH_ON_CHAIN || p->subject == SEARCH_ON_COMPARTMENT ||
+         search_is_of_hierarchy(p);
+}
+
+static bool has_asked_id(const struct search_predicate *p, struct str id) {
+  for (size_t i = 0; i < p->operands_n; i++)
+    if (str_equal(p->operands[i].id, id))
+      return true;
+  return false;
+}
+
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
 enum truth { NO, YES, UNSURE };
@@ -226,8 +283,11 @@ static bool last_updated_fits(const struct search_predicate *p, int64_t updated_
   return false;
 }
 
-static bool id_fits(const struct search_condition *condition, uint64_t rid) {
-  return search_rids_have(condition->rids, condition->rids_n, rid);
+static bool id_fits(const struct search_condition *condition,
+                    const struct search_candidate *candidate) {
+  return candidate->is_contained
+             ? has_asked_id(condition->predicate, candidate->id)
+             : search_rids_have(condition->rids, condition->rids_n, candidate->rid);
 }
 
 /* ---- Links ----------------------------------------------------------------------------------- */
@@ -340,6 +400,10 @@ static int one_matches(struct search_context *c, const struct search_condition *
   *ret_matches = false;
   if (only && only != candidate->type)
     return 0;
+  if (candidate->is_contained && is_asked_of_keys(condition->predicate))
+    code = search_contained_keys(c, candidate, reterr);
+  if (code)
+    return code;
   switch (condition->predicate->subject) {
   case SEARCH_ON_ALL:
     return search_matches(c, condition->targets, condition->targets_n, candidate, ret_matches,
@@ -359,7 +423,7 @@ static int one_matches(struct search_context *c, const struct search_condition *
     return has_matches(c, condition, candidate, ret_matches, reterr);
   case SEARCH_ON_ID:
     truth = condition->predicate->modifier == SEARCH_MISSING ? !condition->predicate->is_missing
-                                                             : id_fits(condition, candidate->rid);
+                                                             : id_fits(condition, candidate);
     break;
   case SEARCH_ON_LAST_UPDATED:
     truth = condition->predicate->modifier == SEARCH_MISSING
@@ -369,7 +433,9 @@ static int one_matches(struct search_context *c, const struct search_condition *
   case SEARCH_ON_TEXT:
     return search_text_matches(c, condition, candidate, ret_matches, reterr);
   case SEARCH_ON_PARAM:
-    truth = param_truth(c, condition, candidate);
+    truth = candidate->is_contained && !search_is_of_hierarchy(condition->predicate)
+                ? UNSURE
+                : param_truth(c, condition, candidate);
     break;
   }
   *ret_matches = truth == YES;

@@ -16,6 +16,7 @@ struct search_candidate {
   int64_t updated_us;
   struct str id;
   struct keys keys;
+  bool is_contained, has_contained_keys; /* inside another resource: the rid is 0, `has_values` */
   bool has_values;
   struct search_values values; /* of the body, when they were needed */
 };
@@ -33,6 +34,11 @@ int search_fetch_body(struct search_context *c, const struct search_candidate *c
 int search_fetch_values(struct search_context *c, struct search_candidate *candidate,
                         struct err *reterr) MUST_CHECK;
 
+/* The keys of a contained resource, made of its values when first asked for: its references lead to
+ * what is in the store. */
+int search_contained_keys(struct search_context *c, struct search_candidate *candidate,
+                          struct err *reterr) MUST_CHECK;
+
 /* All of `conditions`? */
 int search_matches(struct search_context *c, const struct search_condition *conditions, size_t n,
                    struct search_candidate *candidate, bool *ret_matches,
@@ -46,6 +52,9 @@ struct keys search_keys_of(struct keys keys, enum keys_table table, uint16_t par
  * resources. `terminology` may be NULL where no condition asks for it. */
 bool search_values_match(struct arena *arena, struct terminology *terminology,
                          const struct search_predicate *predicate, struct search_values values);
+
+/* Is its meaning more than its values: :above and :below of references? */
+bool search_is_of_hierarchy(const struct search_predicate *predicate);
 
 /* A uri by the modifiers that uris take. */
 bool search_uri_fits(enum search_modifier modifier, struct str asked, struct str uri);

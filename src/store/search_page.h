@@ -8,15 +8,13 @@
 #define STORE_SEARCH_PAGE_H
 
 #include "base/map.h"
-#include "format/json.h"
 #include "store/search_match.h"
 #include "store/search_plan.h"
 
 /* A match, and what it is sorted by. */
 struct search_match {
   uint64_t rid;
-  size_t contained; /* of what it contains the n-th, from 1; 0: it itself */
-  char *room;       /* of the sorter, for the texts of its keys */
+  char *room; /* of the sorter, for the texts of its keys */
   struct search_key keys[SEARCH_SORTS_MAX];
 };
 
@@ -37,11 +35,6 @@ int search_sorted_page(struct search_context *c, const struct search *search,
                        const struct search_condition *conditions, struct search_page *ret_page,
                        struct err *reterr) MUST_CHECK;
 
-/* The rows of a search, in order; search_run.c. */
-int search_unsorted_page(struct search_context *c, const struct search *search,
-                         const struct search_condition *conditions, struct search_page *ret_page,
-                         struct err *reterr) MUST_CHECK;
-
 /* search_run with a context that is made: its conditions, with what they cost, stay. */
 int search_run_in(struct search_context *c, const struct search *search,
                   struct search_condition **ret_conditions, struct search_result *ret_result,
@@ -56,11 +49,6 @@ struct search_rows {
   VEC(uint16_t)
   referring; /* parameters by which something refers to something, once they are asked */
   bool has_referring;
-  /* The container whose contained resources were added last, and the one at hand. */
-  struct store_resource container;
-  uint64_t container_rid;
-  struct json_each contained;
-  size_t contained_n;
 };
 
 void search_rows_init(struct search_rows *rows, struct search_context *c);
@@ -69,11 +57,6 @@ void search_rows_init(struct search_rows *rows, struct search_context *c);
  * is not of `type` (0: any), or access hides it. `*ret_added` tells. */
 int search_rows_add(struct search_rows *rows, uint64_t rid, defs_type_id type, bool is_include,
                     bool *ret_added, struct err *reterr) MUST_CHECK;
-
-/* Appends what the resource `rid` contains, the n-th from 1, with the container's id. Of one
- * container in rising order. */
-int search_rows_add_contained(struct search_rows *rows, uint64_t rid, size_t n,
-                              struct err *reterr) MUST_CHECK;
 
 /* Appends what _include and _revinclude ask for. ERR_TOO_COSTLY over the limit. */
 int search_include_rows(struct search_rows *rows, const struct search *search,

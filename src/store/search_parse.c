@@ -1,6 +1,5 @@
 /* A search's pairs -> a checked `struct search`. */
 #include "base/hash.h"
-#include "store/search_contained.h"
 #include "store/search_cursor.h"
 #include "store/search_parser.h"
 
@@ -96,6 +95,30 @@ static uint64_t shape_of(const struct search *search) {
   return shape;
 }
 
+/* Is there a condition that can't be asked of what stands inside another resource? Nothing refers
+ * to it from outside, and texts are indexed with their container. */
+static bool asks_from_outside(const struct search_predicate *p, size_t n) {
+  bool asks = false;
+  for (size_t i = 0; i < n && !asks; i++) {
+    asks = p[i].subject == SEARCH_ON_HAS || p[i].subject == SEARCH_ON_TEXT;
+    if (!asks && p[i].subject != SEARCH_ON_CHAIN) /* its targets stand by themselves */
+      asks = asks_from_outside(p[i].targets, p[i].targets_n);
+  }
+  return asks;
+}
+
+static int check_contained(const struct search *search, struct err *reterr) {
+  if (search->contained == SEARCH_CONTAINED_NOT)
+    return 0;
+  if (search->sorts_n > 0)
+    return err_set(reterr, ERR_NOT_SUPPORTED, "_sort",
+                   "is not supported with _contained; matches come as their containers were made");
+  if (!asks_from_outside(search->predicates, search->predicates_n))
+    return 0;
+  return err_set(reterr, ERR_NOT_SUPPORTED, "_contained",
+                 "_has, _text and _content can't be asked of a contained resource");
+}
+
 static int finish(struct search_parser *parser, struct issues *issues, struct err *first,
                   struct err *reterr) {
   struct search *search = parser->search;
@@ -106,7 +129,7 @@ static int finish(struct search_parser *parser, struct issues *issues, struct er
   search->pairs = parser->pairs.p;
   search->pairs_n = parser->pairs.n;
   search->shape = shape_of(search);
-  if (first->code == 0 && search_contained_check(search, first))
+  if (!first->code && check_contained(search, first) != 0)
     return report(parser, issues, first) ? err_no_memory(reterr) : 0;
   if (first->code || search->cursor.n == 0)
     return 0;

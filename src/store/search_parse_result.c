@@ -173,21 +173,21 @@ static int parse_cursor(struct search_parser *parser, struct str name, struct st
 
 static int parse_contained(struct search_parser *parser, struct str name, struct str value,
                            struct err *reterr) {
-  enum search_contained contained = str_is(value, "false")  ? SEARCH_CONTAINED_FALSE
-                                    : str_is(value, "true") ? SEARCH_CONTAINED_TRUE
-                                                            : SEARCH_CONTAINED_BOTH;
-  parser->search->contained = contained;
-  if (contained != SEARCH_CONTAINED_BOTH || str_is(value, "both"))
-    return 0;
-  return err_set_at(reterr, ERR_VALUE, name, "expected false, true or both");
+  if (str_is(value, "true"))
+    parser->search->contained = SEARCH_CONTAINED_ONLY;
+  else if (str_is(value, "both"))
+    parser->search->contained = SEARCH_CONTAINED_BOTH;
+  else if (!str_is(value, "false"))
+    return expected(reterr, name, "true, false or both");
+  return 0;
 }
 
 static int parse_contained_type(struct search_parser *parser, struct str name, struct str value,
                                 struct err *reterr) {
-  parser->search->gives_contained = str_is(value, "contained");
-  if (parser->search->gives_contained || str_is(value, "container"))
-    return 0;
-  return err_set_at(reterr, ERR_VALUE, name, "expected container or contained");
+  if (!str_is(value, "container") && !str_is(value, "contained"))
+    return expected(reterr, name, "container or contained");
+  parser->search->returns_contained = str_is(value, "contained");
+  return 0;
 }
 
 static int ignore(struct search_parser *parser, struct str name, struct str value,
@@ -200,8 +200,8 @@ static int ignore(struct search_parser *parser, struct str name, struct str valu
 }
 
 static const char *const names[] = {
-    "_count",  "_sort",      "_include",       "_revinclude", "_total",  "_summary", "_elements",
-    "_cursor", "_contained", "_containedType", "_format",     "_pretty", "_type",    NULL};
+    "_count",  "_sort",      "_include", "_revinclude", "_total", "_summary",       "_elements",
+    "_cursor", "_contained", "_format",  "_pretty",     "_type",  "_containedType", NULL};
 
 static int (*const parsers[])(struct search_parser *, struct str, struct str,
                               struct err *) = {parse_count,
@@ -213,10 +213,10 @@ static int (*const parsers[])(struct search_parser *, struct str, struct str,
                                                parse_elements,
                                                parse_cursor,
                                                parse_contained,
-                                               parse_contained_type,
                                                ignore,
                                                ignore,
-                                               ignore /* taken before all others */};
+                                               ignore /* taken before all others */,
+                                               parse_contained_type};
 
 const char *const *search_result_names(void) {
   return names;

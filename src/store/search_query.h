@@ -118,12 +118,8 @@ enum search_total {
   SEARCH_TOTAL_ACCURATE
 };
 
-/* _contained: what is looked at. */
-enum search_contained {
-  SEARCH_CONTAINED_FALSE, /* resources */
-  SEARCH_CONTAINED_TRUE,  /* what they contain */
-  SEARCH_CONTAINED_BOTH,
-};
+/* Where matches may stand: by themselves, inside another resource, or both. */
+enum search_contained { SEARCH_CONTAINED_NOT, SEARCH_CONTAINED_ONLY, SEARCH_CONTAINED_BOTH };
 
 /* A row's value for one sort key. Dates and doubles are integers of the same order. */
 enum search_key_kind { SEARCH_KEY_NONE, SEARCH_KEY_NUMBER, SEARCH_KEY_TEXT };
@@ -136,6 +132,8 @@ struct search_key {
 /* Where a page begins: behind the row with these sort keys. */
 struct search_mark {
   bool is_set;
+  bool is_contained; /* among those that stand inside `rid`, behind number `place`; first is 1 */
+  uint32_t place;
   uint64_t rid;
   struct search_key keys[SEARCH_SORTS_MAX];
 };
@@ -165,7 +163,7 @@ struct search {
   bool is_count_only; /* _count=0 or _summary=count */
   enum search_total total;
   enum search_contained contained;
-  bool gives_contained; /* _containedType=contained: not what it is in */
+  bool returns_contained; /* what stands inside comes by itself, not with its container */
   enum search_summary summary;
   const struct str *elements;
   size_t elements_n;

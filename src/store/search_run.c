@@ -59,7 +59,7 @@ int search_next_match(struct search_context *c, struct search_source *source,
 
 /* ---- Pages in the order of rids -------------------------------------------------------------- */
 
-int search_unsorted_page(struct search_context *c, const struct search *search,
+static int unsorted_page(struct search_context *c, const struct search *search,
                          const struct search_condition *conditions, struct search_page *ret_page,
                          struct err *reterr) {
   struct search_wish wish = wish_of(search, conditions, false);
@@ -74,7 +74,7 @@ int search_unsorted_page(struct search_context *c, const struct search *search,
     code = search_next_match(c, source, &wish, &candidate, reterr);
     if (code || candidate.rid == 0)
       break;
-    page.p[page.n++] = (struct search_match){.rid = candidate.rid};
+    page.p[page.n++].rid = candidate.rid;
   }
   page.has_more = page.n > search->count;
   page.n -= page.has_more;
@@ -111,7 +111,8 @@ static int count_matches(struct search_context *c, const struct search *search,
 
 /* No conditions and nothing hidden: the store has counted already. */
 static bool is_whole_type(const struct search_context *c, const struct search *search) {
-  return search->predicates_n == 0 && c->filter.is_everything && !search->contained;
+  return search->predicates_n == 0 && search->contained == SEARCH_CONTAINED_NOT &&
+         c->filter.is_everything;
 }
 
 /* Are the rows of the only condition exactly the matches, so that no resource need be looked at? */
@@ -143,8 +144,6 @@ static int total_accurate(struct search_context *c, const struct search *search,
                           const struct search_condition *conditions, uint64_t *ret_total,
                           struct err *reterr) {
   bool is_all;
-  if (search->contained)
-    return search_contained_count(c, search, conditions, ret_total, reterr);
   if (is_whole_type(c, search))
     return search_types_count(c, search->types, ret_total, reterr);
   if (rows_are_matches(c, search, conditions))
@@ -157,8 +156,6 @@ static int total_estimate(struct search_context *c, const struct search *search,
                           struct err *reterr) {
   bool is_all;
   uint64_t candidates;
-  if (search->contained)
-    return search_contained_count(c, search, conditions, ret_total, reterr);
   if (is_whole_type(c, search))
     return search_types_count(c, search->types, ret_total, reterr);
   int code = count_matches(c, search, conditions, CHEAP_TOTAL_MAX, ret_total, &is_all, reterr);
@@ -171,24 +168,47 @@ static int total_estimate(struct search_context *c, const struct search *search,
   return code;
 }
 
+/* Of both kinds of matches, as far as they are asked for. */
+static int total_of(struct search_context *c, const struct search *search,
+                    const struct search_condition *conditions, uint64_t *ret_total,
+                    struct err *reterr) {
+  bool is_estimate = search->total == SEARCH_TOTAL_ESTIMATE && !search->is_count_only;
+  uint64_t contained = 0;
+  int code = 0;
+  *ret_total = 0;
+  if (search->contained != SEARCH_CONTAINED_ONLY)
+    code = is_estimate ? total_estimate(c, search, conditions, ret_total, reterr)
+                       : total_accurate(c, search, conditions, ret_total, reterr);
+  if (code == 0 && search->contained != SEARCH_CONTAINED_NOT)
+    code = search_contained_count(c, search, conditions, is_estimate ? CHEAP_TOTAL_MAX : 0,
+                                  &contained, reterr);
+  *ret_total += contained;
+  return code;
+}
+
+/* The matches of a page: those that stand by themselves, then those inside others. */
+struct found {
+  struct search_page page;
+  struct search_inner_page inner;
+};
+
 /*
  * Without _total: what is known at no cost, that is when the first page is the only one, or when
  * there is no condition.
  */
 static int set_total(struct search_context *c, const struct search *search,
-                     const struct search_condition *conditions, const struct search_page *page,
+                     const struct search_condition *conditions, const struct found *found,
                      struct search_result *result, struct err *reterr) {
-  bool is_whole = page && !page->has_more && !search->mark.is_set;
+  bool is_whole = found && !found->page.has_more && !found->inner.has_more && !search->mark.is_set;
   result->has_total = true;
   if (is_whole) {
-    result->total = page->n;
+    result->total = found->page.n + found->inner.n;
     result->has_total = search->total != SEARCH_TOTAL_NONE;
     return 0;
   }
-  if (search->total == SEARCH_TOTAL_ACCURATE || search->is_count_only)
-    return total_accurate(c, search, conditions, &result->total, reterr);
-  if (search->total == SEARCH_TOTAL_ESTIMATE)
-    return total_estimate(c, search, conditions, &result->total, reterr);
+  if (search->total == SEARCH_TOTAL_ACCURATE || search->total == SEARCH_TOTAL_ESTIMATE ||
+      search->is_count_only)
+    return total_of(c, search, conditions, &result->total, reterr);
   result->has_total = search->total != SEARCH_TOTAL_NONE && is_whole_type(c, search);
   return result->has_total ? search_types_count(c, search->types, &result->total, reterr) : 0;
 }
@@ -221,6 +241,16 @@ static int read_row(struct search_context *c, uint64_t rid, defs_type_id type,
   return code;
 }
 
+static int add_row(struct search_rows *rows, const struct search_row *row, struct err *reterr) {
+  struct search_row *place = VEC_PUSH(rows->c->arena, &rows->list);
+  uint64_t *rid = VEC_PUSH(rows->c->arena, &rows->rids);
+  if (!place || !rid)
+    return err_no_memory(reterr);
+  *place = *row;
+  *rid = row->resource.rid;
+  return 0;
+}
+
 int search_rows_add(struct search_rows *rows, uint64_t rid, defs_type_id type, bool is_include,
                     bool *ret_added, struct err *reterr) {
   struct search_context *c = rows->c;
@@ -237,87 +267,71 @@ int search_rows_add(struct search_rows *rows, uint64_t rid, defs_type_id type, b
   int code = read_row(c, rid, type, &row.resource, &found, reterr);
   if (code || !found)
     return code;
-  struct search_row *place = VEC_PUSH(c->arena, &rows->list);
-  uint64_t *rid_place = VEC_PUSH(c->arena, &rows->rids);
-  if (!place || !rid_place || map_set(&rows->seen, name, key))
+  if (map_set(&rows->seen, name, key))
     return err_no_memory(reterr);
-  *place = row;
-  *rid_place = rid;
   *ret_added = true;
-  return 0;
-}
-
-static int open_container(struct search_rows *rows, uint64_t rid, bool *ret_found,
-                          struct err *reterr) {
-  struct search_context *c = rows->c;
-  struct json_limits limits = JSON_LIMITS_DEFAULT;
-  const struct yyjson_val *root;
-  *ret_found = true;
-  if (rows->container_rid == rid)
-    return 0;
-  int code = read_row(c, rid, 0, &rows->container, ret_found, reterr);
-  if (code || !*ret_found)
-    return code;
-  code = json_parse(c->arena, rows->container.body, &limits, &root, reterr);
-  if (code)
-    return code;
-  rows->container_rid = rid;
-  rows->contained = json_each(json_get(root, STR("contained")));
-  rows->contained_n = 0;
-  return 0;
-}
-
-int search_rows_add_contained(struct search_rows *rows, uint64_t rid, size_t n,
-                              struct err *reterr) {
-  struct search_context *c = rows->c;
-  struct buf body;
-  bool found;
-  int code = open_container(rows, rid, &found, reterr);
-  if (code || !found)
-    return code;
-  while (rows->contained_n < n && json_next(&rows->contained))
-    rows->contained_n++;
-  buf_init_arena(&body, c->arena, rows->container.body.n + 1);
-  json_write(&body, rows->contained.value);
-  struct search_row *place = VEC_PUSH(c->arena, &rows->list);
-  uint64_t *rid_place = VEC_PUSH(c->arena, &rows->rids);
-  if (!place || !rid_place || buf_is_overflown(&body))
-    return err_no_memory(reterr);
-  *place = (struct search_row){.resource = rows->container,
-                               .contained_id = json_get_text(rows->contained.value, STR("id"))};
-  place->resource.body = buf_str(&body);
-  *rid_place = rid;
-  return 0;
+  return add_row(rows, &row, reterr);
 }
 
 /* ---- The calls ------------------------------------------------------------------------------- */
 
 static int find_page(struct search_context *c, const struct search *search,
-                     const struct search_condition *conditions, struct search_page *ret_page,
+                     const struct search_condition *conditions, struct found *found,
                      struct err *reterr) {
-  if (search->contained)
-    return search_contained_page(c, search, conditions, ret_page, reterr);
-  return search->sorts_n ? search_sorted_page(c, search, conditions, ret_page, reterr)
-                         : search_unsorted_page(c, search, conditions, ret_page, reterr);
+  int code = 0;
+  if (search->contained != SEARCH_CONTAINED_ONLY && !search->mark.is_contained)
+    code = search->sorts_n ? search_sorted_page(c, search, conditions, &found->page, reterr)
+                           : unsorted_page(c, search, conditions, &found->page, reterr);
+  if (code || search->contained == SEARCH_CONTAINED_NOT || found->page.has_more)
+    return code;
+  return search_contained_page(c, search, conditions, search->count - found->page.n, &found->inner,
+                               reterr);
+}
+
+/* Behind the last row of the page. */
+static struct search_mark mark_of(const struct found *found) {
+  struct search_mark mark = {.is_set = true};
+  if (found->page.has_more) {
+    const struct search_match *last = &found->page.p[found->page.n - 1];
+    mark.rid = last->rid;
+    memcpy(mark.keys, last->keys, sizeof mark.keys);
+    return mark;
+  }
+  mark.is_contained = true; /* from their begin, where the others have filled the page */
+  if (found->inner.n > 0) {
+    mark.rid = found->inner.p[found->inner.n - 1].rid;
+    mark.place = found->inner.p[found->inner.n - 1].place;
+  }
+  return mark;
 }
 
 static int set_cursor(struct search_context *c, const struct search *search,
-                      const struct search_page *page, struct search_result *result,
-                      struct err *reterr) {
+                      const struct found *found, struct search_result *result, struct err *reterr) {
   result->next_cursor = STR("");
-  if (!page->has_more || page->n == 0)
+  if ((!found->page.has_more && !found->inner.has_more) || found->page.n + found->inner.n == 0)
     return 0;
-  const struct search_match *last = &page->p[page->n - 1];
-  struct search_mark mark = {.is_set = true, .rid = last->rid};
-  memcpy(mark.keys, last->keys, sizeof mark.keys);
+  struct search_mark mark = mark_of(found);
   result->next_cursor = search_cursor_write(c->arena, &mark, search->sorts_n, search->shape);
   return result->next_cursor.p ? 0 : err_no_memory(reterr);
+}
+
+static int add_matches(struct search_rows *rows, const struct found *found, struct err *reterr) {
+  int code = 0;
+  bool added;
+  for (size_t i = 0; i < found->page.n && code == 0; i++)
+    code = search_rows_add(rows, found->page.p[i].rid, 0, false, &added, reterr);
+  for (size_t i = 0; i < found->inner.n && code == 0; i++) {
+    const struct search_inner *inner = &found->inner.p[i];
+    code = inner->row.is_contained ? add_row(rows, &inner->row, reterr)
+                                   : search_rows_add(rows, inner->rid, 0, false, &added, reterr);
+  }
+  return code;
 }
 
 static int run(struct search_context *c, const struct search *search,
                const struct search_condition *conditions, struct search_result *ret_result,
                struct err *reterr) {
-  struct search_page page = {0};
+  struct found found = {0};
   struct search_rows rows;
   struct search_result result = {.next_cursor = STR("")};
   int code = 0;
@@ -326,19 +340,14 @@ static int run(struct search_context *c, const struct search *search,
     *ret_result = result;
     return code;
   }
-  code = find_page(c, search, conditions, &page, reterr);
+  code = find_page(c, search, conditions, &found, reterr);
   if (code == 0)
-    code = set_total(c, search, conditions, &page, &result, reterr);
+    code = set_total(c, search, conditions, &found, &result, reterr);
   if (code == 0)
-    code = set_cursor(c, search, &page, &result, reterr);
+    code = set_cursor(c, search, &found, &result, reterr);
   search_rows_init(&rows, c);
-  for (size_t i = 0; i < page.n && code == 0; i++) {
-    bool added;
-    if (page.p[i].contained)
-      code = search_rows_add_contained(&rows, page.p[i].rid, page.p[i].contained, reterr);
-    else
-      code = search_rows_add(&rows, page.p[i].rid, 0, false, &added, reterr);
-  }
+  if (code == 0)
+    code = add_matches(&rows, &found, reterr);
   result.matches_n = rows.list.n;
   if (code == 0)
     code = search_include_rows(&rows, search, reterr);
@@ -374,9 +383,7 @@ static int is_exact(struct search_context *c, const struct search *search,
   *ret_is = true;
   for (size_t i = 0; i < search->predicates_n && *ret_is; i++) {
     const struct search_predicate *p = &search->predicates[i];
-    bool is_of_hierarchy = p->value_type == SEARCH_REFERENCE &&
-                           (p->modifier == SEARCH_ABOVE || p->modifier == SEARCH_BELOW);
-    if (p->subject != SEARCH_ON_PARAM || p->modifier == SEARCH_MISSING || is_of_hierarchy)
+    if (p->subject != SEARCH_ON_PARAM || p->modifier == SEARCH_MISSING || search_is_of_hierarchy(p))
       continue;
     int code = search_fetch_values(c, candidate, reterr);
     if (code)
@@ -393,6 +400,9 @@ static int find_ids(struct search_context *c, const struct search *search, size_
   struct store_resource *found = ARENA_ARRAY(c->arena, struct store_resource, max + 1);
   if (!found)
     return err_no_memory(reterr);
+  if (search->contained != SEARCH_CONTAINED_NOT)
+    return err_set(reterr, ERR_NOT_SUPPORTED, "_contained",
+                   "A condition is about resources that stand by themselves.");
   int code = make_conditions(c, search, &conditions, reterr);
   if (code)
     return code;
@@ -418,9 +428,6 @@ int search_ids(struct store_view *view, const struct access *access, struct aren
                const struct search *search, size_t max, struct store_resources *ret_found,
                struct err *reterr) {
   struct search_context c;
-  if (search->contained)
-    return err_set(reterr, ERR_NOT_SUPPORTED, "_contained",
-                   "is for searches; a condition is about resources");
   int code = search_context_init(&c, view, access, arena, &search->limits, reterr);
   c.types = search->types;
   if (code == 0)

@@ -203,6 +203,11 @@ static bool is_missing(const struct search_predicate *p, struct search_values va
   return true;
 }
 
+bool search_is_of_hierarchy(const struct search_predicate *p) {
+  return p->value_type == SEARCH_REFERENCE &&
+         (p->modifier == SEARCH_ABOVE || p->modifier == SEARCH_BELOW);
+}
+
 bool search_values_match(struct arena *arena, struct terminology *terminology,
                          const struct search_predicate *predicate, struct search_values values) {
   struct matcher m = {arena, terminology};

@@ -42,15 +42,18 @@ static void one(struct arena *arena, struct str input) {
 }
 
 FUZZ_TARGET(one, (size_t)256 << 20)
-FUZZ_SEEDS(STR("Patient?name=a%20b&birthdate=ge2010&_count=5&identifier=urn:x%7C1,%7C2"),
-           STR("Observation?subject:Patient.name:exact=x&_sort=-date&_include=Observation:subject"),
-           STR("Patient?_has:Observation:patient:code-value-quantity=a%7Cb$gt200&_cursor=AQAA"),
-           STR("?_type=Patient,Practitioner&_filter=name%20co%20%22a%22%20and%20not(gender%20pr%20"
-               "false)%20or%20family%20sw%20x&_sort=-name"),
-           STR("Patient/p1/*?_filter=_id%20eq%20x&_type=Observation"),
-           STR("Observation?_filter=subject:Patient[name%20eq%20%22%5C%22]%22].birthdate%20ge%20"
-               "2010%20or%20(value-quantity%20ap%205.4%7C%7Cmm[Hg])&_list=l1&_revinclude=*"),
-           STR("ValueSet?url:below=http://x%5C,y&_summary=true&_elements=a,b&_total=none&nme=1"),
-           STR("Location?near=46.9%7C-180%7C5e1%7C[mi_i],1%7C2&partof:below=Location/1"),
-           STR("Patient?identifier:of-type=a%7Cb%7Cc&gender:in=ValueSet/1&language:below=a%7Cb"),
-           STR("Observation?value-quantity=ap5.40e-1%7Chttp://unitsofmeasure.org%7Cmg/dL"))
+FUZZ_SEEDS(
+    STR("Patient?name=a%20b&birthdate=ge2010&_count=5&identifier=urn:x%7C1,%7C2"),
+    STR("Observation?subject:Patient.name:exact=x&_sort=-date&_include=Observation:subject"),
+    STR("Patient?_has:Observation:patient:code-value-quantity=a%7Cb$gt200&_cursor=AQAA"),
+    STR("?_type=Patient,Practitioner&_filter=name%20co%20%22a%22%20and%20not(gender%20pr%20"
+        "false)%20or%20family%20sw%20x&_sort=-name"),
+    STR("Medication?code=a%7Cb&_contained=both&_containedType=contained&_count=2&_total=none"),
+    STR("?_type=Medication,Group&_contained=true&_id=x&_cursor=AgAAAAAAAAAAAAAA"),
+    STR("Patient/p1/*?_filter=_id%20eq%20x&_type=Observation"),
+    STR("Observation?_filter=subject:Patient[name%20eq%20%22%5C%22]%22].birthdate%20ge%20"
+        "2010%20or%20(value-quantity%20ap%205.4%7C%7Cmm[Hg])&_list=l1&_revinclude=*"),
+    STR("ValueSet?url:below=http://x%5C,y&_summary=true&_elements=a,b&_total=none&nme=1"),
+    STR("Location?near=46.9%7C-180%7C5e1%7C[mi_i],1%7C2&partof:below=Location/1"),
+    STR("Patient?identifier:of-type=a%7Cb%7Cc&gender:in=ValueSet/1&language:below=a%7Cb"),
+    STR("Observation?value-quantity=ap5.40e-1%7Chttp://unitsofmeasure.org%7Cmg/dL"))
