@@ -27,6 +27,16 @@ __attribute__((unused)) static int test_arena_close(void **state) {
   return 0;
 }
 
+/* JSON that can be read in C: ' stands for ", and ` for '. */
+__attribute__((unused)) static struct str test_json(struct arena *arena, const char *z) {
+  struct str text = str_of(z);
+  char *p = arena_alloc(arena, text.n + 1);
+  assert_non_null(p);
+  for (size_t i = 0; i < text.n; i++)
+    p[i] = (char)(z[i] == '\'' ? '"' : z[i] == '`' ? '\'' : z[i]);
+  return str_n(p, text.n);
+}
+
 /* A test with a fresh arena. */
 #define TEST(function) cmocka_unit_test_setup_teardown(function, test_arena_open, test_arena_close)
 

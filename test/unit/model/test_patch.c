@@ -3,15 +3,10 @@
 #include "model/patch.h"
 #include "model/validate.h"
 
-/* ' for ", to be readable here. */
 static const struct yyjson_val *parse(const char *json) {
   const struct yyjson_val *root = NULL;
   struct err err;
-  struct buf buf;
-  buf_init_arena(&buf, test_arena, 1 << 24);
-  for (const char *z = json; *z; z++)
-    buf_add_char(&buf, *z == '\'' ? '"' : *z == '`' ? '\'' : *z);
-  int code = json_parse(test_arena, buf_str(&buf), NULL, &root, &err);
+  int code = json_parse(test_arena, test_json(test_arena, json), NULL, &root, &err);
   if (code)
     print_error("%s: %s in %s\n", err.where, err.text, json);
   assert_int_equal(code, 0);

@@ -80,15 +80,6 @@ struct world {
   unsigned finds;
 };
 
-static struct str quoted(struct arena *arena, const char *text) {
-  struct str copy = arena_str(arena, str_of(text));
-  char *p = arena_alloc(arena, copy.n + 1);
-  assert_non_null(p);
-  for (size_t i = 0; i < copy.n; i++)
-    p[i] = copy.p[i] == '\'' ? '"' : copy.p[i];
-  return str_n(p, copy.n);
-}
-
 static int find(void *what, struct arena *arena, struct str type, struct str url,
                 struct str version, const struct yyjson_val **ret_resource, struct err *reterr) {
   struct world *w = what;
@@ -97,7 +88,7 @@ static int find(void *what, struct arena *arena, struct str type, struct str url
   for (size_t i = 0; i < sizeof resources / sizeof resources[0]; i++) {
     const struct yyjson_val *resource;
     int code =
-        json_parse(arena, quoted(arena, resources[i]), &JSON_LIMITS_DEFAULT, &resource, reterr);
+        json_parse(arena, test_json(arena, resources[i]), &JSON_LIMITS_DEFAULT, &resource, reterr);
     assert_int_equal(code, 0);
     if (str_equal(json_get_text(resource, STR("resourceType")), type) &&
         str_equal(json_get_text(resource, STR("url")), url) &&

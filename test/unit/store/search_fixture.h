@@ -7,12 +7,9 @@
 #include "model/resource.h"
 #include "store/search.h"
 
-/* JSON is written with ' for ". */
+/* JSON as test_json takes it. */
 __attribute__((unused)) static struct store_write put_write(const char *json_with_ticks) {
-  struct str json = arena_str(test_arena, str_of(json_with_ticks));
-  for (size_t i = 0; i < json.n; i++)
-    if (json.p[i] == '\'')
-      ((char *)(uintptr_t)json.p)[i] = '"';
+  struct str json = test_json(test_arena, json_with_ticks);
   const struct yyjson_val *root;
   struct err err = {0};
   struct json_limits limits = JSON_LIMITS_DEFAULT;

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/store.h"
+#include "store/store_internal.h"
 
 static char fixture_folder[64];
 static char fixture_path[128];
@@ -124,6 +124,20 @@ __attribute__((unused)) static int read_one(const char *type, const char *id,
                                             struct store_resource *ret_resource) {
   struct access access = everything();
   return read_as(&access, type, id, ret_resource);
+}
+
+/* What a statement with one number gives. */
+__attribute__((unused)) static int64_t sql_number(const char *sql) {
+  struct store_view *view;
+  struct db_query query;
+  struct err err;
+  int64_t number = 0;
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  db_query_init(&query, test_arena);
+  db_query_add(&query, sql);
+  assert_int_equal(db_query_number(store_view_db(view), &query, 0, &number, &err), 0);
+  store_view_close(view);
+  return number;
 }
 
 #endif

@@ -3,8 +3,6 @@
 
 #include <unistd.h>
 
-#include "store/store_internal.h"
-
 #include <sqlite3.h>
 
 #include "store/schema.h"
@@ -139,37 +137,24 @@ static void old_file_is_upgraded_with_what_it_holds(void **state) {
   assert_int_equal(found.version, 3);
 }
 
-static int64_t number_of(const char *sql) {
-  struct store_view *view;
-  struct db_query query;
-  struct err err;
-  int64_t number = 0;
-  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
-  db_query_init(&query, test_arena);
-  db_query_add(&query, sql);
-  assert_int_equal(db_query_number(store_view_db(view), &query, 0, &number, &err), 0);
-  store_view_close(view);
-  return number;
-}
-
 /* The rows of an old file are by old rules: a job goes through its resources. */
 static void index_of_an_old_file_is_made_again(void **state) {
   (void)state;
   fixture_open();
-  assert_int_equal(number_of("SELECT count(*) FROM job"), 0);
+  assert_int_equal(sql_number("SELECT count(*) FROM job"), 0);
   struct store_write write = write_of("Patient", "1", "x");
   write.body = STR("{\"resourceType\":\"Patient\",\"id\":\"1\",\"active\":true}");
   assert_int_equal(commit(&write, 1), 0); /* without any value */
-  assert_int_equal(number_of("SELECT count(*) FROM token"), 0);
+  assert_int_equal(sql_number("SELECT count(*) FROM token"), 0);
   become_version_1();
   fixture_open();
-  for (unsigned i = 0; i < 1000 && number_of("SELECT count(*) FROM job WHERE state=3") == 0; i++)
+  for (unsigned i = 0; i < 1000 && sql_number("SELECT count(*) FROM job WHERE state=3") == 0; i++)
     usleep(10000);
-  assert_int_equal(number_of("SELECT count(*) FROM job WHERE state=3"), 1);
-  assert_true(number_of("SELECT count(*) FROM token") > 0);
+  assert_int_equal(sql_number("SELECT count(*) FROM job WHERE state=3"), 1);
+  assert_true(sql_number("SELECT count(*) FROM token") > 0);
   fixture_reopen();
-  assert_int_equal(number_of("SELECT count(*) FROM job"), 1);
-  assert_int_equal(number_of("SELECT version FROM resource WHERE rid=1"), 1);
+  assert_int_equal(sql_number("SELECT count(*) FROM job"), 1);
+  assert_int_equal(sql_number("SELECT version FROM resource WHERE rid=1"), 1);
 }
 
 static void old_file_is_not_read_without_being_upgraded(void **state) {

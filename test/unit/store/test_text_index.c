@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "model/text_query.h"
-#include "store/store_internal.h"
 #include "store/text_block.h"
 #include "store/text_index.h"
 
@@ -104,23 +103,10 @@ static const char *found_by(const char *param, struct str query) {
   return arena_str(test_arena, buf_str(&buf)).p;
 }
 
-static int64_t number_of(const char *sql) {
-  struct store_view *view;
-  struct db_query query;
-  struct err err;
-  int64_t number = 0;
-  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
-  db_query_init(&query, test_arena);
-  db_query_add(&query, sql);
-  assert_int_equal(db_query_number(store_view_db(view), &query, 0, &number, &err), 0);
-  store_view_close(view);
-  return number;
-}
-
 static void wait_until_indexed(void) {
   for (unsigned i = 0; i < 1000; i++) {
-    if (number_of("SELECT max(number) FROM event") ==
-        number_of("SELECT value FROM store WHERE name='text_watermark'"))
+    if (sql_number("SELECT max(number) FROM event") ==
+        sql_number("SELECT value FROM store WHERE name='text_watermark'"))
       return;
     usleep(10000);
   }
