@@ -96,13 +96,11 @@ struct str xml_attribute_value(const struct xml_node *element, struct str name);
 bool xml_namespace(const struct xml_node *element, struct str prefix, struct str *ret_uri);
 /* The text of an element and all that is in it. */
 struct str xml_text(struct arena *arena, const struct xml_node *node);
-bool xml_is_element(const struct xml_node *node, struct str ns, struct str name);
 
 /* ---- Editing: a node is in one place of one tree -----------------------------------------------
  */
 
 struct xml_node *xml_new_element(struct arena *arena, struct str ns, struct str name);
-struct xml_node *xml_new_text(struct arena *arena, enum xml_kind kind, struct str text);
 /* A copy with everything in it, in no tree yet. Texts are shared. NULL without memory. */
 struct xml_node *xml_copy(struct arena *arena, const struct xml_node *node);
 /* Puts `node`, which is in no tree, before `before`; NULL: at the end. */
@@ -112,7 +110,5 @@ void xml_detach(struct xml_node *node);
 /* Sets or adds an attribute without namespace. */
 int xml_set_attribute(struct arena *arena, struct xml_node *element, struct str name,
                       struct str value, struct err *reterr) MUST_CHECK;
-/* Takes an attribute out; false when there is none. */
-bool xml_remove_attribute(struct xml_node *element, struct str name);
 
 #endif

@@ -46,11 +46,6 @@ struct str xml_text(struct arena *arena, const struct xml_node *node) {
   return buf_str(&buf);
 }
 
-bool xml_is_element(const struct xml_node *node, struct str ns, struct str name) {
-  return node && node->kind == XML_ELEMENT && str_equal(node->name, name) &&
-         str_equal(node->ns, ns);
-}
-
 /* ---- Editing ----------------------------------------------------------------------------------
  */
 
@@ -58,13 +53,6 @@ struct xml_node *xml_new_element(struct arena *arena, struct str ns, struct str 
   struct xml_node *node = ARENA_NEW(arena, struct xml_node);
   if (node)
     *node = (struct xml_node){.kind = XML_ELEMENT, .ns = ns, .name = name};
-  return node;
-}
-
-struct xml_node *xml_new_text(struct arena *arena, enum xml_kind kind, struct str text) {
-  struct xml_node *node = ARENA_NEW(arena, struct xml_node);
-  if (node)
-    *node = (struct xml_node){.kind = kind, .text = text};
   return node;
 }
 
@@ -141,13 +129,4 @@ int xml_set_attribute(struct arena *arena, struct xml_node *element, struct str 
   (*at)->name = name;
   (*at)->value = value;
   return 0;
-}
-
-bool xml_remove_attribute(struct xml_node *element, struct str name) {
-  for (struct xml_attribute **at = &element->attributes; *at; at = &(*at)->next)
-    if ((*at)->ns.n == 0 && str_equal((*at)->name, name)) {
-      *at = (*at)->next;
-      return true;
-    }
-  return false;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "format/json_build.h"
+#include "model/place.h"
 #include "model/validate_primitive.h"
 
 enum { PLACE_MAX_BYTES = 120, NAME_MAX_BYTES = 40 };
@@ -18,13 +19,6 @@ struct converter {
   struct err *err;
 };
 
-/* Where the walk is: a chain on the stack, written out only for a fault. */
-struct place {
-  const struct place *up;
-  struct str name;
-  ssize_t index; /* of an element that repeats, else -1 */
-};
-
 static int read_object(struct converter *c, defs_type_id type, const struct xml_node *node,
                        const struct place *place);
 static int read_resource(struct converter *c, const struct xml_node *node,
@@ -32,16 +26,6 @@ static int read_resource(struct converter *c, const struct xml_node *node,
 
 /* ---- Faults -----------------------------------------------------------------------------------
  */
-
-static void write_place(struct buf *buf, const struct place *place) {
-  if (place->up) {
-    write_place(buf, place->up);
-    buf_add_char(buf, '.');
-  }
-  buf_add(buf, place->name);
-  if (place->index >= 0)
-    buf_printf(buf, "[%zd]", place->index);
-}
 
 __attribute__((format(printf, 5, 6))) static int
 fault(const struct converter *c, const struct xml_node *node, const struct place *place,
@@ -53,7 +37,7 @@ fault(const struct converter *c, const struct xml_node *node, const struct place
   vsnprintf(what, sizeof what, format, args);
   va_end(args);
   buf_init_arena(&where, c->arena, 4096);
-  write_place(&where, place);
+  place_write(&where, place);
   if (c->text.n > 0) {
     size_t at_line, column;
     xml_position(c->text, node->at, &at_line, &column);
@@ -306,7 +290,7 @@ static int read_one_object(struct converter *c, const struct run *run, const str
 
 static int read_run(struct converter *c, const struct run *run, const struct place *up) {
   const struct defs_type *type = defs_type(run->property->type);
-  struct place place = {.up = up, .name = run->element->name, .index = -1};
+  struct place place = place_of(up, run->element->name);
   if (run->n > 1 && run->element->max <= 1)
     return fault(c, next_in_run(run->first), &place, ERR_STRUCTURE,
                  "There are %zu of these; only one is allowed.", run->n);
@@ -323,7 +307,7 @@ static int find_run(const struct converter *c, defs_type_id type, const struct x
   if (!property)
     return unknown_element(c, type, node, up);
   const struct defs_element *element = defs_element(property->element);
-  struct place place = {.up = up, .name = element->name, .index = -1};
+  struct place place = place_of(up, element->name);
   bool is_xhtml = defs_type(property->type)->builtin == DEFS_XHTML;
   if (!str_is(node->ns, is_xhtml ? XML_NS_XHTML : XML_NS_FHIR))
     return fault(c, node, &place, ERR_STRUCTURE, "This element must be in the namespace %s.",

@@ -10,16 +10,6 @@
 /* Of elements within elements. */
 #define DEPTH_MAX 100
 
-static void write_place(struct buf *buf, const struct place *place) {
-  if (place->up) {
-    write_place(buf, place->up);
-    buf_add_char(buf, '.');
-  }
-  buf_add(buf, place->name);
-  if (place->index >= 0)
-    buf_printf(buf, "[%zd]", place->index);
-}
-
 /* NULL without memory. */
 static struct err *add_issue(struct validator *v) {
   struct err *err = VEC_PUSH(v->arena, &v->issues->list);
@@ -37,7 +27,7 @@ void validate_report(struct validator *v, const struct place *place, enum err_co
   char text[sizeof err->text];
   va_list args;
   buf_init_arena(&where, v->arena, 1 << 16);
-  write_place(&where, place);
+  place_write(&where, place);
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);

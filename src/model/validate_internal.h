@@ -6,15 +6,8 @@
 #define MODEL_VALIDATE_INTERNAL_H
 
 #include "base/map.h"
+#include "model/place.h"
 #include "model/validate.h"
-
-/* Where the walk is: a chain on the stack, written out only for a fault. */
-struct place {
-  const struct place *up;
-  struct str name; /* of the element, without [x] */
-  ssize_t index;   /* in an array, else -1 */
-  unsigned depth;
-};
 
 /* A contained resource. */
 struct contained {
@@ -44,10 +37,6 @@ struct validator {
 /* Notes a fault at `place`. Values of the resource stay out of the text: it may be logged. */
 void validate_report(struct validator *v, const struct place *place, enum err_code code,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static inline struct place place_of(const struct place *up, struct str name) {
-  return (struct place){.up = up, .name = name, .index = -1, .depth = up ? up->depth + 1 : 0};
-}
 
 /* The rules for a value that is an object of a right type, where the element says more: required
  * binding, targets of a reference, no comparator. */

@@ -62,18 +62,22 @@ static void white_space_is_dropped_unless_it_is_asked_for_or_in_xhtml(void **sta
       "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>a</p> <p>b</p></div>");
 }
 
+static bool is_element(const struct xml_node *node, struct str ns, struct str name) {
+  return node->kind == XML_ELEMENT && str_equal(node->ns, ns) && str_equal(node->name, name);
+}
+
 static void namespaces_are_resolved_and_prefixes_of_elements_go(void **state) {
   (void)state;
   struct xml_node *root = parse("<f:a xmlns:f='urn:f' xmlns='urn:d' xmlns:x='urn:x' x:q='1' q='2'>"
                                 "<b/><f:c xmlns:f='urn:g'/><f:d/><e xmlns=''/></f:a>");
   struct str uri;
-  assert_true(xml_is_element(root, STR("urn:f"), STR("a")));
+  assert_true(is_element(root, STR("urn:f"), STR("a")));
   assert_str(xml_attribute_value(root, STR("q")), "2");
   struct xml_node *b = root->first_child;
-  assert_true(xml_is_element(b, STR("urn:d"), STR("b")));
-  assert_true(xml_is_element(b->next, STR("urn:g"), STR("c")));
-  assert_true(xml_is_element(b->next->next, STR("urn:f"), STR("d")));
-  assert_true(xml_is_element(root->last_child, STR(""), STR("e")));
+  assert_true(is_element(b, STR("urn:d"), STR("b")));
+  assert_true(is_element(b->next, STR("urn:g"), STR("c")));
+  assert_true(is_element(b->next->next, STR("urn:f"), STR("d")));
+  assert_true(is_element(root->last_child, STR(""), STR("e")));
   assert_true(xml_namespace(b, STR("x"), &uri));
   assert_str(uri, "urn:x");
   assert_false(xml_namespace(b, STR("y"), &uri));
@@ -147,7 +151,7 @@ static void xhtml_is_kept_as_its_bytes_where_they_stand_for_themselves(void **st
         test_arena, "<text xmlns='urn:f' xmlns:f='urn:f'><s/>%s<e/></text>", cases[i].div);
     struct xml_node *root = parse_with(text.p, &limits);
     struct xml_node *div = root->first_child->next;
-    assert_true(xml_is_element(div, STR(XML_NS_XHTML), STR("div")));
+    assert_true(is_element(div, STR(XML_NS_XHTML), STR("div")));
     assert_int_equal(div->is_source, cases[i].is_source);
     if (div->is_source)
       assert_true(str_is(div->text, cases[i].div));
@@ -181,19 +185,16 @@ static void a_tree_can_be_edited(void **state) {
   struct xml_node *b = root->first_child, *c = b->next;
   struct xml_node *d = xml_new_element(test_arena, STR(""), STR("d"));
   xml_insert(root, d, c);
-  xml_insert(d, xml_new_text(test_arena, XML_TEXT, STR("t")), NULL);
-  assert_str(written(root, false), "<a><b x=\"1\"/><d>t</d><c/></a>");
+  assert_str(written(root, false), "<a><b x=\"1\"/><d/><c/></a>");
   xml_detach(b);
   struct xml_node *copy = xml_copy(test_arena, d);
   xml_insert(c, copy, NULL);
   xml_detach(d);
   assert_int_equal(xml_set_attribute(test_arena, root, STR("k"), STR("v"), &err), 0);
   assert_int_equal(xml_set_attribute(test_arena, root, STR("k"), STR("w"), &err), 0);
-  assert_str(written(root, false), "<a k=\"w\"><c><d>t</d></c></a>");
-  assert_true(xml_remove_attribute(root, STR("k")));
-  assert_false(xml_remove_attribute(root, STR("k")));
+  assert_str(written(root, false), "<a k=\"w\"><c><d/></c></a>");
   xml_detach(c);
-  assert_str(written(root, false), "<a/>");
+  assert_str(written(root, false), "<a k=\"w\"/>");
 }
 
 int main(void) {
