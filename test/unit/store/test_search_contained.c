@@ -207,6 +207,154 @@ static void what_is_refused(void **state) {
   }
 }
 
+/* ---- By chance -------------------------------------------------------------------------------
+ *
+ * Every contained Observation also stands by itself. A search finds the same of both kinds.
+ */
+
+enum { REPORTS = 40, QUERIES = 400 };
+
+static uint64_t seed;
+
+static uint64_t random_below(uint64_t n) {
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return (seed >> 33) % n;
+}
+
+#define PICK(list) ((list)[random_below(sizeof(list) / sizeof(list)[0])])
+
+static struct str random_observation(const char *id, int patient) {
+  static const char *const members[] = {
+      "'status':'final','valueQuantity':{'value':5,'unit':'mg','code':'mg',"
+      "'system':'http://unitsofmeasure.org'}",
+      "'status':'preliminary','valueQuantity':{'value':0.005,'code':'g',"
+      "'system':'http://unitsofmeasure.org'}",
+      "'status':'final','valueString':'M\xC3\xBCller-Lee'",
+      "'valueQuantity':{'value':7},'effectiveDateTime':'2020-03-01'",
+      "'status':'final','effectivePeriod':{'start':'2020-03-01T08:00:00Z'}",
+      "'status':'amended','component':[{'code':{'coding':[{'code':'b'}]},"
+      "'valueQuantity':{'value':9,'unit':'mg'}}]"};
+  static const char *const codes[] = {"{'system':'urn:s','code':'a','display':'Blood sugar'}",
+                                      "{'code':'a'}", "{'code':'b'},{'system':'urn:s','code':'c'}"};
+  return arena_printf(test_arena,
+                      "{'resourceType':'Observation','id':'%s','code':{'coding':[%s]},"
+                      "'subject':{'reference':'Patient/p%d'},%s}",
+                      id, PICK(codes), patient, PICK(members));
+}
+
+/* Reports d10.. of the patients p1 and p2, with 0 to 3 observations each. */
+static void put_reports(void) {
+  put("{'resourceType':'Patient','id':'p1','name':[{'family':'Ng'}]}");
+  put("{'resourceType':'Patient','id':'p2','name':[{'family':'Meyer'}]}");
+  for (int i = 10; i < 10 + REPORTS; i++) {
+    struct str inside = STR("");
+    for (size_t n = random_below(4), k = 0; k < n; k++) {
+      struct str id = arena_printf(test_arena, "d%d-%c", i, (int)('a' + k));
+      uint64_t before = seed;
+      put(random_observation(id.p, 1 + i % 2).p);
+      seed = before;
+      struct str body = random_observation(str_slice(id, id.n - 1, id.n).p, 1 + i % 2);
+      inside = arena_printf(test_arena, "%.*s%s%.*s", STR_ARG(inside), k ? "," : "", STR_ARG(body));
+    }
+    put(arena_printf(test_arena,
+                     "{'resourceType':'DiagnosticReport','id':'d%d','status':'final','code':{"
+                     "'text':'x'},'subject':{'reference':'Patient/p%d'}%s%.*s%s}",
+                     i, 1 + i % 2, inside.n ? ",'contained':[" : "", STR_ARG(inside),
+                     inside.n ? "]" : "")
+            .p);
+  }
+}
+
+static const char *random_condition(void) {
+  static const char *const conditions[] = {
+      "code=a",
+      "code=urn:s%7Ca",
+      "code:not=b",
+      "code:text=blood",
+      "code=urn:s%7C",
+      "code=%7Ca,c",
+      "status=final",
+      "status:missing=true",
+      "status:missing=false",
+      "status:not=final,amended",
+      "value-quantity=5%7Chttp://unitsofmeasure.org%7Cmg",
+      "value-quantity=gt4",
+      "value-quantity=7",
+      "value-quantity=le0.005%7Chttp://unitsofmeasure.org%7Cg",
+      "value-string=mull",
+      "value-string:contains=lee",
+      "value-string:exact=M%C3%BCller-Lee",
+      "date=2020-03",
+      "date=ge2020-03-01T08:00:00Z",
+      "date=eb2020-06",
+      "subject=Patient/p1",
+      "patient=p2",
+      "patient.family=ng",
+      "subject:Patient.name:contains=eye",
+      "code-value-quantity=a$gt4",
+      "component-code-value-quantity=b$9",
+      "_filter=code%20eq%20a%20or%20status%20eq%20amended",
+      "_filter=not(code%20co%20b)%20and%20value-quantity%20ge%205",
+      "combo-code=b",
+      "_filter=subject.family%20eq%20ng"};
+  return PICK(conditions);
+}
+
+/* "d10#a d12#b", as pages give it; `only`: of reports of the patient p1. */
+static struct str expected_of(const char *conditions, bool only) {
+  struct access access = everything();
+  struct str all =
+      found_as(&access, arena_printf(test_arena, "Observation?%s&_count=1000", conditions).p);
+  struct buf buf;
+  struct str id;
+  buf_init_arena(&buf, test_arena, (size_t)1 << 20);
+  while (all.n > 0 && str_split(&all, ' ', &id)) {
+    if (only && (id.p[2] - '0') % 2 != 0)
+      continue;
+    buf_add_z(&buf, buf.n ? " " : "");
+    buf_add(&buf, str_slice(id, 0, 3));
+    buf_add_char(&buf, '#');
+    buf_add(&buf, str_slice(id, 4, id.n));
+  }
+  return buf.n ? buf_str(&buf) : STR("");
+}
+
+static struct str found_inside(const struct access *access, const char *conditions,
+                               unsigned count) {
+  struct str cursor = STR("");
+  struct buf buf;
+  buf_init_arena(&buf, test_arena, (size_t)1 << 20);
+  do {
+    const char *url = arena_printf(test_arena, "Observation?%s" INNER "&_count=%u%s%.*s",
+                                   conditions, count, cursor.n ? "&_cursor=" : "", STR_ARG(cursor))
+                          .p;
+    struct str page = places_as(access, url);
+    buf_add_z(&buf, buf.n && page.n ? " " : "");
+    buf_add(&buf, page);
+    cursor = run_as(access, url).next_cursor;
+  } while (cursor.n > 0);
+  return buf.n ? buf_str(&buf) : STR("");
+}
+
+static void the_same_as_by_itself(void **state) {
+  (void)state;
+  seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 10) : (uint64_t)time(NULL);
+  print_message("SEED=%llu\n", (unsigned long long)seed);
+  put_reports();
+  struct access all = everything(), p1 = {.principal = STR("p1"), .patient_id = STR("p1")};
+  for (int i = 0; i < QUERIES; i++) {
+    struct str conditions = str_of(random_condition());
+    if (random_below(3) == 0)
+      conditions = arena_printf(test_arena, "%.*s&%s", STR_ARG(conditions), random_condition());
+    bool only = random_below(2);
+    struct str expected = expected_of(conditions.p, only);
+    struct str found =
+        found_inside(only ? &p1 : &all, conditions.p, (unsigned)(1 + random_below(60)));
+    if (!str_equal(found, expected))
+      fail_msg("%s%s: %s, not %s", conditions.p, only ? " of p1" : "", found.p, expected.p);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       SEARCH_TEST(which_are_found),
@@ -219,6 +367,7 @@ int main(void) {
       SEARCH_TEST(what_access_hides),
       SEARCH_TEST(changes_are_followed),
       SEARCH_TEST(what_is_refused),
+      SEARCH_TEST(the_same_as_by_itself),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
