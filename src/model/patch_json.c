@@ -20,7 +20,8 @@ struct location {
 
 static int fail(const struct operation *o, enum err_code code, const char *member,
                 const char *text) {
-  return patch_fault(o->index, member, code, text, o->err);
+  (void)!patch_fault(o->index, member, code, text, o->err);
+  return code;
 }
 
 /* Faults of the tree (limits) get the operation's place. */
@@ -196,7 +197,7 @@ static int run_move(const struct operation *o) {
   if (code)
     return code;
   struct patch_node *node = node_at(o, &from);
-  struct str from_text, to_text;
+  struct str from_text = STR_NULL, to_text = STR_NULL;
   code = read_pointer(o, "from", &from_text);
   if (code == 0)
     code = read_pointer(o, "path", &to_text);

@@ -157,7 +157,7 @@ static int run_add(const struct operation *o, const struct patch_target *target)
 
 static int run_replace(const struct operation *o, const struct patch_target *target) {
   struct xml_node *node = target->node, *made = NULL;
-  struct str text;
+  struct str text = STR_NULL;
   if (target->attribute || target->declaration || node->kind == XML_TEXT) {
     int code = text_of(o, &text);
     if (code)

@@ -38,8 +38,7 @@ static int compare_members(const void *a, const void *b) {
 /* Sorts, and makes one of those with the same system and code. */
 static size_t sort_members(struct terminology_member *p, size_t n) {
   size_t kept = 0;
-  if (n > 1)
-    qsort(p, n, sizeof *p, compare_members);
+  qsort(p, n, sizeof *p, compare_members);
   for (size_t i = 0; i < n; i++) {
     struct terminology_member *last = kept ? &p[kept - 1] : NULL;
     if (last && str_equal(last->code, p[i].code) && str_equal(last->system, p[i].system)) {
@@ -151,8 +150,10 @@ static enum terminology_answer has(const struct terminology_value_set *set,
 }
 
 static struct terminology_value_set finish(struct part *part) {
-  part->members.n = sort_members(part->members.p, part->members.n);
-  part->excluded.n = sort_members(part->excluded.p, part->excluded.n);
+  if (part->members.n > 1)
+    part->members.n = sort_members(part->members.p, part->members.n);
+  if (part->excluded.n > 1)
+    part->excluded.n = sort_members(part->excluded.p, part->excluded.n);
   return (struct terminology_value_set){.members = part->members.p,
                                         .members_n = part->members.n,
                                         .opens = part->opens.p,

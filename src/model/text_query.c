@@ -140,7 +140,7 @@ static bool is_at_end_of_and(struct parser *p) {
 static int join(struct parser *p, enum text_query_kind kind, struct text_query *first,
                 struct text_query **ret_query) {
   *ret_query = first;
-  if (!first->next)
+  if (!first || !first->next)
     return 0;
   struct text_query *query = new_query(p, kind);
   if (!query)

@@ -563,7 +563,7 @@ int db_execute_rows(struct db *db, struct str sql, const struct db_column *colum
     return 0;
   struct db_statement *statement = NULL;
   int code = db_prepare(db, sql, &statement, reterr);
-  if (code != 0)
+  if (!statement)
     return code;
   for (size_t row = 0; code == 0 && row < rows_n; row++) {
     for (size_t i = 0; i < columns_n; i++)

@@ -172,11 +172,12 @@ int reindex_check_form(struct db *db, const struct schema *schema, const struct 
 
 /* "after/last" or, of a file's index, "form after/last"; without numbers at its begin. */
 static void read_progress(const struct job *job, struct reindex *r, bool *ret_has_begun) {
-  char text[64];
-  snprintf(text, sizeof text, "%.*s", STR_ARG(job->progress));
-  const char *numbers = strncmp(text, "form", 4) == 0 ? text + 4 : text;
-  r->is_form = numbers != text;
-  *ret_has_begun = sscanf(numbers, "%" SCNu64 "/%" SCNu64, &r->after, &r->last) == 2;
+  struct str form = STR("form"), last = job->progress, after = STR_NULL;
+  r->is_form = str_starts_with(last, form);
+  if (r->is_form)
+    last = str_trim(str_slice(last, form.n, last.n));
+  *ret_has_begun =
+      str_split(&last, '/', &after) && str_to_u64(after, &r->after) && str_to_u64(last, &r->last);
 }
 
 static struct str write_progress(struct arena *arena, const struct reindex *r) {

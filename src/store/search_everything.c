@@ -220,7 +220,9 @@ static int read_page(struct everything *e, const struct search_mark *mark, uint6
 static uint64_t shape_of(const struct search_everything_query *query, uint64_t rid) {
   uint64_t parts[] = {rid, query->compartment, (uint64_t)query->since_us, (uint64_t)query->start_us,
                       (uint64_t)query->end_us};
-  uint64_t shape = hash_fast(str_n((const char *)parts, sizeof parts));
+  uint64_t shape = 0;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    shape = (shape ^ parts[i]) * 0x9e3779b97f4a7c15u;
   for (size_t i = 0; i < query->types_n; i++)
     shape = (shape ^ query->types[i]) * 0x9e3779b97f4a7c15u;
   return shape;

@@ -121,8 +121,8 @@ static int make_test(struct search_context *c, const struct search_operand *o,
                      struct search_test *ret_test, struct err *reterr) {
   struct box box = box_of(o);
   struct search_range_list ranges = {.arena = c->arena};
-  for (double band = floor(box.south); band <= box.north; band++)
-    add_band(&ranges, fmax(band, -90), &box);
+  for (int band = (int)floor(box.south); band <= (int)floor(box.north); band++)
+    add_band(&ranges, band, &box);
   *ret_test = (struct search_test){
       .firsts = search_ranges_finish(&ranges), .operand = o, .needs_body = true};
   return ranges.is_out_of_memory ? err_no_memory(reterr) : 0;

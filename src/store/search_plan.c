@@ -58,7 +58,7 @@ struct option {
 static int type_count(struct search_context *c, defs_type_id type, uint64_t *ret_n,
                       struct err *reterr) {
   struct db_query query;
-  int64_t n;
+  int64_t n = 0;
   db_query_init(&query, c->arena);
   db_query_addf(&query, "SELECT n FROM counter WHERE kind=%d AND number=", SCHEMA_COUNTER_TYPE);
   db_query_i64(&query, schema_type_number(c->schema, type));
@@ -70,7 +70,7 @@ static int type_count(struct search_context *c, defs_type_id type, uint64_t *ret
 
 int search_types_count(struct search_context *c, struct search_types types, uint64_t *ret_n,
                        struct err *reterr) {
-  struct search_types there;
+  struct search_types there = {0};
   if (types.n == 1)
     return type_count(c, types.p[0], ret_n, reterr);
   uint64_t sum = 0, n = 0;
@@ -191,7 +191,7 @@ static int is_has_too_common(struct search_context *c, const struct option *opti
                              struct err *reterr) {
   defs_type_id type = option->condition->targets[0].predicate->type;
   struct search_types of = {&type, type != 0};
-  uint64_t all, n = option->n;
+  uint64_t all = 0, n = option->n;
   int code = search_types_count(c, of, &all, reterr);
   uint64_t limit = 300;
   while (limit * limit < all * PAGE_ROWS)
@@ -241,7 +241,7 @@ static void start_behind(struct search_source *source) {
 
 static int collect_types(struct search_source *source, struct err *reterr) {
   struct search_context *c = source->c;
-  struct search_types there;
+  struct search_types there = {0};
   int code = search_types_of(c, 0, &there, reterr);
   for (size_t i = 0; i < there.n && code == 0; i++) {
     struct db_query query;
@@ -357,7 +357,7 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
   source->wanted = wish->wants_all ? UINT32_MAX : wish->count ? wish->count : PAGE_ROWS;
   source->rids.arena = c->arena;
   *ret_source = source;
-  struct option best;
+  struct option best = {0};
   bool is_common = false;
   int code = choose(c, wish, &best, reterr);
   if (code == 0 && best.condition)

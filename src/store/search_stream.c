@@ -109,8 +109,8 @@ static void sift_down(struct search_streams *s, size_t at) {
   }
 }
 
-static int open(struct search_context *c, size_t n, struct search_streams **ret_streams,
-                struct err *reterr) {
+static int make_streams(struct search_context *c, size_t n, struct search_streams **ret_streams,
+                        struct err *reterr) {
   struct search_streams *s = ARENA_NEW(c->arena, struct search_streams);
   if (!s)
     return err_no_memory(reterr);
@@ -144,7 +144,7 @@ static int start(struct search_streams *s, size_t n, uint64_t after, struct err 
 int search_streams_open(struct search_context *c, const struct search_spans *spans,
                         const struct search_probes *probes, uint64_t after,
                         struct search_streams **ret_streams, struct err *reterr) {
-  int code = open(c, spans->n, ret_streams, reterr);
+  int code = make_streams(c, spans->n, ret_streams, reterr);
   if (code == 0)
     (*ret_streams)->probes = probes;
   for (size_t i = 0; i < spans->n && code == 0; i++)
@@ -155,7 +155,7 @@ int search_streams_open(struct search_context *c, const struct search_spans *spa
 int search_streams_open_types(struct search_context *c, struct search_types types,
                               const struct search_probes *probes, uint64_t after,
                               struct search_streams **ret_streams, struct err *reterr) {
-  int code = open(c, 1, ret_streams, reterr);
+  int code = make_streams(c, 1, ret_streams, reterr);
   if (code)
     return code;
   (*ret_streams)->types = types;
