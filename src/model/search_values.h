@@ -13,6 +13,8 @@
 #include "format/json.h"
 #include "model/definitions.h"
 
+#define SEARCH_CONTAINED_URL "#contained"
+
 struct search_value {
   defs_param_id param;
   enum search_type type; /* SEARCH_SPECIAL: a position, `number` has its latitude and longitude.
@@ -29,9 +31,10 @@ struct search_value {
     struct {
       struct str type, id, url;
       struct str identifier_system, identifier_value;
+      struct str contained; /* the id of what the resource contains; the url is then
+                               SEARCH_CONTAINED_URL */
     } reference; /* local (type+id) or absolute url; a canonical with a version gives one row with
-                    `|version` and one without; what leads nowhere (to a contained resource, or a
-                    display alone) has the url "#" */
+                    `|version` and one without; what has a display alone has the url "#" */
     struct {
       int64_t from_us, to_us;
     } date; /* half-open [from, to); INT64_MIN/MAX: open */

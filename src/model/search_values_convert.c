@@ -113,6 +113,7 @@ static int add_reference(struct extraction *x, const struct plan_emit *emit,
   row->reference.url = to.url;
   row->reference.identifier_system = identifier_system;
   row->reference.identifier_value = identifier_value;
+  row->reference.contained = STR_NULL;
   return 0;
 }
 
@@ -125,15 +126,19 @@ static int reference_reference(struct extraction *x, const struct plan_emit *emi
   if (identifier)
     read_texts(identifier, id, 2);
   struct search_reference to = {0};
-  bool is_contained = w[0].text.n > 0 && w[0].text.p[0] == '#';
-  if (w[0].text.n > 0 && !is_contained)
+  bool is_contained = w[0].text.n > 1 && w[0].text.p[0] == '#';
+  if (is_contained)
+    to.url = STR(SEARCH_CONTAINED_URL);
+  else if (w[0].text.n > 0 && w[0].text.p[0] != '#')
     to = search_normal_reference(w[0].text, STR_NULL);
   else if (id[1].text.n == 0)
-    to.url = STR("#"); /* to a contained resource, or only a display: nothing asks for it by a
-                          value, but it is not missing */
+    to.url = STR("#"); /* only a display: nothing asks for it by a value, but it is not missing */
   else
     to.type = w[1].text;
-  return add_reference(x, emit, to, id[0].text, id[1].text);
+  int code = add_reference(x, emit, to, id[0].text, id[1].text);
+  if (code == 0 && is_contained)
+    x->rows.p[x->rows.n - 1].reference.contained = str_slice(w[0].text, 1, w[0].text.n);
+  return code;
 }
 
 /* A canonical is found with its version and without. */

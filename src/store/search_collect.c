@@ -1,5 +1,6 @@
 #include "store/search_collect.h"
 
+#include "store/search_contained.h"
 #include "store/search_estimates.h"
 #include "store/search_match.h"
 #include "store/search_plan.h"
@@ -366,6 +367,9 @@ static int collect_chain(struct search_context *c, const struct search_condition
     query.values.p[1].i64 = (int64_t)targets.p[i];
     code = search_rids_add_query(c, &query, rids, reterr);
   }
+  query.values.p[1].i64 = search_contained_target(c);
+  if (code == 0)
+    code = search_rids_add_query(c, &query, rids, reterr);
   condition->cost->rows += rids->n;
   return code;
 }

@@ -7,15 +7,17 @@
 
 /* Without keys: search_contained_keys makes them where a link is to be followed. `*ret_is` false:
  * it can't be read, so nothing finds it. */
-static int make_candidate(struct search_context *c, const struct yyjson_val *body,
-                          int64_t updated_us, struct search_candidate *ret_candidate, bool *ret_is,
+static int make_candidate(struct search_context *c, const struct yyjson_val *container,
+                          const struct yyjson_val *body, int64_t updated_us,
+                          struct search_candidate *ret_candidate, bool *ret_is,
                           struct err *reterr) {
   struct search_candidate candidate = {
       .type = defs_type_by_name(json_get_text(body, STR("resourceType"))),
       .updated_us = updated_us,
       .id = json_get_text(body, STR("id")),
       .is_contained = true,
-      .has_values = true};
+      .has_values = true,
+      .container = container};
   int code = search_spend(c, SEARCH_STEP_FETCH, reterr);
   if (code)
     return code;
@@ -32,8 +34,64 @@ int search_contained_of_row(struct search_context *c, const struct search_row *r
   bool is;
   int code = json_parse(c->scratch, row->resource.body, &limits, &body, reterr);
   if (code == 0)
-    code = make_candidate(c, body, row->resource.updated_us, ret_candidate, &is, reterr);
+    code = make_candidate(c, NULL, body, row->resource.updated_us, ret_candidate, &is, reterr);
   return code ? code : search_contained_keys(c, ret_candidate, reterr);
+}
+
+/* ---- Chains ---------------------------------------------------------------------------------- */
+
+int64_t search_contained_target(const struct search_context *c) {
+  return schema_url_target(c->schema, STR(SEARCH_CONTAINED_URL));
+}
+
+/* Does the index know of a resource in it that is of one of the types that the chain leads to? */
+static bool contains_target(const struct search_context *c,
+                            const struct search_condition *condition,
+                            const struct search_candidate *candidate) {
+  struct keys keys = search_keys_of(candidate->keys, KEYS_TOKEN, KEYS_CONTAINED_PARAM);
+  for (size_t i = 0; i < keys.n; i++)
+    for (size_t t = 0; t < condition->targets_n; t++)
+      if (keys.p[i].hash == schema_type_number(c->schema, condition->targets[t].predicate->type))
+        return true;
+  return false;
+}
+
+static int one_satisfies(struct search_context *c, const struct search_condition *condition,
+                         const struct search_candidate *from, const struct yyjson_val *container,
+                         struct str id, bool *ret_matches, struct err *reterr) {
+  struct json_each each = json_each(json_get(container, STR("contained")));
+  bool found = false;
+  while (!found && json_next(&each))
+    found = str_equal(json_get_text(each.value, STR("id")), id);
+  struct search_candidate candidate;
+  if (!found)
+    return 0;
+  int code = make_candidate(c, container, each.value, from->updated_us, &candidate, &found, reterr);
+  for (size_t i = 0; i < condition->targets_n && code == 0 && found && !*ret_matches; i++)
+    if (condition->targets[i].predicate->type == candidate.type)
+      code = search_matches(c, &condition->targets[i], 1, &candidate, ret_matches, reterr);
+  return code;
+}
+
+int search_contained_chain(struct search_context *c, const struct search_condition *condition,
+                           const struct search_candidate *candidate, bool *ret_matches,
+                           struct err *reterr) {
+  const struct yyjson_val *container = candidate->container;
+  struct search_values values = candidate->values;
+  int code = 0;
+  *ret_matches = false;
+  if (candidate->is_contained ? !container : !contains_target(c, condition, candidate))
+    return 0;
+  if (!candidate->is_contained) {
+    code = search_fetch_body(c, candidate, &container, reterr);
+    if (code == 0)
+      code = search_values_extract(c->scratch, container, &values, reterr);
+  }
+  for (size_t i = 0; code == 0 && i < values.n && !*ret_matches; i++)
+    if (values.p[i].param == condition->predicate->param && values.p[i].reference.contained.n > 0)
+      code = one_satisfies(c, condition, candidate, container, values.p[i].reference.contained,
+                           ret_matches, reterr);
+  return code;
 }
 
 /* ---- Containers ------------------------------------------------------------------------------ */
@@ -101,6 +159,7 @@ struct walk {
   struct search_wish wish;
   struct search_source *source;
   struct search_candidate container; /* at hand; rid 0: none is */
+  const struct yyjson_val *body;     /* its body */
   struct json_each each;             /* what is left of it */
   uint32_t place;
 };
@@ -152,6 +211,7 @@ static int next_container(struct walk *w, struct err *reterr) {
   if (code == 0 && rid)
     code = search_fetch_body(w->c, &w->container, &body, reterr);
   w->container.rid = code ? 0 : rid;
+  w->body = body;
   w->each = json_each(json_get(body, STR("contained")));
   w->place = 0;
   return code;
@@ -170,7 +230,8 @@ static int inner_matches(struct walk *w, const struct yyjson_val *body, bool *re
   *ret_matches = false;
   if (!type || !search_types_have(w->search->types, type) || !is_behind_mark(w))
     return 0;
-  int code = make_candidate(w->c, body, w->container.updated_us, &candidate, ret_matches, reterr);
+  int code =
+      make_candidate(w->c, w->body, body, w->container.updated_us, &candidate, ret_matches, reterr);
   if (code || !*ret_matches)
     return code;
   return search_matches(w->c, w->conditions, w->search->predicates_n, &candidate, ret_matches,

@@ -1,5 +1,6 @@
 /*
- * Matches that stand inside other resources: _contained=true and both. Private to the search.
+ * Matches that stand inside other resources: _contained=true and both; chains that lead there.
+ * Private to the search.
  *
  * What contains a resource of a type is found by the rows of KEYS_CONTAINED_PARAM. Each resource
  * inside becomes a candidate of its own, with the values of its body, and is asked the conditions
@@ -35,6 +36,15 @@ int search_contained_page(struct search_context *c, const struct search *search,
 /* How many there are; stops at `max` (0: never). */
 int search_contained_count(struct search_context *c, const struct search *search,
                            const struct search_condition *conditions, uint64_t max, uint64_t *ret_n,
+                           struct err *reterr) MUST_CHECK;
+
+/* The target, in the index, of every reference to a contained resource. */
+int64_t search_contained_target(const struct search_context *c);
+
+/* Does what the candidate contains, or stands beside it in the same container, and is referred to
+ * by the parameter of `condition`, a chain, satisfy it? */
+int search_contained_chain(struct search_context *c, const struct search_condition *condition,
+                           const struct search_candidate *candidate, bool *ret_matches,
                            struct err *reterr) MUST_CHECK;
 
 /* The candidate that a row with a contained resource was, with its keys, on the scratch arena. */

@@ -1,5 +1,6 @@
 #include "store/search_match.h"
 
+#include "store/search_contained.h"
 #include "store/search_text.h"
 
 #include "store/search_near.h"
@@ -350,11 +351,16 @@ static int chain_matches(struct search_context *c, const struct search_condition
                          const struct search_candidate *candidate, bool *ret_matches,
                          struct err *reterr) {
   struct keys keys = search_keys_of(candidate->keys, KEYS_REFERENCE, condition->param);
+  bool leads_inside = false;
   int code = 0;
   *ret_matches = false;
   for (size_t i = 0; i < keys.n && code == 0 && !*ret_matches; i++)
     if (keys.p[i].target > 0)
       code = link_matches(c, condition, (uint64_t)keys.p[i].target, ret_matches, reterr);
+    else
+      leads_inside = leads_inside || keys.p[i].target == search_contained_target(c);
+  if (code == 0 && !*ret_matches && leads_inside)
+    code = search_contained_chain(c, condition, candidate, ret_matches, reterr);
   return code;
 }
 

@@ -18,7 +18,8 @@ struct search_candidate {
   struct keys keys;
   bool is_contained, has_contained_keys; /* inside another resource: the rid is 0, `has_values` */
   bool has_values;
-  struct search_values values; /* of the body, when they were needed */
+  struct search_values values;        /* of the body, when they were needed */
+  const struct yyjson_val *container; /* is_contained: the body that it stands in */
 };
 
 /* Reads the candidate `rid` onto the scratch arena. `*ret_found` is false when it is not there, is

@@ -1,5 +1,6 @@
 #include "store/search_span.h"
 
+#include "store/search_contained.h"
 #include "store/search_near.h"
 #include "store/search_single.h"
 
@@ -363,6 +364,8 @@ int search_spans_of_targets(struct search_context *c, const struct search_condit
   int code = 0;
   for (size_t i = 0; i < n && code == 0; i++)
     code = push_link(&m, condition->param, targets[i], reterr);
+  if (code == 0) /* what is contained may satisfy it too */
+    code = push_link(&m, condition->param, (uint64_t)search_contained_target(c), reterr);
   if (code == 0)
     *ret_spans = (struct search_spans){m.spans.p, m.spans.n};
   return code;

@@ -48,7 +48,8 @@ int search_spans_make(struct search_context *c, const struct search_condition *c
 int search_spans_kept_out(struct search_context *c, const struct search_condition *condition,
                           struct search_spans *ret_spans, struct err *reterr) MUST_CHECK;
 
-/* One span per resource that `condition`, a chain, may lead to. */
+/* One span per resource that `condition`, a chain, may lead to, and one of what leads to a
+ * contained resource. */
 int search_spans_of_targets(struct search_context *c, const struct search_condition *condition,
                             const uint64_t *targets, size_t n, struct search_spans *ret_spans,
                             struct err *reterr) MUST_CHECK;

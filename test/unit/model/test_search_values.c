@@ -349,7 +349,7 @@ static void references_follow_where_resolve_is(void **state) {
                 "\"reference\":\"#c\"}}]}",
                 "actor=Patient/1  |", "patient=Patient/1  |", "actor=/ http://x/Location/2 |",
                 "location=/ http://x/Location/2 |", "actor=/ urn:uuid:1 |",
-                "practitioner=/ urn:uuid:1 |", "actor=/ # |");
+                "practitioner=/ urn:uuid:1 |", "actor=/ #contained |");
 }
 
 static void a_bundle_refers_to_its_first_resource_of_the_target_type(void **state) {

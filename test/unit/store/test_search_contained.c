@@ -64,6 +64,36 @@ static void which_are_found(void **state) {
   assert_places("Organization?_contained=both", "o1");
 }
 
+/* "A chained condition will be evaluated inside contained resources": search.html#contained. */
+static void chains_lead_inside(void **state) {
+  (void)state;
+  put_orders();
+  assert_places("MedicationRequest?medication.code=a", "r1");
+  assert_places("MedicationRequest?medication.code=b", "r2"); /* r1 does not refer to its y */
+  assert_places("MedicationRequest?medication:Medication.code=a,b&status=active", "r1 r2");
+  assert_int_equal(run_as(&ACCESS_EVERYTHING(STR("test")),
+                          "MedicationRequest?medication.code=a,b&_summary=count")
+                       .total,
+                   2);
+  assert_places("MedicationRequest?medication.code:not=a&_sort=_id", "r2");
+  assert_places("MedicationRequest?medication.manufacturer.name=maker", "r1");
+  assert_places("MedicationRequest?medication._id=x", "r1 r2");
+  assert_places("MedicationRequest?requester:Practitioner.family=house", "r2");
+  assert_places("MedicationRequest?requester.name=house", "r2");
+  assert_places("MedicationRequest?requester:Organization.name=house", "");
+  assert_places("MedicationRequest?_filter=medication.code%20eq%20a", "r1");
+  assert_places("MedicationRequest?_filter=not(medication.code%20eq%20a)", "r2");
+  assert_places("Medication?ingredient.code=b", "m2");
+  assert_places("Patient?_has:MedicationRequest:subject:medication.code=a", "p1");
+  put("{'resourceType':'MedicationRequest','id':'r3','status':'active','intent':'order',"
+      "'contained':[{'resourceType':'Medication','id':'x','ingredient':[{'itemReference':"
+      "{'reference':'#y'}}]},{'resourceType':'Medication','id':'y','code':{'text':'n'},"
+      "'manufacturer':{'reference':'Organization/o1'}}],"
+      "'medicationReference':{'reference':'#x'},'subject':{'reference':'Patient/p1'}}");
+  assert_places("MedicationRequest?medication.ingredient.manufacturer.name=maker", "r3");
+  assert_places("Medication?ingredient.manufacturer.name=maker" INNER, "r3#x");
+}
+
 static void conditions_hold_for_the_same_one(void **state) {
   (void)state;
   put_orders();
@@ -358,6 +388,7 @@ static void the_same_as_by_itself(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       SEARCH_TEST(which_are_found),
+      SEARCH_TEST(chains_lead_inside),
       SEARCH_TEST(conditions_hold_for_the_same_one),
       SEARCH_TEST(links_lead_out),
       SEARCH_TEST(body_is_the_inner_one),
