@@ -2,6 +2,8 @@
  * Time. Instants are microseconds since 1970-01-01T00:00:00Z, UTC, proleptic Gregorian, without
  * leap seconds. Spec: FHIR R4 datatypes (instant, dateTime),
  * http://hl7.org/fhir/R4/datatypes.html#instant
+ *
+ * Threads: any. Memory: values.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -6,6 +6,7 @@
  * fills it).
  *
  * Threads: one writer (parameters.c has the lock); readers at any time, without a lock.
+ * Memory: of the process; nothing is given back.
  */
 #ifndef MODEL_DEFINITIONS_CUSTOM_H
 #define MODEL_DEFINITIONS_CUSTOM_H

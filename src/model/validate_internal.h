@@ -1,6 +1,8 @@
 /*
  * What the parts of the validator share: the walk (validate.c), the rules of coded values and
  * references (validate_values.c), and the invariants (validate_invariants.c).
+ *
+ * Threads: a validator is one call's. Memory: on its arena.
  */
 #ifndef MODEL_VALIDATE_INTERNAL_H
 #define MODEL_VALIDATE_INTERNAL_H

@@ -160,6 +160,10 @@ struct search_limits rest_search_limits(const struct rest_call *call);
 int rest_search_parse(struct rest_call *call, const struct search_pair *pairs, size_t n,
                       const struct search **ret_search, struct issues *issues,
                       struct err *reterr) MUST_CHECK;
+/* The same, and a view to run it in, which the caller closes. False: the call was failed. */
+bool rest_search_open(struct rest_call *call, const struct search_pair *pairs, size_t n,
+                      const struct search **ret_search, struct issues *issues,
+                      struct store_view **ret_view);
 /* Runs `run` with the parameters of URL and form together, or fails the call. */
 void rest_with_form(struct rest_call *call,
                     void (*run)(struct rest_call *call, const struct search_pair *pairs, size_t n));

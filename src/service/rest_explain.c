@@ -80,17 +80,10 @@ static void explain_pairs(struct rest_call *call, const struct search_pair *pair
   struct search_result result;
   struct store_view *view;
   struct err err;
-  int code = rest_search_parse(call, pairs, n, &search, &issues, &err);
-  if (code && issues.errors_n > 0) {
-    rest_fail_issues(call, 0, &issues);
+  if (!rest_search_open(call, pairs, n, &search, &issues, &view))
     return;
-  }
-  if (code == 0)
-    code = store_view_open(call->service->options.store, &view, &err);
-  if (code == 0) {
-    code = search_explain(view, &call->access, call->arena, search, &explanation, &result, &err);
-    store_view_close(view);
-  }
+  int code = search_explain(view, &call->access, call->arena, search, &explanation, &result, &err);
+  store_view_close(view);
   if (code == 0)
     code = answer(call, &explanation, &result, &err);
   if (code)

@@ -95,23 +95,32 @@ int rest_search_parse(struct rest_call *call, const struct search_pair *pairs, s
   return search_parse(call->arena, call->type, pairs, n, &options, ret_search, issues, reterr);
 }
 
+bool rest_search_open(struct rest_call *call, const struct search_pair *pairs, size_t n,
+                      const struct search **ret_search, struct issues *issues,
+                      struct store_view **ret_view) {
+  struct err err;
+  int code = rest_search_parse(call, pairs, n, ret_search, issues, &err);
+  if (code && issues->errors_n > 0) {
+    rest_fail_issues(call, 0, issues);
+    return false;
+  }
+  if (code == 0)
+    code = store_view_open(call->service->options.store, ret_view, &err);
+  if (code)
+    rest_fail(call, &err);
+  return code == 0;
+}
+
 static void search_pairs(struct rest_call *call, const struct search_pair *pairs, size_t n) {
   struct issues issues = {0};
   const struct search *search;
   struct search_result result = {0};
   struct store_view *view;
   struct err err;
-  int code = rest_search_parse(call, pairs, n, &search, &issues, &err);
-  if (code && issues.errors_n > 0) {
-    rest_fail_issues(call, 0, &issues);
+  if (!rest_search_open(call, pairs, n, &search, &issues, &view))
     return;
-  }
-  if (code == 0)
-    code = store_view_open(call->service->options.store, &view, &err);
-  if (code == 0) {
-    code = search_run(view, &call->access, call->arena, search, &result, &err);
-    store_view_close(view);
-  }
+  int code = search_run(view, &call->access, call->arena, search, &result, &err);
+  store_view_close(view);
   if (code == 0)
     code = rest_answer_rows(call, search, self_url(call, search), &result, &issues, &err);
   if (code)

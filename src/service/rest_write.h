@@ -4,6 +4,8 @@
  *
  * PREPARE (worker) -> store_submit -> done (committer) -> SETTLE (worker) -> answered, or PREPARE
  * again on ERR_STALE, a bounded number of times.
+ *
+ * Threads: one at a time has a write, as the steps say. Memory: on the call's arena.
  */
 #ifndef SERVICE_REST_WRITE_H
 #define SERVICE_REST_WRITE_H

@@ -1,4 +1,7 @@
-/* What the files of the service share. */
+/*
+ * What the files of the service share.
+ * Threads: immutable after service_open, but for what has a lock of its own. Memory: the service's.
+ */
 #ifndef SERVICE_SERVICE_INTERNAL_H
 #define SERVICE_SERVICE_INTERNAL_H
 

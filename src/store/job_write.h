@@ -1,4 +1,7 @@
-/* Changes of jobs inside a commit. Private to src/store. Threads: the committer's. */
+/*
+ * Changes of jobs inside a commit. Private to src/store.
+ * Threads: the committer's. Memory: what is packed, on the arena given.
+ */
 #ifndef STORE_JOB_WRITE_H
 #define STORE_JOB_WRITE_H
 

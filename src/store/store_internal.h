@@ -1,6 +1,9 @@
 /*
  * What the files of src/store share and nobody else may use: the inside of a view, rows by rid, the
  * condition that access puts on every query.
+ *
+ * Threads: a view is with one thread at a time; what takes a store, any. Memory: results on the
+ * caller's arena.
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H

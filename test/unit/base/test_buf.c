@@ -29,8 +29,20 @@ static void numbers_and_formats(void **state) {
   assert_int_equal(buf.n, 20 + 1 + 20 + 3 + 600);
 }
 
+static void code_points_are_written_as_utf8(void **state) {
+  (void)state;
+  struct buf buf;
+  buf_init_arena(&buf, test_arena, 100);
+  const uint32_t points[] = {0x24, 0x7F, 0x80, 0x7FF, 0x800, 0xFFFF, 0x10000, 0x10FFFF};
+  for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
+    buf_add_code_point(&buf, points[i]);
+  assert_str(buf_str(&buf), "$\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80"
+                            "\xf4\x8f\xbf\xbf");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {TEST(overflow_sticks_and_nothing_more_is_written),
-                                     TEST(numbers_and_formats)};
+                                     TEST(numbers_and_formats),
+                                     TEST(code_points_are_written_as_utf8)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
