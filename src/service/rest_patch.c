@@ -4,12 +4,14 @@
 /* A FHIRPath Patch is a resource, so it comes in any form that resources come in. */
 static int read_parameters(struct rest_call *call, struct transaction_entry *entry,
                            struct err *reterr) {
-  const struct yyjson_val *resource;
+  const struct yyjson_val *resource = NULL;
   int code = rest_read_body(call, &resource, reterr);
-  if (code)
+  if (code && code != ERR_MEDIA_TYPE)
     return code;
   entry->resource = resource;
-  if (call->is_entry || str_is(json_get_text(resource, STR("resourceType")), "Parameters"))
+  bool is_taken =
+      call->is_entry || str_is(json_get_text(resource, STR("resourceType")), "Parameters");
+  if (code == 0 && is_taken)
     return 0;
   return err_set(reterr, ERR_MEDIA_TYPE, "",
                  "A patch in FHIR's own form is a Parameters resource; JSON Patch is sent as "

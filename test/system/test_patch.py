@@ -175,6 +175,7 @@ def test_what_is_not_there_can_not_be_patched(server):
     for kind in ("text/plain", "application/merge-patch+json", "application/octet-stream"):
         answer = patch(server, f"Patient/{live['id']}", b"[]", content_type=kind)
         assert answer.status == 415, kind
+        assert "application/json-patch+json" in answer.issue_text(), "the error names what is taken"
         assert JSON_PATCH in answer.headers["accept-patch"] and XML_PATCH in answer.headers["accept-patch"]
     assert patch(server, f"Patient/{live['id']}", patient(), content_type=FHIR_JSON).status == 415
 
