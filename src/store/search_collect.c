@@ -249,9 +249,12 @@ static int count_chain(struct search_context *c, const struct search_condition *
       return code;
   }
   search_rids_sort(&few);
-  uint64_t n = 0;
+  uint64_t n = 0, inside = 0, contained = (uint64_t)search_contained_target(c);
+  struct search_rids one = {.p = &contained, .n = 1}; /* all that leads to a contained resource */
   int code = few.n ? count_links(c, condition, &few, limit, &n, reterr) : 0;
-  *ret_n = sum + n;
+  if (code == 0)
+    code = count_links(c, condition, &one, limit, &inside, reterr);
+  *ret_n = sum + n + inside;
   return code;
 }
 

@@ -437,6 +437,8 @@ static int one_matches(struct search_context *c, const struct search_condition *
                 : last_updated_fits(condition->predicate, candidate->updated_us);
     break;
   case SEARCH_ON_TEXT:
+    if (candidate->is_contained) /* its text is indexed with its container */
+      return 0;
     return search_text_matches(c, condition, candidate, ret_matches, reterr);
   case SEARCH_ON_PARAM:
     truth = candidate->is_contained && !search_is_of_hierarchy(condition->predicate)

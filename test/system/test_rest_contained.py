@@ -45,6 +45,11 @@ def test_the_contained_resource_comes(orders):
     assert b"MedicationRequest/con-0#y" in orders.fhir("GET", "Medication?code=con-b&_contained=true&_containedType=contained&_format=xml").body
 
 
+def test_a_chain_leads_inside(orders):
+    assert len(paths(orders.fhir("GET", "MedicationRequest?medication.code=con-a&subject=Patient/con-p"))) == 3
+    assert paths(orders.fhir("GET", "MedicationRequest?medication.code=con-b")) == []
+
+
 def test_pages_lead_from_both_to_what_is_inside(orders):
     seen, answer = [], orders.fhir("GET", "Medication?code=con-a&_contained=both&_containedType=contained&_count=1")
     for _ in range(10):

@@ -237,6 +237,29 @@ static void what_is_refused(void **state) {
   }
 }
 
+/* A chained condition is evaluated inside contained resources, whatever _contained says. */
+static void chains_go_inside(void **state) {
+  (void)state;
+  put_orders();
+  assert_places("MedicationRequest?medication.code=a", "r1");
+  assert_places("MedicationRequest?medication:Medication.code=urn:rx%7Cb", "r2");
+  assert_places("MedicationRequest?medication.code=b&subject=Patient/p1", ""); /* y is no #x */
+  assert_places("MedicationRequest?requester:Practitioner.name=house", "r2");
+  assert_places("MedicationRequest?medication.manufacturer.name=maker", "r1");
+  assert_places("Medication?ingredient:Medication.code=b", "m2");
+  assert_places("MedicationRequest?medication.code=a&_summary=count", "");
+  assert_places("Patient?_has:MedicationRequest:subject:medication.code=b", "p2");
+  assert_places("MedicationRequest?medication:Medication._text=a", ""); /* of its container */
+  put("{'resourceType':'MedicationRequest','id':'r3','status':'active','intent':'order',"
+      "'medicationReference':{'reference':'Medication/m1'},'subject':{'reference':'Patient/p2'}}");
+  assert_places("MedicationRequest?medication.code=a", "r1 r3");
+  assert_places("MedicationRequest?medication.code=a&_sort=-_id", "r3 r1");
+  struct access p2 = {.principal = STR("p2"), .patient_id = STR("p2")}, all = everything();
+  assert_str(places_as(&p2, "MedicationRequest?medication.code=b"), "r2");
+  assert_int_equal(total_of(&all, "MedicationRequest?medication.code=a&_summary=count"), 2);
+  assert_places("MedicationRequest?medication.code=a&_contained=both", "r1 r3");
+}
+
 /* ---- By chance -------------------------------------------------------------------------------
  *
  * Every contained Observation also stands by itself. A search finds the same of both kinds.
@@ -398,6 +421,7 @@ int main(void) {
       SEARCH_TEST(what_access_hides),
       SEARCH_TEST(changes_are_followed),
       SEARCH_TEST(what_is_refused),
+      SEARCH_TEST(chains_go_inside),
       SEARCH_TEST(the_same_as_by_itself),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
