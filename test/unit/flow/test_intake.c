@@ -286,7 +286,7 @@ static void many_feeds_that_announce_one_patient_make_one(void **state) {
   /* However often a message was prepared, what it made refers to that patient. */
   struct str subject = arena_printf(test_arena, "Patient/%.*s", STR_ARG(resource.id));
   for (int i = 0; i < N; i++) {
-    char visit[8];
+    char visit[16];
     snprintf(visit, sizeof visit, "V%d", i);
     const struct yyjson_val *json = find("Encounter", "HIS", visit, &resource);
     assert_true(
