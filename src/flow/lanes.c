@@ -66,6 +66,8 @@ static struct str patient_segment(struct str text) {
 static struct str patient_number(struct str text) {
   text = without_mark(text);
   struct str rest = patient_segment(text), fields[5] = {0}, field, number;
+  if (rest.n == 0) /* and so perhaps no separators */
+    return STR_NULL;
   for (size_t i = 1; i <= 4 && str_split(&rest, text.p[3], &field); i++)
     if (str_split(&field, text.p[4], &number))
       fields[i] = number;

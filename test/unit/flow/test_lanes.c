@@ -38,7 +38,10 @@ static void a_message_without_a_number_waits_for_nobody(void **state) {
   assert_true(lanes_enter(lanes, &b, STR("MSH|^~\\&|A\rPV1|1\r")));
   assert_null(lanes_leave(lanes, &a));
   assert_null(lanes_leave(lanes, &b));
+  assert_true(lanes_enter(lanes, &a, STR_NULL));
   assert_true(lanes_enter(lanes, &a, STR("")));
+  assert_true(lanes_enter(lanes, &a, STR("MSH")));
+  assert_true(lanes_enter(lanes, &a, STR("MSH|")));
   assert_true(lanes_enter(lanes, &b, STR("MSH|^~\\&|PID|1||77")));
 }
 
