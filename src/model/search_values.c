@@ -317,11 +317,12 @@ static int list_contained(struct arena *arena, const struct yyjson_val *resource
   VEC(defs_type_id) types = {0};
   while (json_next(&each)) {
     defs_type_id type = defs_type_by_name(json_get_text(each.value, STR("resourceType")));
-    defs_type_id *place = type ? VEC_PUSH(arena, &types) : NULL;
-    if (type && !place)
+    if (!type)
+      continue;
+    defs_type_id *place = VEC_PUSH(arena, &types);
+    if (!place)
       return err_no_memory(reterr);
-    if (place)
-      *place = type;
+    *place = type;
   }
   values->contained = types.p;
   values->contained_n = types.n;

@@ -106,7 +106,9 @@ static struct search_ranges numbers_of_types(struct search_context *c, struct se
     search_range_add(&ranges, number, number);
   }
   struct search_ranges finished = search_ranges_finish(&ranges);
-  return ranges.is_out_of_memory ? (struct search_ranges){0} : finished;
+  if (ranges.is_out_of_memory)
+    finished = (struct search_ranges){0};
+  return finished;
 }
 
 /* "Contains a resource of one of these types": a condition like those that are asked for, so that
