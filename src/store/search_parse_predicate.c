@@ -189,7 +189,8 @@ static int parse_has(struct search_parser *parser, defs_type_id type, struct str
                       "_has:Observation:patient:code");
   defs_type_id source = search_resource_type(source_name);
   if (!source)
-    return err_set_at(reterr, ERR_NOT_SUPPORTED, whole, "_has names no resource type");
+    return err_set_at(reterr, ERR_NOT_SUPPORTED, whole, "'%.*s' is not a resource type",
+                      STR_ARG(str_slice(source_name, 0, 64)));
   defs_param_id param = defs_param_by_code(source, code);
   if (!param)
     return search_unknown(reterr, source, code, false);
