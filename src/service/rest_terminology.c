@@ -98,9 +98,10 @@ static int load_set(const struct question *q, const struct terminology_value_set
   if (resource)
     return terminology_value_set_of(q->terminology, q->call->arena, resource, ret_set, reterr);
   struct str canonical = canonical_of(q, text_of(q, "url"), text_of(q, "valueSetVersion"));
-  if (canonical.n == 0)
-    return err_set(reterr, ERR_REQUIRED, "", "Name a value set by url, or send it as valueSet.");
-  return terminology_value_set(q->terminology, canonical, ret_set, reterr);
+  if (canonical.n > 0)
+    return terminology_value_set(q->terminology, canonical, ret_set, reterr);
+  err_set(reterr, ERR_REQUIRED, "", "Name a value set by url, or send it as valueSet.");
+  return ERR_REQUIRED;
 }
 
 /* ---- Answers --------------------------------------------------------------------------------- */
@@ -188,7 +189,8 @@ static int list_members(struct question *q, const struct terminology_value_set *
       listed->p[listed->n++] = m;
   }
   if (listed->n > 1)
-    qsort(listed->p, listed->n, sizeof *listed->p, by_order);
+    qsort(listed->p, listed->n, sizeof *listed->p, /* NOLINT(bugprone-sizeof-expression) */
+          by_order);
   return arena_is_exhausted(arena) ? err_no_memory(reterr) : 0;
 }
 
@@ -272,7 +274,7 @@ static int write_expansion(struct question *q, const struct terminology_value_se
 }
 
 static int expand(struct question *q, struct err *reterr) {
-  const struct terminology_value_set *set;
+  const struct terminology_value_set *set = NULL;
   struct listed listed = {0};
   uint64_t offset, count;
   int code = read_number(q, "offset", 0, &offset, reterr);
@@ -382,7 +384,7 @@ static int judge_concept(struct question *q, const struct terminology_value_set 
   struct json_each each = json_each(json_get(concept, STR("coding")));
   *ret_verdict = (struct verdict){.message = STR("The concept has no coding.")};
   while (json_next(&each)) {
-    struct verdict v;
+    struct verdict v = {0};
     int code = judge_coding(q, set, each.value, system, &v, reterr);
     if (code)
       return code;
@@ -433,9 +435,9 @@ void rest_value_set_validate_code(struct rest_call *call) {
   static const char *const known[] = {
       "url",     "valueSet", "valueSetVersion", "code",     "system", "systemVersion",
       "display", "coding",   "codeableConcept", "abstract", NULL};
-  const struct terminology_value_set *set;
+  const struct terminology_value_set *set = NULL;
   struct question q;
-  struct verdict v;
+  struct verdict v = {0};
   struct err err = {0};
   int code = ask(&q, call, "$validate-code", known, &err);
   if (code == 0)
@@ -451,7 +453,7 @@ void rest_code_system_validate_code(struct rest_call *call) {
   static const char *const known[] = {"url",    "version",         "code", "display",
                                       "coding", "codeableConcept", NULL};
   struct question q;
-  struct verdict v;
+  struct verdict v = {0};
   struct err err = {0};
   int code = ask(&q, call, "$validate-code", known, &err);
   struct str system = STR("");
