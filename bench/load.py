@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import threading
+import time
 from urllib.parse import quote
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -21,6 +22,18 @@ def rss_mb(pid, field="VmRSS"):
     """VmRSS: now. VmHWM: the most that it ever was."""
     with open(f"/proc/{pid}/status") as status:
         return int(re.search(field + r":\s+(\d+)", status.read()).group(1)) / 1024
+
+
+def wait_until_idle(pid, limit_s=180):
+    """Until the process has used next to no processor time for two seconds; how long that took."""
+    started, quiet, before = time.monotonic(), 0, None
+    while quiet < 2 and time.monotonic() - started < limit_s:
+        with open(f"/proc/{pid}/stat") as stat:
+            ticks = sum(int(n) for n in stat.read().rsplit(")", 1)[1].split()[11:13])
+        quiet = quiet + 1 if before is not None and ticks - before < 4 else 0
+        before = ticks
+        time.sleep(1)
+    return time.monotonic() - started
 
 
 def get_json(port, path):

@@ -20,7 +20,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "test/system"))
 from crash import Server  # noqa: E402  (one way to start a server, for tests and measurements)
-from load import DATA, ROOT, Pool, bundles, get_json, output_of, post_bundles, rss_mb, search_kinds, wrk, wrk_paths, write_copies  # noqa: E402
+from load import DATA, ROOT, Pool, bundles, get_json, output_of, post_bundles, rss_mb, search_kinds, wait_until_idle, wrk, wrk_paths, write_copies  # noqa: E402
 from table import Table, machine, write_page  # noqa: E402
 
 PARTS = ["core", "start", "ingest", "writes", "search", "mllp"]
@@ -132,6 +132,7 @@ class Bench:
         server = Server(self.program, store)
         try:
             port = server.http_port
+            self.table.add("  then until the words of it are indexed in the background", wait_until_idle(server.process.pid), "s")
             pool = Pool(port)
             reads = [f"/fhir/Patient/{p}" for p in pool.patients]
             self.measure_paths(port, "read by id", reads, 16, "half of hello")
