@@ -50,7 +50,9 @@
   X(ERR_UNSUPPORTED_MESSAGE, -31, 422, "not-supported", "200", "unsupported message type")         \
   X(ERR_UNSUPPORTED_EVENT, -32, 422, "not-supported", "201", "unsupported event code")             \
   X(ERR_UNSUPPORTED_VERSION, -33, 422, "not-supported", "203", "unsupported version id")           \
-  X(ERR_MISDIRECTED, -34, 421, "forbidden", "207", "not the host that was asked for")
+  X(ERR_MISDIRECTED, -34, 421, "forbidden", "207", "not the host that was asked for")              \
+  X(ERR_UNAVAILABLE, -35, 503, "transient", "207", "the store can't be reached")                   \
+  X(ERR_UNCERTAIN, -36, 500, "incomplete", "207", "it is not known whether it was done")
 
 enum err_code {
 #define X(name, code, http, issue, hl7, text) name = code,

@@ -1,10 +1,19 @@
 /*
  * A database connection as the store sees it: the little that SQLite and PostgreSQL have in common
- * and that the store needs. Everything above this header is written once, for any engine.
+ * and that the store needs. Everything above this header is written once, for any engine; what
+ * differs is in the drivers (db_driver.h, db_sqlite.c, db_postgres*.c) and in the statements that
+ * make the tables (schema_sqlite.c, schema_postgres.c).
  *
- * SQL here is the common subset: integer, double, text and bytes; placeholders `?`, numbered from 1
- * in order of appearance; `WITH`, `IN`, `EXISTS`, `ON CONFLICT`. Hashes are bound as signed 64-bit
- * integers.
+ * SQL here is the common subset: 64-bit integer, double, and bytes (a text is bytes that are
+ * compared as such, without any locale); placeholders `?`, numbered from 1 in order of appearance;
+ * `WITH`, `IN`, `EXISTS`, `ON CONFLICT`, a name for each sub-select in FROM. Every INSERT gives all
+ * numbers itself; none is made by the engine. `a CROSS JOIN b ON ...` joins in the order written:
+ * the plan is ours on either engine. Hashes are bound as signed 64-bit integers.
+ *
+ * A round trip to PostgreSQL costs some 50 us, a call of SQLite less than 1: what is needed for
+ * many keys is asked for at once (`db_select_rows`), what is written is sent without waiting for
+ * the answer, and `db_is_remote` tells who looks ahead. A driver may hold a whole result in memory:
+ * a query has a LIMIT or is otherwise bounded.
  *
  * Threads: a connection, its statements and queries belong to one thread at a time. Memory: texts
  * given to `db_bind_*` are borrowed until the statement is released; texts from `db_column_*` until
@@ -20,24 +29,44 @@ struct db_statement;
 
 /* ---- A connection ---- */
 
+enum db_kind { DB_SQLITE, DB_POSTGRES };
+
+/* Does `path` name a server ("postgresql://...", "postgres://...") rather than a file? */
+bool db_is_url(const char *path);
+
+/* `path` as it may be shown: without the password, if there is one. In `buffer`, cut to fit. */
+const char *db_shown_path(const char *path, char *buffer, size_t buffer_n);
+
 /* Which application made the file, and the version of its schema; both 0 in a new file. */
 struct db_identity {
   uint32_t application, version;
 };
 
 struct db_options {
-  const char *path;
+  const char *path; /* a file, or a URL of libpq: user, password, host(s), database, and with
+                       options=-csearch_path=NAME the schema in it */
   struct db_identity newest; /* what this program can read: files of another application or a
                                 later version are refused before anything in them is touched */
-  bool is_writer;            /* creates the file, and owns it: one process, one writer */
-  size_t cache_bytes;        /* pages kept by this connection; 0: 2 MB */
-  size_t mmap_bytes;         /* of the file mapped for reading; 0: none */
+  bool is_writer;            /* SQLite: creates the file, and owns it: one process, one writer.
+                                PostgreSQL: there may be many; they take turns by transaction */
+  size_t cache_bytes;        /* SQLite: pages kept by this connection; 0: 2 MB */
+  size_t mmap_bytes;         /* SQLite: of the file mapped for reading; 0: none */
+  int64_t wait_us;           /* PostgreSQL: how long to try to reach the server; 0: one attempt */
 };
 
-/* ERR_CONFLICT: another process owns the file. ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE (damaged, not
- * ours), ERR_IO. */
+/*
+ * ERR_CONFLICT: another process owns the file. ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE (damaged, not
+ * ours, newer, lacks rights), ERR_VALUE (a wrong URL), ERR_UNAVAILABLE (no server, or it refuses),
+ * ERR_BUSY (it has no connection left), ERR_IO.
+ *
+ * A connection that breaks later is made again by the next transaction that begins on it; a
+ * statement in a transaction that was open then fails with ERR_UNAVAILABLE.
+ */
 int db_open(const struct db_options *options, struct db **ret_db, struct err *reterr) MUST_CHECK;
 void db_close(struct db *db); /* NULL is allowed */
+
+enum db_kind db_kind(const struct db *db);
+bool db_is_remote(const struct db *db); /* does each answer cost a round trip? */
 
 /* One or more statements without placeholders and without rows: schema, settings. */
 int db_run(struct db *db, const char *sql, struct err *reterr) MUST_CHECK;
@@ -45,14 +74,29 @@ int db_run(struct db *db, const char *sql, struct err *reterr) MUST_CHECK;
 int db_identity(struct db *db, struct db_identity *ret_identity, struct err *reterr) MUST_CHECK;
 int db_set_identity(struct db *db, struct db_identity identity, struct err *reterr) MUST_CHECK;
 
-/* A read transaction sees one state of the data; a write transaction is durable once `db_commit`
- * returned 0. After any failure inside a write transaction: `db_rollback`. */
+/*
+ * A read transaction sees one state of the data. Write transactions of all processes of a store
+ * exclude each other from `db_begin_write` on, and each sees what those before it committed, so
+ * that what is numbered inside one is numbered in the order in which it becomes visible.
+ *
+ * Statements in a write transaction may be sent without waiting: that one failed is reported at the
+ * latest by db_commit. After any failure inside a write transaction: `db_rollback`.
+ *
+ * db_commit: 0: durable. ERR_UNCERTAIN: the connection broke, and the server did not come back in
+ * time to be asked what became of the transaction. Anything else: nothing of it was or will be
+ * written; where that is because the connection broke, the server was asked after reconnecting
+ * (ERR_UNAVAILABLE: the transaction may be run again as it was).
+ */
 int db_begin_read(struct db *db, struct err *reterr) MUST_CHECK;
 int db_begin_write(struct db *db, struct err *reterr) MUST_CHECK;
 int db_commit(struct db *db, struct err *reterr) MUST_CHECK;
 void db_rollback(struct db *db); /* also ends a read transaction; a no-op when there is none */
 
 bool db_is_begun(const struct db *db); /* is a transaction open? */
+
+/* The time, in microseconds: inside a write transaction the server's, which is one for all
+ * processes; else, and in SQLite, this machine's. */
+int db_now(struct db *db, int64_t *ret_now_us, struct err *reterr) MUST_CHECK;
 
 /* When this thread has worked for so long (microseconds of its processor time; 0: never), or has
  * waited ten times as long, a statement that is still running is broken off with ERR_TOO_COSTLY.
@@ -124,9 +168,25 @@ struct db_column {
 #define DB_COLUMN(type, rows, member)                                                              \
   ((struct db_column){(type), (rows), offsetof(__typeof__(*(rows)), member), sizeof *(rows)})
 
-/* Runs `sql`, which has one placeholder per column, for every row in order. */
+/*
+ * Runs `sql` for every row in order; it has one placeholder per column and one of the forms
+ *   INSERT INTO t[(...)] VALUES(...) [ON CONFLICT ...]
+ *   UPDATE t SET ... WHERE ...
+ *   DELETE FROM t WHERE ...
+ * so that PostgreSQL can be given all rows as arrays.
+ */
 int db_execute_rows(struct db *db, struct str sql, const struct db_column *columns,
                     size_t columns_n, size_t rows_n, struct err *reterr) MUST_CHECK;
+
+/*
+ * Asks `sql`, a "SELECT ... FROM ... WHERE ..." without ORDER BY and LIMIT and with one placeholder
+ * per column, for every row of `columns`: the answers come row after row; db_asked_row says for
+ * which. Then `db_step` and `db_release`; `columns` are borrowed until that.
+ */
+int db_select_rows(struct db *db, struct str sql, const struct db_column *columns, size_t columns_n,
+                   size_t rows_n, struct db_statement **ret_statement,
+                   struct err *reterr) MUST_CHECK;
+size_t db_asked_row(const struct db_statement *statement);
 
 /* ---- A query that is put together ---- */
 
