@@ -141,6 +141,15 @@ void db_bind_text(struct db_statement *statement, int place, struct str value);
 void db_bind_bytes(struct db_statement *statement, int place, struct str value);
 void db_bind_null(struct db_statement *statement, int place);
 
+/*
+ * Sends the statement, whose values are bound, without waiting for its answer, for which the next
+ * db_step waits: so several questions share one round trip. Those of one connection may be on their
+ * way at the same time, also of the same text, and are then stepped, reset or released in any
+ * order; what comes for one while another is waited for is kept in memory, so each is bounded. A
+ * failure is reported by its own db_step. db_step sends what was not sent. SQLite: does nothing.
+ */
+void db_send(struct db_statement *statement);
+
 /* The next row, if any. A failed bind is reported here too. */
 int db_step(struct db_statement *statement, bool *ret_has_row, struct err *reterr) MUST_CHECK;
 /* Steps to the end and makes the statement ready for the next bind. */
@@ -219,7 +228,7 @@ void db_query_bytes(struct db_query *query, struct str value);
 /* Appends another query with its values. */
 void db_query_append(struct db_query *query, const struct db_query *other);
 
-/* Prepares and binds; then `db_step` and `db_release`. */
+/* Prepares, binds, and sends (db_send); then `db_step` and `db_release`. */
 int db_query_start(struct db *db, const struct db_query *query, struct db_statement **ret_statement,
                    struct err *reterr) MUST_CHECK;
 /* The first column of the first row as a number; `fallback` where there is no row or it is null. */

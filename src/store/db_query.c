@@ -83,6 +83,7 @@ int db_query_start(struct db *db, const struct db_query *query, struct db_statem
     else
       db_bind_bytes(statement, place, value->str);
   }
+  db_send(statement);
   *ret_statement = statement;
   return 0;
 }
