@@ -160,6 +160,7 @@ void db_reset(struct db_statement *statement);
 
 /* Columns of the current row, from 0. */
 int64_t db_column_i64(struct db_statement *statement, int column);
+double db_column_double(struct db_statement *statement, int column);
 struct str db_column_str(struct db_statement *statement, int column); /* text or bytes */
 bool db_column_is_null(struct db_statement *statement, int column);
 

@@ -524,6 +524,10 @@ int64_t db_column_i64(struct db_statement *statement, int column) {
   return sqlite3_column_int64(statement->stmt, column);
 }
 
+double db_column_double(struct db_statement *statement, int column) {
+  return sqlite3_column_double(statement->stmt, column);
+}
+
 struct str db_column_str(struct db_statement *statement, int column) {
   const char *p = sqlite3_column_blob(statement->stmt, column);
   return str_n(p, p ? (size_t)sqlite3_column_bytes(statement->stmt, column) : 0);
