@@ -1,10 +1,16 @@
-/* A store in a fresh folder, and short ways to write into it. Bodies are small; the values that the
- * tests search by are given by hand, so that nothing here depends on extraction. */
+/* A store in a fresh place, and short ways to write into it. Bodies are small; the values that the
+ * tests search by are given by hand, so that nothing here depends on extraction.
+ *
+ * The place is a file in a new folder; where the environment has CALLOSUM_TEST_STORE=postgresql, a
+ * new schema in the database that CALLOSUM_TEST_POSTGRES names (a URL; test/postgres.py makes one).
+ * Without that URL the program says so and ends with 77: skipped. */
 #ifndef TEST_UNIT_STORE_FIXTURE_H
 #define TEST_UNIT_STORE_FIXTURE_H
 
 #include "../test.h"
 
+#include <libpq-fe.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,8 +18,35 @@
 #include "store/store_internal.h"
 
 static char fixture_folder[64];
-static char fixture_path[128];
+static char fixture_path[512]; /* what store_open is given: a file, or a URL */
+static char fixture_schema[40];
 static struct store *fixture_store;
+
+__attribute__((unused)) static bool fixture_is_postgres(void) {
+  const char *engine = getenv("CALLOSUM_TEST_STORE");
+  return engine && strcmp(engine, "postgresql") == 0;
+}
+
+__attribute__((constructor)) static void fixture_skip_without_server(void) {
+  if (!fixture_is_postgres() || getenv("CALLOSUM_TEST_POSTGRES"))
+    return;
+  puts("1..0 # SKIP CALLOSUM_TEST_POSTGRES names no database (test/postgres.py run -- ...)");
+  fflush(stdout);
+  _exit(77);
+}
+
+/* A statement beside the store's own connections, as the owner of its schema. */
+__attribute__((unused)) static void fixture_run_sql(const char *sql) {
+  PGconn *server = PQconnectdb(getenv("CALLOSUM_TEST_POSTGRES"));
+  PGresult *result = PQexec(server, sql);
+  ExecStatusType status = PQresultStatus(result);
+  char *fault = strdup(PQerrorMessage(server));
+  PQclear(result);
+  PQfinish(server);
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+    fail_msg("%s: %s", sql, fault ? fault : "");
+  free(fault);
+}
 
 __attribute__((unused)) static void fixture_open(void) {
   struct err err;
@@ -26,21 +59,42 @@ __attribute__((unused)) static void fixture_reopen(void) {
   fixture_open();
 }
 
+static void fixture_make_schema(void) {
+  static unsigned made;
+  const char *url = getenv("CALLOSUM_TEST_POSTGRES");
+  char sql[80];
+  snprintf(fixture_schema, sizeof fixture_schema, "t_%lx_%u", (unsigned long)getpid(), ++made);
+  snprintf(fixture_path, sizeof fixture_path, "%s%coptions=-csearch_path%%3D%s", url,
+           strchr(url, '?') ? '&' : '?', fixture_schema);
+  snprintf(sql, sizeof sql, "CREATE SCHEMA %s", fixture_schema);
+  fixture_run_sql(sql);
+}
+
 __attribute__((unused)) static int fixture_setup(void **state) {
+  fixture_store = NULL;
   snprintf(fixture_folder, sizeof fixture_folder, "/tmp/callosum-store-XXXXXX");
   if (!mkdtemp(fixture_folder))
     return -1;
-  snprintf(fixture_path, sizeof fixture_path, "%s/data.db", fixture_folder);
-  fixture_store = NULL;
+  if (fixture_is_postgres())
+    fixture_make_schema();
+  else
+    snprintf(fixture_path, sizeof fixture_path, "%s/data.db", fixture_folder);
   return test_arena_open(state);
 }
 
 __attribute__((unused)) static int fixture_teardown(void **state) {
   store_close(fixture_store);
+  fixture_store = NULL;
+  if (fixture_is_postgres()) {
+    /* A test that failed may have left a transaction open: don't wait for it. */
+    char sql[120];
+    snprintf(sql, sizeof sql, "SET lock_timeout='5s'; DROP SCHEMA %s CASCADE", fixture_schema);
+    fixture_run_sql(sql);
+  }
   static const char *const suffixes[] = {"", "-wal", "-shm", "-owner"};
   for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
     char name[160];
-    snprintf(name, sizeof name, "%s%s", fixture_path, suffixes[i]);
+    snprintf(name, sizeof name, "%s/data.db%s", fixture_folder, suffixes[i]);
     unlink(name);
   }
   rmdir(fixture_folder);

@@ -106,7 +106,7 @@ static void store_refuses_a_read_only_file(void **state) {
   fixture_store = NULL;
   if (getuid() != 0)
     skip();
-  char owner[160];
+  char owner[sizeof fixture_path + 8];
   snprintf(owner, sizeof owner, "%s-owner", fixture_path);
   assert_int_equal(chmod(fixture_folder, 0755), 0);
   assert_int_equal(chmod(fixture_path, 0444), 0);

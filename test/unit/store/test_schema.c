@@ -80,7 +80,7 @@ static void run_sql(sqlite3 *db, const char *sql) {
 
 /* Writes the content of the store's file into one of version 1, which takes its place. */
 static void become_version_1(void) {
-  char old_path[160];
+  char old_path[sizeof fixture_path + 8];
   sqlite3 *db;
   store_close(fixture_store);
   fixture_store = NULL;
