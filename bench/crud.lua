@@ -1,5 +1,6 @@
 -- wrk: create, read, update, search and delete Patients in equal parts. What was created is remembered by its Location;
 -- the oldest go first, and only younger ones are read, so that no request meets one that another is about to delete.
+dofile(os.getenv("WRK_BENCH") .. "/spread.lua")
 local live, first, last = {}, 1, 0
 local made, turn, errors = 0, 0, 0
 local json = { ["Content-Type"] = "application/fhir+json", ["Prefer"] = "return=minimal" }
@@ -11,6 +12,7 @@ local function patient(number, id, phone)
 end
 
 local function create()
+  if made == 0 then made = turn_of_thread * 100000000 end -- no two threads make the same
   made = made + 1
   return wrk.format("POST", "/fhir/Patient", json, patient(made, nil, made))
 end

@@ -46,21 +46,27 @@ def get_json(port, path):
     return json.loads(body)
 
 
-def wrk(port, connections, seconds, script, **environment):
-    """(requests/s, p50 ms, p99 ms) of a script beside this file."""
-    text = output_of("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", os.path.join(ROOT, "bench", script),
-                     f"http://127.0.0.1:{port}/", env=dict(os.environ, **environment))
+def as_ports(ports):
+    return [ports] if isinstance(ports, int) else list(ports)
+
+
+def wrk(ports, connections, seconds, script, **environment):
+    """(requests/s, p50 ms, p99 ms) of a script beside this file. `ports`: one, or those of several servers, which share the connections."""
+    ports = as_ports(ports)
+    environment.update(WRK_PORTS=" ".join(map(str, ports)), WRK_BENCH=os.path.join(ROOT, "bench"))
+    text = output_of("wrk", f"-t{len(ports)}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", os.path.join(ROOT, "bench", script),
+                     f"http://127.0.0.1:{ports[0]}/", env=dict(os.environ, **environment), timeout=seconds + 60)
     rate, p50, p99, errors = re.search(r"RESULT ([\d.]+) ([\d.]+) ([\d.]+) (\d+)", text).groups()
     if int(errors):
         raise RuntimeError(f"{errors} requests of {script} failed: {text}")
     return float(rate), float(p50), float(p99)
 
 
-def wrk_paths(port, paths, connections, folder, seconds=5):
+def wrk_paths(ports, paths, connections, folder, seconds=5):
     urls = os.path.join(folder, "urls.txt")
     with open(urls, "w") as out:
         out.write("\n".join(paths) + "\n")
-    return wrk(port, connections, seconds, "urls.lua", WRK_URLS=urls)
+    return wrk(ports, connections, seconds, "urls.lua", WRK_URLS=urls)
 
 
 def bundles():
@@ -82,13 +88,13 @@ def write_copies(lines, copies, path):
             raise RuntimeError("zstd failed")
 
 
-def post_bundles(port, lines, connections):
-    """Posts every bundle once, over so many connections at a time."""
-    queue, lock, failures = iter(lines), threading.Lock(), []
+def post_bundles(ports, lines, connections):
+    """Posts every bundle once, over so many connections at a time, to one server or to several in turn."""
+    queue, lock, failures, ports = iter(lines), threading.Lock(), [], as_ports(ports)
 
-    def post():
+    def post(port):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        while True:
+        while not failures:
             with lock:
                 bundle = next(queue, None)
             if bundle is None:
@@ -99,7 +105,7 @@ def post_bundles(port, lines, connections):
             if response.status != 200:
                 failures.append((response.status, body[:500]))
 
-    threads = [threading.Thread(target=post) for _ in range(connections)]
+    threads = [threading.Thread(target=post, args=(ports[i % len(ports)],)) for i in range(connections)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,5 @@
 -- wrk: JSON Patch on the Patients of a file (ids, one per line; environment WRK_IDS), each time another telephone number.
+dofile(os.getenv("WRK_BENCH") .. "/spread.lua")
 local ids = {}
 local patch = { ["Content-Type"] = "application/json-patch+json", ["Prefer"] = "return=minimal" }
 function init()

@@ -5,6 +5,8 @@
   bench/run.py --build build --write    also writes it into docs/performance.md
   bench/run.py --build build PART...    some of it: core start ingest writes search mllp
   bench/run.py --build build crash      the long crash run
+  bench/run.py --build build --store    SQLite and PostgreSQL side by side (--write: into docs/performance.md too;
+                                        PART...: some of it: ingest search mllp)
 """
 import argparse
 import glob
@@ -21,6 +23,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "test/system"))
 from crash import Server  # noqa: E402  (one way to start a server, for tests and measurements)
 from load import DATA, ROOT, Pool, bundles, get_json, output_of, post_bundles, rss_mb, search_kinds, wait_until_idle, wrk, wrk_paths, write_copies  # noqa: E402
+import stores  # noqa: E402
 from table import Table, machine, write_page  # noqa: E402
 
 PARTS = ["core", "start", "ingest", "writes", "search", "mllp"]
@@ -243,8 +246,11 @@ def main():
     parser.add_argument("--write", action="store_true")
     parser.add_argument("parts", nargs="*", metavar="PART", help="crash, or of the table: " + ", ".join(PARTS))
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--store", action="store_true", help="both engines side by side")
     arguments = parser.parse_args()
     os.chdir(ROOT)
+    if arguments.store and set(arguments.parts) <= set(stores.PARTS):
+        return stores.run(arguments.build, arguments.parts or stores.PARTS, arguments.write and not arguments.parts)
     unknown = set(arguments.parts) - {"crash", *PARTS}
     if unknown or arguments.write and arguments.parts:
         parser.error(f"no such part: {', '.join(unknown)}" if unknown else "--write is for the whole table")

@@ -40,10 +40,14 @@ def machine():
 
 def write_page(table, path):
     """Puts the table between the markers of docs/performance.md."""
+    replace_block(path, "table", f"Machine: {machine()}. Made by `./dev bench --write`.\n\n{table.markdown()}")
+
+
+def replace_block(path, name, block):
+    """What stands between the markers <!-- name --> and <!-- end of name --> of a page."""
     with open(path) as page:
         text = page.read()
-    block = f"<!-- table -->\nMachine: {machine()}. Made by `./dev bench --write`.\n\n{table.markdown()}\n<!-- end of table -->"
-    text, n = re.subn(r"<!-- table -->.*?<!-- end of table -->", lambda _: block, text, flags=re.S)
+    text, n = re.subn(f"<!-- {name} -->.*?<!-- end of {name} -->", lambda _: f"<!-- {name} -->\n{block}\n<!-- end of {name} -->", text, flags=re.S)
     if n != 1:
         raise RuntimeError(f"{path} has no place for the table")
     with open(path, "w") as page:

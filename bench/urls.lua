@@ -1,4 +1,5 @@
 -- wrk: requests the paths of a file (one per line; environment WRK_URLS), each thread from its own place on.
+dofile(os.getenv("WRK_BENCH") .. "/spread.lua")
 local paths, at = {}, 0
 function init(args)
   for line in io.lines(os.getenv("WRK_URLS")) do paths[#paths + 1] = line end
