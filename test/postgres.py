@@ -26,7 +26,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 
 DATABASE = "callosum"
 SETTINGS = {
@@ -66,6 +65,20 @@ def unprivileged_user():
         except KeyError:
             pass
     raise PostgresError("neither the user postgres nor nobody exists, and PostgreSQL does not run as root")
+
+
+def url_of_schema(url, schema):
+    """The URL of one schema in the database of `url`."""
+    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
+
+
+def run_sql(url, statement, timeout=60):
+    """As psql does it; the rows as text, one a line, columns parted by |."""
+    done = subprocess.run([os.path.join(find_binaries(), "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement],
+                          capture_output=True, text=True, timeout=timeout)
+    if done.returncode != 0:
+        raise PostgresError(f"{statement}: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 class Cluster:
@@ -184,25 +197,18 @@ class Cluster:
 
     # ---- Talking to it ----
 
-    def url(self, schema=None, user=DATABASE, host=None):
+    def url(self, schema=None, user=DATABASE, host=None, database=DATABASE):
         """The URL of the database, or of one schema in it. `host`: another folder with a socket, as that of a proxy."""
-        parts = {"host": host or self.folder, "user": user}
-        if schema:
-            parts["options"] = f"-csearch_path={schema}"
-        return f"postgresql:///{DATABASE}?" + urllib.parse.urlencode(parts, safe="/", quote_via=urllib.parse.quote)
+        url = f"postgresql:///{database}?host={host or self.folder}&user={user}"
+        return url_of_schema(url, schema) if schema else url
 
     def sql(self, statement, database="postgres", schema=None):
-        """As superuser; the rows as text, one a line, columns parted by |."""
-        environment = dict(os.environ, PGOPTIONS=f"-csearch_path={schema}" if schema else "")
-        done = subprocess.run([os.path.join(self.binaries, "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "postgres",
-                               "-d", database, "-c", statement], capture_output=True, text=True, env=environment, timeout=self.timeout)
-        if done.returncode != 0:
-            raise PostgresError(f"{statement}: {done.stderr.strip()}")
-        return done.stdout.strip()
+        """As superuser."""
+        return run_sql(self.url(schema, "postgres", database=database), statement, self.timeout)
 
     def new_schema(self, name):
         """An empty schema of this name; the URL of it."""
-        self.sql(f'DROP SCHEMA IF EXISTS "{name}" CASCADE; CREATE SCHEMA "{name}" AUTHORIZATION {DATABASE}', DATABASE)
+        run_sql(self.url(), f'DROP SCHEMA IF EXISTS "{name}" CASCADE; CREATE SCHEMA "{name}"')
         return self.url(name)
 
     def log_end(self, size=4000):

@@ -90,8 +90,8 @@ def add_report(path, code, totals):
     totals.add(max(0, int(suite.get("tests")) - failed - skipped), failed, skipped)
 
 
-def run_pytest(build, totals, only, long_run):
-    heading("black-box, conformance and browser tests")
+def run_pytest(build, totals, only, long_run, engine):
+    heading(f"black-box, conformance and browser tests on {engine}")
     with tempfile.TemporaryDirectory(prefix="callosum-test-") as scratch:
         report = os.path.join(scratch, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={scratch}/tests",
@@ -99,8 +99,8 @@ def run_pytest(build, totals, only, long_run):
         if only:
             command += ["-k", only]
         # Chromium would leave its crash settings in the user's folder.
-        environment = dict(os.environ, CALLOSUM=os.path.join(ROOT, build, "src/main/callosum"), PYTHONDONTWRITEBYTECODE="1",
-                           XDG_CONFIG_HOME=f"{scratch}/config", XDG_CACHE_HOME=f"{scratch}/cache")
+        environment = dict(os.environ, CALLOSUM_TEST_ENGINE=engine, CALLOSUM=os.path.join(ROOT, build, "src/main/callosum"),
+                           PYTHONDONTWRITEBYTECODE="1", XDG_CONFIG_HOME=f"{scratch}/config", XDG_CACHE_HOME=f"{scratch}/cache")
         if long_run:
             environment["CALLOSUM_TEST_LONG"] = "1"
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
@@ -141,6 +141,7 @@ def engines():
         yield
     elif not postgres.is_available():
         print("PostgreSQL's server is not installed: its tests are skipped")
+        os.environ["CALLOSUM_TEST_ENGINES"] = "sqlite"
         yield
     else:
         with postgres.Cluster() as cluster:
@@ -166,7 +167,8 @@ def main():
         if arguments.part in (None, "unit"):
             run_unit(arguments.build, totals, arguments.only)
         if arguments.part in (None, "pytest"):
-            run_pytest(arguments.build, totals, arguments.only, arguments.long)
+            for engine in os.environ["CALLOSUM_TEST_ENGINES"].split(","):
+                run_pytest(arguments.build, totals, arguments.only, arguments.long, engine)
     if arguments.part in (None, "fuzz"):
         run_fuzz(arguments.fuzz, totals, arguments.only, arguments.long)
     print()

@@ -27,8 +27,11 @@ VALUES = 20 if IS_LONG else 3
 BATCH_BYTES = 4 << 20
 BATCH_QUERIES = 2000
 
-pytestmark = pytest.mark.skipif(not os.path.isdir(PACKAGE) or not os.path.isdir(os.path.join(HERE, "../node_modules/fhirpath")),
-                                reason="the package of examples or npm fhirpath is not there")
+pytestmark = [
+    pytest.mark.both_engines,
+    pytest.mark.skipif(not os.path.isdir(PACKAGE) or not os.path.isdir(os.path.join(HERE, "../node_modules/fhirpath")),
+                       reason="the package of examples or npm fhirpath is not there"),
+]
 
 # What is refused, by file: the fault is the example's own.
 BLANK = "the narrative is white space (txt-2)"

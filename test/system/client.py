@@ -6,6 +6,8 @@ import signal
 import subprocess
 import threading
 
+import engine
+
 PROGRAM = os.environ.get("CALLOSUM", os.path.join(os.path.dirname(__file__), "../../build/src/main/callosum"))
 FHIR_JSON = "application/fhir+json"
 
@@ -36,10 +38,11 @@ def statuses(answer):
 
 
 class Server:
-    """One `callosum serve` over a store of its own, on free ports. Stopped by its process id."""
+    """One `callosum serve` over a store of its own, on free ports. Stopped by its process id. `store` is a path; on
+    PostgreSQL it stands for a schema (engine.py)."""
 
     def __init__(self, store, *options):
-        self.store = str(store)
+        self.store = engine.store(store)
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--store", self.store, "--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0", *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

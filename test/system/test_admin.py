@@ -6,6 +6,8 @@ import pytest
 
 from client import observation, patient
 
+pytestmark = pytest.mark.both_engines
+
 ADMISSION = ("MSH|^~\\&|HIS|MAIN|X|Y|20240102030405||ADT^A01^ADT_A01|ctl-1|P|2.5.1\r"
              "EVN|A01|20240102030405\r"
              "PID|1||4711^^^HIS^MR||Lee^Ann^B||19800217|F|||1 Main St^^Springfield^^12345||555-1234\r"

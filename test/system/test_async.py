@@ -7,6 +7,8 @@ import pytest
 
 from client import Server, bundle, entry, observation, patient
 
+pytestmark = pytest.mark.both_engines
+
 
 def path_of(server, answer):
     """The path of the status URL that a 202 gave."""

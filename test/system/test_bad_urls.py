@@ -7,6 +7,8 @@ import pytest
 
 from client import patient
 
+pytestmark = pytest.mark.both_engines
+
 PLACES = ["Patient", "Patient/1", "_history", "Patient/_history", "Patient/1/_history", "", "Patient/1/Observation", "Patient/1/*", "Patient/1/$everything",
           "Patient/$everything", "metadata", "_async/1-x", "OperationDefinition/Patient-everything", "$graphql"]
 

@@ -5,6 +5,8 @@ import pytest
 
 from client import bundle, entry, observation, patient, statuses
 
+pytestmark = pytest.mark.both_engines
+
 
 def post(server, kind, *entries, **headers):
     return server.fhir("POST", "", bundle(kind, *entries), **headers)

@@ -9,6 +9,8 @@ import pytest
 
 from client import bundle, entry
 
+pytestmark = pytest.mark.both_engines
+
 EXAMPLES = os.path.join(os.path.dirname(__file__), "../../.cache/definitions/hl7.fhir.r4.examples/package")
 MODIFIERS = ["missing", "exact", "contains", "text", "not", "in", "not-in", "above", "below", "of-type", "identifier"]
 PREFIXES = ["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]

@@ -9,6 +9,8 @@ import pytest
 
 from client import observation, patient
 
+pytestmark = pytest.mark.both_engines
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 FHIR = "{http://hl7.org/fhir}"
 

@@ -6,6 +6,8 @@ import pytest
 
 from client import observation, patient
 
+pytestmark = pytest.mark.both_engines
+
 PATIENT = {
     "resourceType": "Patient", "id": "example", "active": True, "gender": "male", "birthDate": "1974-12-25",
     "_birthDate": {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/patient-birthTime",

@@ -6,6 +6,8 @@ import pytest
 
 from client import bundle, entry, observation, patient
 
+pytestmark = pytest.mark.both_engines
+
 
 def follow(server, path):
     """All entries of a history, over its next links; and the first page."""

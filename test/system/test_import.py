@@ -4,10 +4,13 @@ import gzip
 import json
 import os
 import pathlib
-import sqlite3
 import subprocess
 
 import pytest
+
+import engine
+
+pytestmark = pytest.mark.both_engines
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CALLOSUM = os.environ.get("CALLOSUM", str(ROOT / "build" / "src" / "main" / "callosum"))
@@ -15,7 +18,7 @@ CALLOSUM = os.environ.get("CALLOSUM", str(ROOT / "build" / "src" / "main" / "cal
 
 def run(folder, *arguments, data=None):
     done = subprocess.run(
-        [CALLOSUM, "import", "--store", str(folder / "data.db"), *map(str, arguments)],
+        [CALLOSUM, "import", "--store", engine.store(folder / "data.db"), *map(str, arguments)],
         input=data, capture_output=True, timeout=60, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -29,10 +32,8 @@ def lines(resources):
 
 
 def counts(folder):
-    with sqlite3.connect(folder / "data.db") as db:
-        return dict(db.execute(
-            "SELECT t.name, count(*) FROM resource r JOIN type t ON t.number=r.type"
-            " WHERE r.state=1 GROUP BY 1"))
+    return dict(engine.rows(folder / "data.db", "SELECT t.name, count(*) FROM resource r JOIN type t ON t.number=r.type"
+                                                " WHERE r.state=1 GROUP BY 1"))
 
 
 def observation(reference, **more):

@@ -6,7 +6,10 @@ import time
 
 import pytest
 
+import engine
 from client import Server, bundle, entry, patient
+
+pytestmark = pytest.mark.both_engines
 
 PATIENTS = 1200
 
@@ -282,15 +285,12 @@ def test_reindex_can_be_cancelled(fresh_server):
 
 
 def test_reindex_mends_an_index(tmp_path):
-    """Rows that are taken out of the file behind the program's back are there again."""
-    import sqlite3
+    """Rows that are taken out of the store behind the program's back are there again."""
     server = Server(tmp_path / "callosum.db")
     fill(server, 300)
     assert server.stop() == 0
-    with sqlite3.connect(tmp_path / "callosum.db") as file:
-        for table in ("token", "string", "date", "number", "quantity", "uri", "reference"):
-            file.execute(f"DELETE FROM {table}")
-        file.execute("UPDATE resource SET keys=NULL")
+    tables = ("token", "string", "date", "number", "quantity", "uri", "reference")
+    engine.execute(tmp_path / "callosum.db", *(f"DELETE FROM {table}" for table in tables), "UPDATE resource SET keys=NULL")
     server = Server(tmp_path / "callosum.db")
     assert server.fhir("GET", "Patient?family=family3&_summary=count").json["total"] == 0
     wait_for(server, server.fhir("POST", "$reindex"))

@@ -7,6 +7,8 @@ import pytest
 
 from client import FHIR_JSON, Server, bundle, entry, observation, patient, statuses
 
+pytestmark = pytest.mark.both_engines
+
 JSON_PATCH = "application/json-patch+json"
 XML_PATCH = "application/xml-patch+xml"
 

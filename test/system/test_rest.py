@@ -7,6 +7,8 @@ import pytest
 
 from client import FHIR_JSON, observation, patient
 
+pytestmark = pytest.mark.both_engines
+
 
 def test_create_says_where_and_which_version(server):
     answer = server.fhir("POST", "Patient", patient(id="ignored"))

@@ -3,6 +3,8 @@ import pytest
 
 from client import bundle, entry
 
+pytestmark = pytest.mark.both_engines
+
 ORDER = {"resourceType": "MedicationRequest", "status": "active", "intent": "order"}
 
 

@@ -3,6 +3,8 @@ import pytest
 
 from client import bundle, entry, observation, patient
 
+pytestmark = pytest.mark.both_engines
+
 FORM = "application/x-www-form-urlencoded"
 
 

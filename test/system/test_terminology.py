@@ -4,6 +4,8 @@ import urllib.parse
 
 import pytest
 
+pytestmark = pytest.mark.both_engines
+
 SNOMED = "http://snomed.info/sct"
 UCUM = "http://unitsofmeasure.org"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"

@@ -1,13 +1,15 @@
 """_text and _content: words in resources, at once after they were written, and after restarts."""
 import signal
-import sqlite3
 import threading
 import time
 import urllib.parse
 
 import pytest
 
+import engine
 from client import Server, bundle, entry, observation, patient
+
+pytestmark = pytest.mark.both_engines
 
 
 def narrative(text):
@@ -24,9 +26,8 @@ def ids(server, query):
 def wait_until_indexed(store, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as file:
-            done, last = file.execute("SELECT (SELECT value FROM store WHERE name='text_watermark'),"
-                                      " (SELECT max(number) FROM event)").fetchone()
+        ((done, last),) = engine.rows(store, "SELECT (SELECT value FROM store WHERE name='text_watermark'),"
+                                             " (SELECT max(number) FROM event)")
         if done == last:
             return
         time.sleep(0.05)

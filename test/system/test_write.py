@@ -6,6 +6,8 @@ import pytest
 
 from client import FHIR_JSON, Server, bundle, entry, observation, patient, statuses
 
+pytestmark = pytest.mark.both_engines
+
 
 def parameters(**values):
     return {"resourceType": "Parameters", "parameter": [{"name": name, **value} for name, value in values.items()]}

@@ -5,6 +5,8 @@ import pytest
 
 from client import FHIR_JSON, patient
 
+pytestmark = pytest.mark.both_engines
+
 FHIR_XML = "application/fhir+xml"
 FHIR = "{http://hl7.org/fhir}"
 
