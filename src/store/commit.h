@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "store/body.h"
 #include "store/keys.h"
+#include "store/sequence.h"
 #include "store/store.h"
 
 /* ---- Prepared ---- */
@@ -57,7 +58,9 @@ struct store_prepared {
 /* What the store's own threads do inside a transaction, on the committer's thread, besides writes
  * of resources. It fails only with its whole group. */
 struct store_task {
-  int (*run)(void *what, struct db *db, struct err *reterr);
+  /* `sequence`: of the group, which writes it afterwards. May be called again, where the
+   * transaction of the first time came to nothing. */
+  int (*run)(void *what, struct db *db, struct sequence *sequence, struct err *reterr);
   void *what;
 };
 
@@ -72,6 +75,11 @@ int commit_prepare_again(const struct schema *schema, const struct body_codec *c
                          struct store_commit *commit, struct err *reterr) MUST_CHECK;
 
 /* ---- A group ---- */
+
+/* A column that is not null. */
+static inline struct str commit_text(struct str text) {
+  return text.p ? text : STR("");
+}
 
 /* The state of one resource as the group has it so far. */
 struct slot {
@@ -106,25 +114,19 @@ struct staged_lineage {
   struct str bytes;
 };
 struct staged_event {
-  int64_t seq, kind, rid, version, message, type;
+  int64_t number, seq, kind, rid, version, message, type;
 };
 struct staged_audit {
-  int64_t seq;
-  const struct store_audit *audit;
+  int64_t number, seq;
+  struct store_audit audit;
 };
 struct staged_delivery {
-  int64_t seq;
-  const struct store_delivery *delivery;
+  int64_t number, seq, not_before_us;
+  struct str destination, content_type, body; /* packed */
 };
 struct staged_commit {
   int64_t seq, time_us;
   struct str principal;
-};
-
-/* Numbers that the next commit continues; the store's own only change when a group is durable. */
-struct sequence {
-  uint64_t rid, seq, message, versions; /* the last one given; versions: how many there are */
-  int64_t time_us;
 };
 
 struct group {
@@ -132,15 +134,18 @@ struct group {
   const struct schema *schema;
   const struct body_codec *codec;
   struct arena *arena;
-  struct sequence sequence;
+  struct sequence sequence;     /* with the numbers given so far */
+  uint64_t first_seq;           /* the one before the group's first */
   struct store_view *view;      /* for conditions that are searches: sees what was written */
   defs_type_id parameter_type;  /* SearchParameter */
   const uint8_t *is_identifier; /* by number of param: its tokens are looked up by conditions */
-  int64_t *known_words;         /* WORDS_KNOWN hashes that are in the vocabulary for sure */
-  uint64_t ordinal;             /* of the commit that is being checked */
-  struct map slots;             /* by key */
-  struct map identifiers;       /* (param, hash) -> struct holders */
-  struct map seen;              /* message key -> struct staged_message */
+  /* What is in the tables for sure, as far as this process remembers; cleared when that may be
+   * wrong (`group_forget_known`). Marks of words of the vocabulary, and of counters. */
+  int64_t *known_words, *known_counters;
+  uint64_t ordinal;       /* of the commit that is being checked */
+  struct map slots;       /* by key */
+  struct map identifiers; /* (param, hash) -> struct holders */
+  struct map seen;        /* message key -> struct staged_message */
   VEC(struct slot *) dirty;
   VEC(struct old_version) versions;
   VEC(struct staged_message) messages;
@@ -158,7 +163,15 @@ struct group {
   bool has_written;        /* something that has no place in the commit log */
 };
 
-#define WORDS_KNOWN 16384u
+#define WORDS_KNOWN_BITS 14
+#define COUNTERS_KNOWN_BITS 12
+
+/* ERR_NO_MEMORY. The members that are given stay; group_begin makes the others. */
+int group_init(struct group *group, struct err *reterr) MUST_CHECK;
+void group_fini(struct group *group);
+
+/* After a transaction that came to nothing, or when rows were taken out. */
+void group_forget_known(struct group *group);
 
 /* A fresh group after the last durable state; forgets what it had. */
 int group_begin(struct group *group, struct sequence sequence, struct err *reterr) MUST_CHECK;
@@ -173,6 +186,12 @@ int group_add(struct group *group, struct store_commit *commit, bool *ret_is_ref
 
 /* Writes what is staged into the open transaction; can be called again after more was added. */
 int group_write(struct group *group, struct err *reterr) MUST_CHECK;
+
+/* Writes it for the last time, and the numbers that were given. */
+int group_end(struct group *group, struct err *reterr) MUST_CHECK;
+
+/* Is there something to make durable? */
+bool group_has_changes(const struct group *group);
 
 /* Used by both halves of the group. */
 int group_slot(struct group *group, const struct named *named, bool with_content,

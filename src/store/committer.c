@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "store/train.h"
 
-#define GROUP_ARENA_MAX_BYTES ((size_t)2 << 30)
 #define TRAINING_MAX_BYTES ((size_t)64 << 20)
 #define GROUP_ROWS_MAX 20000u
 #define BULK_ROWS_MAX 120000u
@@ -35,7 +34,7 @@ struct committer {
   struct db *db;
   struct group group;
   uint8_t *is_identifier;  /* of the group */
-  struct sequence durable; /* after the last group */
+  struct sequence durable; /* after the last group; `definitions`: those that are in force */
   size_t group_max, queue_max;
   bool is_bulk;
 
@@ -170,29 +169,36 @@ static void count_fsync(struct committer *committer) {
   pthread_mutex_unlock(&committer->lock);
 }
 
+/* From the state of the world as it is now: another process may have moved it on. */
+static int begin(struct committer *committer, struct err *reterr) {
+  struct sequence sequence;
+  int code = db_begin_write(committer->db, reterr);
+  if (code == 0)
+    code = sequence_read(committer->db, &sequence, reterr);
+  return code ? code : group_begin(&committer->group, sequence, reterr);
+}
+
 static int run_transaction(struct committer *committer, struct store_commit *commits,
                            struct err *reterr) {
   struct group *group = &committer->group;
-  int code = group_begin(group, committer->durable, reterr);
-  if (code == 0)
-    code = db_begin_write(committer->db, reterr);
+  int code = begin(committer, reterr);
   if (code == 0)
     code = add_all(committer, commits, reterr);
   if (code == 0)
-    code = group_write(group, reterr);
-  bool is_empty = code == 0 && group->sequence.seq == committer->durable.seq && !group->has_written;
-  if (code == 0 && !is_empty)
+    code = group_end(group, reterr);
+  bool has_changes = code == 0 && group_has_changes(group);
+  if (has_changes)
     code = db_commit(committer->db, reterr);
-  if (code == 0 && !is_empty) {
-    committer->durable = group->sequence;
-    atomic_fetch_add(committer->options.epoch, 1);
-    count_fsync(committer);
-  }
-  if (code != 0 || is_empty)
+  if (code != 0 || !has_changes) {
     db_rollback(committer->db);
-  if (code != 0) /* words that were noted as known may not be there */
-    memset(group->known_words, 0, WORDS_KNOWN * sizeof *group->known_words);
-  return code;
+    if (code != 0)
+      group_forget_known(group);
+    return code;
+  }
+  committer->durable = group->sequence;
+  atomic_fetch_add(committer->options.epoch, 1);
+  count_fsync(committer);
+  return 0;
 }
 
 /* Trouble that every commit would meet. */
@@ -339,37 +345,6 @@ static void *run_commit_thread(void *what) {
 
 /* ---- Life ---- */
 
-static int read_number(struct committer *committer, const char *sql, uint64_t *ret_number,
-                       struct err *reterr) {
-  struct db_query query;
-  int64_t number;
-  db_query_init(&query, committer->group.arena);
-  db_query_add(&query, sql);
-  int code = db_query_number(committer->db, &query, 0, &number, reterr);
-  if (code == 0)
-    *ret_number = (uint64_t)number;
-  return code;
-}
-
-static int read_sequence(struct committer *committer, struct sequence *ret_sequence,
-                         struct err *reterr) {
-  uint64_t time_us = 0;
-  int code = read_number(committer, "SELECT max(rid) FROM resource", &ret_sequence->rid, reterr);
-  if (code == 0)
-    code = read_number(committer, "SELECT max(seq) FROM commit_log", &ret_sequence->seq, reterr);
-  if (code == 0)
-    code = read_number(committer, "SELECT time FROM commit_log ORDER BY seq DESC LIMIT 1", &time_us,
-                       reterr);
-  if (code == 0)
-    code =
-        read_number(committer, "SELECT max(number) FROM message", &ret_sequence->message, reterr);
-  if (code == 0)
-    code = read_number(committer, "SELECT n FROM counter WHERE kind=2 AND number=0",
-                       &ret_sequence->versions, reterr);
-  ret_sequence->time_us = (int64_t)time_us;
-  return code;
-}
-
 static int find_identifier_params(struct committer *committer, struct err *reterr) {
   committer->is_identifier = calloc(committer->group.schema->params_n, 1);
   if (!committer->is_identifier)
@@ -402,17 +377,13 @@ int committer_open(const struct committer_options *options, struct committer **r
   committer->group_max = options->store->group_max;
   committer->queue_max = options->store->queue_max;
   committer->is_bulk = options->store->is_bulk;
-  committer->group = (struct group){.db = options->db,
-                                    .schema = options->schema,
-                                    .codec = options->codec,
-                                    .view = options->view,
-                                    .arena = arena_new(GROUP_ARENA_MAX_BYTES),
-                                    .known_words = calloc(WORDS_KNOWN, sizeof(int64_t))};
-  int code = committer->group.arena && committer->group.known_words ? 0 : err_no_memory(reterr);
+  committer->group = (struct group){
+      .db = options->db, .schema = options->schema, .codec = options->codec, .view = options->view};
+  int code = group_init(&committer->group, reterr);
   if (code == 0)
     code = find_identifier_params(committer, reterr);
   if (code == 0)
-    code = read_sequence(committer, &committer->durable, reterr);
+    code = sequence_read(committer->db, &committer->durable, reterr);
   if (code == 0)
     code = db_open(&(struct db_options){.path = options->store->path,
                                         .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}},
@@ -440,8 +411,7 @@ void committer_close(struct committer *committer) {
     pthread_join(committer->log_thread, NULL);
   db_close(committer->log_db);
   arena_free(committer->training.arena);
-  arena_free(committer->group.arena);
-  free(committer->group.known_words);
+  group_fini(&committer->group);
   free(committer->is_identifier);
   pthread_cond_destroy(&committer->has_log);
   pthread_cond_destroy(&committer->has_work);

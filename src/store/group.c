@@ -1,6 +1,8 @@
 /* A group: reading the state of what a commit names, checking a commit against it, staging it. */
 #include "store/commit.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "model/parameters.h"
 #include "store/job_write.h"
@@ -9,6 +11,26 @@
 
 /* ---- What the group knows ---- */
 
+#define GROUP_ARENA_MAX_BYTES ((size_t)2 << 30)
+
+int group_init(struct group *group, struct err *reterr) {
+  group->arena = arena_new(GROUP_ARENA_MAX_BYTES);
+  group->known_words = calloc((size_t)1 << WORDS_KNOWN_BITS, sizeof(int64_t));
+  group->known_counters = calloc((size_t)1 << COUNTERS_KNOWN_BITS, sizeof(int64_t));
+  return group->arena && group->known_words && group->known_counters ? 0 : err_no_memory(reterr);
+}
+
+void group_fini(struct group *group) {
+  arena_free(group->arena);
+  free(group->known_words);
+  free(group->known_counters);
+}
+
+void group_forget_known(struct group *group) {
+  memset(group->known_words, 0, sizeof(int64_t) << WORDS_KNOWN_BITS);
+  memset(group->known_counters, 0, sizeof(int64_t) << COUNTERS_KNOWN_BITS);
+}
+
 int group_begin(struct group *group, struct sequence sequence, struct err *reterr) {
   struct group fresh = {
       .db = group->db,
@@ -16,10 +38,12 @@ int group_begin(struct group *group, struct sequence sequence, struct err *reter
       .codec = group->codec,
       .arena = group->arena,
       .sequence = sequence,
+      .first_seq = sequence.seq,
       .view = group->view,
       .is_identifier = group->is_identifier,
       .parameter_type = defs_type_by_name(STR("SearchParameter")),
       .known_words = group->known_words,
+      .known_counters = group->known_counters,
       .ordinal = group->ordinal,
       .versions_written = sequence.versions,
   };
@@ -590,7 +614,8 @@ static int note_change(struct group *group, const struct store_write *write,
   if (!event)
     return err_no_memory(reterr);
   bool is_put = write->effect == STORE_CREATED && write->is_put;
-  *event = (struct staged_event){(int64_t)group->sequence.seq,
+  *event = (struct staged_event){(int64_t)++group->sequence.event,
+                                 (int64_t)group->sequence.seq,
                                  is_put ? SCHEMA_EVENT_CREATED_BY_PUT : (int64_t)write->effect,
                                  (int64_t)slot->rid,
                                  slot->version,
@@ -636,7 +661,8 @@ static int stage_message(struct group *group, struct store_commit *commit, struc
   message->number = ++group->sequence.message;
   *staged = (struct staged_message){message, &commit->prepared_->message, (int64_t)message->number,
                                     (int64_t)group->sequence.seq};
-  *event = (struct staged_event){.seq = staged->seq, .message = staged->number};
+  *event = (struct staged_event){
+      .number = (int64_t)++group->sequence.event, .seq = staged->seq, .message = staged->number};
   *seen = *staged;
   if (message->status == STORE_MESSAGE_ACCEPTED &&
       map_set(&group->seen,
@@ -651,18 +677,33 @@ static int stage_notes(struct group *group, const struct store_commit *commit, s
   struct staged_commit *row = VEC_PUSH(group->arena, &group->commits);
   if (!row)
     return err_no_memory(reterr);
-  *row = (struct staged_commit){seq, group->sequence.time_us, commit->principal};
+  *row = (struct staged_commit){seq, group->sequence.time_us, commit_text(commit->principal)};
   for (size_t i = 0; i < commit->audits_n; i++) {
+    const struct store_audit *given = &commit->audits[i];
     struct staged_audit *audit = VEC_PUSH(group->arena, &group->audits);
     if (!audit)
       return err_no_memory(reterr);
-    *audit = (struct staged_audit){seq, &commit->audits[i]};
+    *audit = (struct staged_audit){(int64_t)++group->sequence.audit,
+                                   seq,
+                                   {.action = commit_text(given->action),
+                                    .what = commit_text(given->what),
+                                    .outcome = commit_text(given->outcome),
+                                    .detail = commit_text(given->detail)}};
   }
   for (size_t i = 0; i < commit->deliveries_n; i++) {
+    const struct store_delivery *given = &commit->deliveries[i];
     struct staged_delivery *delivery = VEC_PUSH(group->arena, &group->deliveries);
     if (!delivery)
       return err_no_memory(reterr);
-    *delivery = (struct staged_delivery){seq, &commit->deliveries[i]};
+    *delivery = (struct staged_delivery){.number = (int64_t)++group->sequence.delivery,
+                                         .seq = seq,
+                                         .not_before_us = given->not_before_us,
+                                         .destination = commit_text(given->destination),
+                                         .content_type = commit_text(given->content_type)};
+    int code =
+        body_pack(group->codec, group->arena, BODY_OTHER, given->body, &delivery->body, reterr);
+    if (code != 0)
+      return code;
   }
   return 0;
 }
@@ -691,13 +732,14 @@ static int stage(struct group *group, struct store_commit *commit, int64_t now_u
       return code;
   }
   for (size_t i = 0; i < commit->jobs_n; i++) {
-    int code = job_apply(group->db, group->codec, group->arena, &commit->jobs[i], reterr);
+    int code = job_apply(group->db, group->codec, group->arena, &group->sequence, &commit->jobs[i],
+                         reterr);
     if (code != 0)
       return code;
     group->has_written = true;
   }
   if (commit->task_) {
-    int code = commit->task_->run(commit->task_->what, group->db, reterr);
+    int code = commit->task_->run(commit->task_->what, group->db, &group->sequence, reterr);
     if (code != 0)
       return code;
     group->has_written = true;

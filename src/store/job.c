@@ -70,34 +70,30 @@ static struct str text_of(struct str text) {
 }
 
 static int create(struct db *db, const struct body_codec *codec, struct arena *arena,
-                  struct job_change *change, struct err *reterr) {
+                  struct sequence *sequence, struct job_change *change, struct err *reterr) {
   struct str request;
   struct db_statement *row = NULL;
   int code = body_pack(codec, arena, BODY_OTHER, text_of(change->request), &request, reterr);
   if (code == 0)
-    code =
-        db_prepare(db, STR("INSERT INTO job VALUES(NULL,?,?,?,?,?,0,0,?,?,?,NULL)"), &row, reterr);
+    code = db_prepare(db,
+                      STR("INSERT INTO job(number,state,kind,owner,created,updated,expires,done,"
+                          "total,progress,request) VALUES(?,?,?,?,?,?,0,0,?,?,?)"),
+                      &row, reterr);
   if (code != 0)
     return code;
   int64_t now = clock_now_us();
-  db_bind_i64(row, 1, JOB_WAITING);
-  db_bind_text(row, 2, text_of(change->kind));
-  db_bind_text(row, 3, text_of(change->owner));
-  db_bind_i64(row, 4, now);
+  change->number = ++sequence->job;
+  db_bind_i64(row, 1, (int64_t)change->number);
+  db_bind_i64(row, 2, JOB_WAITING);
+  db_bind_text(row, 3, text_of(change->kind));
+  db_bind_text(row, 4, text_of(change->owner));
   db_bind_i64(row, 5, now);
-  db_bind_i64(row, 6, (int64_t)change->total);
-  db_bind_text(row, 7, text_of(change->progress));
-  db_bind_bytes(row, 8, request);
+  db_bind_i64(row, 6, now);
+  db_bind_i64(row, 7, (int64_t)change->total);
+  db_bind_text(row, 8, text_of(change->progress));
+  db_bind_bytes(row, 9, request);
   code = db_execute(row, reterr);
   db_release(row);
-  if (code != 0)
-    return code;
-  struct db_query query;
-  int64_t number = 0;
-  db_query_init(&query, arena);
-  db_query_add(&query, "SELECT max(number) FROM job");
-  code = db_query_number(db, &query, 0, &number, reterr);
-  change->number = (uint64_t)number;
   return code;
 }
 
@@ -155,10 +151,10 @@ static int take_out(struct db *db, struct str sql, int64_t value, struct err *re
 }
 
 int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena,
-              struct job_change *change, struct err *reterr) {
+              struct sequence *sequence, struct job_change *change, struct err *reterr) {
   switch (change->verb) {
   case JOB_CREATE:
-    return create(db, codec, arena, change, reterr);
+    return create(db, codec, arena, sequence, change, reterr);
   case JOB_PROGRESS:
     return progress(db, change, reterr);
   case JOB_CLAIM:

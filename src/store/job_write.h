@@ -7,14 +7,16 @@
 
 #include "store/body.h"
 #include "store/job.h"
+#include "store/sequence.h"
 
 /* Does the change fit? Reads only. A refusal (`*ret_is_refusal`) concerns this commit alone. */
 int job_check(struct db *db, const struct job_change *change, bool *ret_is_refusal,
               struct err *reterr) MUST_CHECK;
 
-/* Makes a change that was checked. */
+/* Makes a change that was checked. A new job gets its number from `sequence`, which the caller
+ * writes afterwards. */
 int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena,
-              struct job_change *change, struct err *reterr) MUST_CHECK;
+              struct sequence *sequence, struct job_change *change, struct err *reterr) MUST_CHECK;
 
 /* What was running when the last process ended waits again. In a transaction of its own. */
 int job_requeue(struct db *db, struct err *reterr) MUST_CHECK;

@@ -219,9 +219,14 @@ static int make_job(struct loading *l, const struct rows *rows, bool *ret_has_jo
     request.types_n = 0;
   request.types = types;
   struct job_change change;
+  struct sequence sequence;
   int code = reindex_make_change(l->db, l->arena, l->schema, &request, &change, l->err);
   if (code == 0)
-    code = job_apply(l->db, l->codec, l->arena, &change, l->err);
+    code = sequence_read(l->db, &sequence, l->err);
+  if (code == 0)
+    code = job_apply(l->db, l->codec, l->arena, &sequence, &change, l->err);
+  if (code == 0)
+    code = sequence_write(l->db, &sequence, l->err);
   struct db_statement *statement = NULL;
   for (size_t i = 0; code == 0 && i < rows->list.n; i++) {
     const struct row *row = &rows->list.p[i];

@@ -141,9 +141,14 @@ static int make_form_job(struct db *db, struct arena *arena, const struct schema
   if (code != 0)
     return code;
   change.progress = STR("form");
+  struct sequence sequence;
   code = db_begin_write(db, reterr);
   if (code == 0)
-    code = job_apply(db, codec, arena, &change, reterr);
+    code = sequence_read(db, &sequence, reterr);
+  if (code == 0)
+    code = job_apply(db, codec, arena, &sequence, &change, reterr);
+  if (code == 0)
+    code = sequence_write(db, &sequence, reterr);
   if (code == 0)
     code = db_commit(db, reterr);
   if (code != 0)
@@ -332,14 +337,16 @@ static int read_group(const struct reindex *r, struct store *store, struct group
 
 /* ---- Commits ---- */
 
-static int finish_inside(void *what, struct db *db, struct err *reterr) {
+static int finish_inside(void *what, struct db *db, struct sequence *sequence, struct err *reterr) {
   const struct reindex *r = what;
   if (!str_is(r->request.owner, REINDEX_OWN))
     return 0;
+  sequence->definitions++; /* what was built can be searched by, in every process */
   int code = parameter_set_job_done(db, r->number, reterr);
   if (code == 0 && r->is_form)
-    code = db_run(db, "INSERT OR REPLACE INTO store VALUES('index_form','" SCHEMA_INDEX_FORM "')",
-                  reterr);
+    code = db_run(db, "DELETE FROM store WHERE name='index_form'", reterr);
+  if (code == 0 && r->is_form)
+    code = db_run(db, "INSERT INTO store VALUES('index_form','" SCHEMA_INDEX_FORM "')", reterr);
   return code;
 }
 

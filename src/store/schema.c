@@ -1,167 +1,69 @@
-#include "store/schema.h"
+#include "store/schema_tables.h"
 
 #include <math.h>
 
 #include "base/id.h"
 
-/*
- * The tables of version 1. What the columns mean for a search is in schema.h, the packed ones are
- * in docs/internals/storage.md. Columns that are read for every row stand before the long ones.
- * These statements don't change any more: a new file is made of them and of all upgrades, so that
- * it has the same tables as an old one.
- */
-static const char TABLES[] =
-    /* Facts of this file: "key" (16 bytes, of all hashes), "created" (microseconds, decimal). */
-    "CREATE TABLE store(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE type(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
-    "CREATE TABLE param(number INTEGER PRIMARY KEY, type TEXT NOT NULL, code TEXT NOT NULL,"
-    " UNIQUE(type, code));"
-    /* The compression dictionaries that bodies in this file were written with. */
-    "CREATE TABLE dictionary(number INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
-    " trained_at INTEGER NOT NULL, bytes BLOB NOT NULL);"
-    "CREATE TABLE counter(kind INTEGER, number INTEGER, n INTEGER NOT NULL,"
-    " PRIMARY KEY(kind, number)) WITHOUT ROWID;"
+static const struct schema_tables *tables_of(struct db *db) {
+  (void)db;
+  return &schema_tables_sqlite;
+}
 
-    /* The order of the world. */
-    "CREATE TABLE commit_log(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, principal TEXT NOT "
-    "NULL);"
-
-    "CREATE TABLE resource(rid INTEGER PRIMARY KEY, type INTEGER NOT NULL, id BLOB NOT NULL,"
-    " version INTEGER NOT NULL, updated INTEGER NOT NULL, state INTEGER NOT NULL,"
-    " seq INTEGER NOT NULL, keys BLOB, body BLOB);"
-    "CREATE INDEX resource_live ON resource(type, updated) WHERE state=1;"
-    "CREATE TABLE identity(key INTEGER, rid INTEGER, PRIMARY KEY(key, rid)) WITHOUT ROWID;"
-    "CREATE TABLE version(rid INTEGER, version INTEGER, updated INTEGER NOT NULL,"
-    " state INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB, PRIMARY KEY(rid, version))"
-    " WITHOUT ROWID;"
-
-    "CREATE TABLE token(param INTEGER, first INTEGER, hash INTEGER, rid INTEGER,"
-    " PRIMARY KEY(param, first, hash, rid)) WITHOUT ROWID;"
-    "CREATE TABLE string(param INTEGER, first INTEGER, folded TEXT, exact INTEGER, rid INTEGER,"
-    " PRIMARY KEY(param, first, folded, exact, rid)) WITHOUT ROWID;"
-    "CREATE TABLE date(param INTEGER, first INTEGER, class INTEGER, lo INTEGER, hi INTEGER,"
-    " rid INTEGER, PRIMARY KEY(param, first, class, lo, hi, rid)) WITHOUT ROWID;"
-    "CREATE TABLE number(param INTEGER, first INTEGER, lo REAL, hi REAL, rid INTEGER,"
-    " PRIMARY KEY(param, first, lo, hi, rid)) WITHOUT ROWID;"
-    "CREATE TABLE quantity(param INTEGER, first INTEGER, unit INTEGER, lo REAL, hi REAL,"
-    " rid INTEGER, PRIMARY KEY(param, first, unit, lo, hi, rid)) WITHOUT ROWID;"
-    "CREATE TABLE uri(param INTEGER, hash INTEGER, rid INTEGER, PRIMARY KEY(param, hash, rid))"
-    " WITHOUT ROWID;"
-    "CREATE TABLE reference(param INTEGER, target INTEGER, rid INTEGER,"
-    " PRIMARY KEY(param, target, rid)) WITHOUT ROWID;"
-    "CREATE TABLE vocabulary(param INTEGER, text TEXT, hash INTEGER, PRIMARY KEY(param, text, "
-    "hash)) WITHOUT ROWID;"
-
-    /* status: enum store_message_status. raw, reply: packed like bodies. */
-    "CREATE TABLE message(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, status INTEGER NOT "
-    "NULL, received INTEGER NOT NULL, size INTEGER NOT NULL, channel TEXT NOT NULL,"
-    " sender TEXT NOT NULL, control_id TEXT NOT NULL, type TEXT NOT NULL, event TEXT NOT NULL,"
-    " version_id TEXT NOT NULL, patient TEXT NOT NULL, reason TEXT NOT NULL, reply BLOB, raw "
-    "BLOB);"
-    "CREATE INDEX message_status ON message(status) WHERE status<>1;"
-    /* key: hash of sender, control id and raw bytes of an accepted message. */
-    "CREATE TABLE message_seen(key INTEGER, number INTEGER, PRIMARY KEY(key, number)) WITHOUT "
-    "ROWID;"
-    /* The words by which a message is found: sender, control id, type, event, patient, in lower
-       case. */
-    "CREATE TABLE message_word(word TEXT, number INTEGER, PRIMARY KEY(word, number)) WITHOUT "
-    "ROWID;"
-    /* Which message led to (or confirmed) which version, and by what lineage (flow/lineage.h). */
-    "CREATE TABLE lineage(message INTEGER, rid INTEGER, version INTEGER, bytes BLOB,"
-    " PRIMARY KEY(message, rid, version)) WITHOUT ROWID;"
-    "CREATE INDEX lineage_resource ON lineage(rid, version);"
-
-    "CREATE TABLE audit(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, action TEXT NOT NULL,"
-    " what TEXT NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL);"
-    /* What automation reads: one row per changed resource (kind: enum store_effect) and per message
-       (kind 0). */
-    "CREATE TABLE event(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, kind INTEGER NOT NULL,"
-    " rid INTEGER NOT NULL, version INTEGER NOT NULL, message INTEGER NOT NULL);"
-    /* state 0: waits until not_before. */
-    "CREATE TABLE delivery(number INTEGER PRIMARY KEY, seq INTEGER NOT NULL, state INTEGER NOT "
-    "NULL, not_before INTEGER NOT NULL, attempts INTEGER NOT NULL, destination TEXT NOT NULL,"
-    " content_type TEXT NOT NULL, body BLOB);"
-    "CREATE INDEX delivery_waiting ON delivery(not_before) WHERE state=0;";
-
-/* What version 2 has more; each of these also fills what an old file can tell. */
-static const char *const FROM_1[] = {
-    /* The history of a type: the events of its resources. */
-    "ALTER TABLE event ADD COLUMN type INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE event SET type=coalesce((SELECT r.type FROM resource r WHERE r.rid=event.rid),0)"
-    " WHERE kind<>0;"
-    "CREATE INDEX event_type ON event(type) WHERE type>0;"
-    "INSERT INTO counter SELECT 3,type,count(*) FROM event WHERE type>0 GROUP BY type;",
-
-    /* Background jobs (job.h): state is enum job_state; request and result are packed. A number is
-       never given again. */
-    "CREATE TABLE job(number INTEGER PRIMARY KEY AUTOINCREMENT, state INTEGER NOT NULL,"
-    " kind TEXT NOT NULL, owner TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,"
-    " expires INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL,"
-    " progress TEXT NOT NULL, request BLOB, result BLOB);"
-    "CREATE INDEX job_unfinished ON job(number) WHERE state<3;",
-
-    /* Parameters that SearchParameter resources define: enum schema_param_state, the definition
-       that the rows are of (parameters.h), the job that builds or clears its rows. */
-    "ALTER TABLE param ADD COLUMN state INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE param ADD COLUMN job INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE param ADD COLUMN definition TEXT NOT NULL DEFAULT '';",
-
-    /* The index for texts (text_index.h). */
-    "CREATE TABLE text(word TEXT, type INTEGER, first INTEGER, rids BLOB NOT NULL,"
-    " PRIMARY KEY(word, type, first)) WITHOUT ROWID;",
-
-    NULL,
-};
-
-/* By the version that they lead on from, less 1. */
-static const char *const *const UPGRADES[SCHEMA_VERSION - 1] = {FROM_1};
+static int run_all(struct db *db, const char *const *statements, struct err *reterr) {
+  int code = 0;
+  for (; code == 0 && *statements; statements++)
+    code = db_run(db, *statements, reterr);
+  return code;
+}
 
 static int run_upgrades(struct db *db, uint32_t from_version, struct err *reterr) {
+  const struct schema_tables *tables = tables_of(db);
+  struct db_statement *row = NULL;
   int code = 0;
   for (uint32_t version = from_version; code == 0 && version < SCHEMA_VERSION; version++)
-    for (const char *const *sql = UPGRADES[version - 1]; code == 0 && *sql; sql++)
-      code = db_run(db, *sql, reterr);
+    code = run_all(db, tables->upgrades[version - 1], reterr);
+  if (code == 0)
+    code = db_prepare(db, STR("UPDATE sequence SET schema=? WHERE id=1"), &row, reterr);
+  if (code == 0) {
+    db_bind_i64(row, 1, SCHEMA_VERSION);
+    code = db_execute(row, reterr);
+    db_release(row);
+  }
   if (code == 0)
     code = db_set_identity(db, (struct db_identity){SCHEMA_APPLICATION, SCHEMA_VERSION}, reterr);
   return code;
 }
 
-/* An old file becomes one of this version in one transaction: all of it or nothing. */
-static int upgrade_tables(struct db *db, uint32_t from_version, struct err *reterr) {
-  int code = db_begin_write(db, reterr);
-  if (code == 0)
-    code = run_upgrades(db, from_version, reterr);
-  if (code == 0)
-    code = db_commit(db, reterr);
-  if (code != 0)
-    db_rollback(db);
-  return code;
-}
-
-static int make_tables(struct db *db, struct err *reterr) {
+/* The facts of a store that is new. */
+static int write_facts(struct db *db, struct err *reterr) {
   struct hash_key key = hash_key_random();
   struct db_statement *statement = NULL;
-  int code = db_begin_write(db, reterr);
-  if (code == 0)
-    code = db_run(db, TABLES, reterr);
-  if (code == 0)
-    code = run_upgrades(db, 1, reterr);
-  if (code == 0)
-    code = db_run(db, "INSERT INTO counter VALUES(101,0,1)", reterr);
+  int code = db_run(db, "INSERT INTO counter VALUES(101,0,1)", reterr);
   if (code == 0)
     code = db_run(db, "INSERT INTO store VALUES('index_form','" SCHEMA_INDEX_FORM "')", reterr);
   if (code == 0)
     code = db_prepare(db, STR("INSERT INTO store VALUES('key',?)"), &statement, reterr);
-  if (code == 0) {
-    db_bind_bytes(statement, 1, str_n((const char *)&key, sizeof key));
-    code = db_execute(statement, reterr);
-    db_release(statement);
-  }
-  if (code == 0)
-    code = db_commit(db, reterr);
   if (code != 0)
-    db_rollback(db);
+    return code;
+  db_bind_bytes(statement, 1, str_n((const char *)&key, sizeof key));
+  code = db_execute(statement, reterr);
+  db_release(statement);
   return code;
+}
+
+/* In a write transaction: whoever comes second finds what the first has made. */
+static int bring_up_to_date(struct db *db, struct err *reterr) {
+  struct db_identity identity;
+  int code = db_identity(db, &identity, reterr);
+  if (code != 0 || identity.version >= SCHEMA_VERSION)
+    return code;
+  if (identity.version > 0)
+    return run_upgrades(db, identity.version, reterr);
+  const struct schema_tables *tables = tables_of(db);
+  code = run_all(db, tables->make, reterr);
+  if (code == 0)
+    code = run_upgrades(db, tables->made_version, reterr);
+  return code ? code : write_facts(db, reterr);
 }
 
 static int read_key(struct db *db, struct hash_key *ret_key, struct err *reterr) {
@@ -311,7 +213,7 @@ static int adopt_params(struct db *db, const struct numbers *numbers, struct err
   return code ? code : db_run(db, "DELETE FROM store WHERE name='index_form'", reterr);
 }
 
-/* `may_add`: give numbers to what the file does not know yet (in a write transaction). */
+/* Inside a transaction. `may_add`: give numbers to what the store does not know yet. */
 static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct schema *schema,
                         struct err *reterr) {
   struct numbers types = {0}, params = {0};
@@ -320,8 +222,6 @@ static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct
   if (code == 0)
     code = numbers_init(&params, db, arena, "SELECT max(number) FROM param", defs_params_count(),
                         reterr);
-  if (code == 0)
-    code = may_add ? db_begin_write(db, reterr) : db_begin_read(db, reterr);
   if (code == 0)
     code = read_types(db, &types, reterr);
   if (code == 0 && may_add)
@@ -335,12 +235,8 @@ static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct
     code = db_run(db, "DELETE FROM store WHERE name='index_form'", reterr);
   if (code == 0 && may_add) /* what was an own parameter may have become one of the definitions */
     code = adopt_params(db, &params, reterr);
-  if (code == 0)
-    code = db_commit(db, reterr);
-  if (code != 0) {
-    db_rollback(db);
+  if (code != 0)
     return code;
-  }
   schema->type_numbers = types.by_id;
   schema->types = types.ids;
   schema->types_n = types.ids_n;
@@ -350,19 +246,24 @@ static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct
   return 0;
 }
 
+/* All of it or nothing, and one process at a time. */
 int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema, struct err *reterr) {
-  struct db_identity identity;
-  int code = db_identity(db, &identity, reterr);
-  if (code == 0 && identity.version == 0)
-    code = make_tables(db, reterr);
-  else if (code == 0 && identity.version < SCHEMA_VERSION)
-    code = upgrade_tables(db, identity.version, reterr);
+  int code = db_begin_write(db, reterr);
+  if (code == 0)
+    code = bring_up_to_date(db, reterr);
   if (code == 0)
     code = read_key(db, &ret_schema->key, reterr);
-  return code ? code : read_numbers(db, arena, true, ret_schema, reterr);
+  if (code == 0)
+    code = read_numbers(db, arena, true, ret_schema, reterr);
+  if (code == 0)
+    code = db_commit(db, reterr);
+  if (code != 0)
+    db_rollback(db);
+  return code;
 }
 
-int schema_read(struct db *db, struct arena *arena, struct schema *ret_schema, struct err *reterr) {
+static int read_schema(struct db *db, struct arena *arena, struct schema *schema,
+                       struct err *reterr) {
   struct db_identity identity;
   int code = db_identity(db, &identity, reterr);
   if (code == 0 && identity.version == 0)
@@ -372,8 +273,16 @@ int schema_read(struct db *db, struct arena *arena, struct schema *ret_schema, s
                    "The store was made by an older version of Callosum; `callosum serve` or"
                    " `callosum import` upgrades it when it opens it for writing.");
   if (code == 0)
-    code = read_key(db, &ret_schema->key, reterr);
-  return code ? code : read_numbers(db, arena, false, ret_schema, reterr);
+    code = read_key(db, &schema->key, reterr);
+  return code ? code : read_numbers(db, arena, false, schema, reterr);
+}
+
+int schema_read(struct db *db, struct arena *arena, struct schema *ret_schema, struct err *reterr) {
+  int code = db_begin_read(db, reterr);
+  if (code == 0)
+    code = read_schema(db, arena, ret_schema, reterr);
+  db_rollback(db);
+  return code;
 }
 
 /* ---- Values to keys ---- */

@@ -1,6 +1,7 @@
 /*
- * The tables of the store, and how a value becomes a key in them. The statements are in schema.c;
- * byte layouts of the packed columns are in docs/internals/storage.md.
+ * The tables of the store, and how a value becomes a key in them. The statements are in
+ * schema_sqlite.c and schema_postgres.c; byte layouts of the packed columns are in
+ * docs/internals/storage.md.
  *
  * Numbers. `rid` (resource id) is a dense 64-bit number of one resource, given once and never
  * again, positive and rising. A type, a search parameter: a small number that belongs to this file
@@ -79,7 +80,17 @@
  *     one type, in the same order.
  *
  * commit_log(seq PRIMARY KEY, time, principal); message(number PRIMARY KEY, ...); message_seen;
- * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see schema.c.
+ * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see
+ * schema_sqlite.c.
+ *
+ * sequence: one row, the last numbers given (sequence.h). Every INSERT gives its number itself.
+ * process(id, name, started, seen, detail); lease(name, holder, until): process.h, lease.h.
+ * job.holder, job.lease, delivery.holder, delivery.lease: the process that works on it (0: nobody),
+ * and until when it may.
+ *
+ * On PostgreSQL each table has one column more, `shard`, which is last, also in every primary key:
+ * so no ON CONFLICT can name columns, and what may be there already is written with an INSERT ...
+ * ON CONFLICT DO NOTHING and an UPDATE.
  *
  * param(number PRIMARY KEY, type, code, state, job, definition): enum schema_param_state.
  * job: job.h. text(word, type, first, rids): text_index.h.
@@ -99,7 +110,7 @@
 #include "store/db.h"
 
 #define SCHEMA_APPLICATION 0x436c7361u /* "Clsa" */
-#define SCHEMA_VERSION 2u
+#define SCHEMA_VERSION 3u
 
 /* The form of the rows in the search tables: to be raised when the same body gives other rows. A
  * file with another form (or, from version 1, with none: store('index_form')) is indexed again in
@@ -147,8 +158,9 @@ static inline void schema_set_param(const struct schema *schema, defs_param_id p
   __atomic_store_n(&schema->param_numbers[param], number, __ATOMIC_RELEASE);
 }
 
-/* Makes the tables of a new file, or brings those of an old one up to this version (ERR_STORE:
- * foreign, newer), and reads or completes the numbers. On the writer. */
+/* Makes the tables of a new store, or brings those of an old one up to this version (ERR_STORE:
+ * foreign, newer), and reads or completes the numbers, in one write transaction: of several
+ * processes that do it at once, one does, the others wait and find it done. On the writer. */
 int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema,
                 struct err *reterr) MUST_CHECK;
 

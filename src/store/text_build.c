@@ -274,7 +274,8 @@ struct writing {
   struct arena *arena;
 };
 
-static int write_rows(void *what, struct db *db, struct err *reterr) {
+static int write_rows(void *what, struct db *db, struct sequence *sequence, struct err *reterr) {
+  (void)sequence;
   const struct writing *w = what;
   const struct row *rows = w->rows;
   const struct db_column columns[] = {DB_COLUMN(DB_TEXT, rows, word), DB_COLUMN(DB_I64, rows, type),

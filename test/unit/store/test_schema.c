@@ -5,7 +5,7 @@
 
 #include <sqlite3.h>
 
-#include "store/schema.h"
+#include "store/schema_tables.h"
 
 /* Version 1 as it was released. */
 static const char TABLES_V1[] =
@@ -69,7 +69,7 @@ static const char *const TABLE_NAMES_V1[] = {
     "type",    "dictionary", "commit_log", "resource",     "version",
     "token",   "string",     "date",       "number",       "quantity",
     "uri",     "reference",  "message",    "message_seen", "message_word",
-    "lineage", "audit",      "vocabulary", "identity",     "delivery",
+    "lineage", "audit",      "vocabulary", "identity",
 };
 
 static void run_sql(sqlite3 *db, const char *sql) {
@@ -94,6 +94,8 @@ static void become_version_1(void) {
   run_sql(db, "INSERT INTO store SELECT * FROM new.store WHERE name<>'index_form'");
   run_sql(db, "INSERT INTO param SELECT number,type,code FROM new.param");
   run_sql(db, "INSERT INTO counter SELECT * FROM new.counter WHERE kind<3");
+  run_sql(db, "INSERT INTO delivery SELECT number,seq,state,not_before,attempts,destination,"
+              "content_type,body FROM new.delivery");
   run_sql(db, "INSERT INTO event SELECT number,seq,kind,rid,version,message FROM new.event");
   run_sql(db, text_of("PRAGMA application_id=%u; PRAGMA user_version=1", SCHEMA_APPLICATION));
   sqlite3_close(db);
@@ -167,11 +169,134 @@ static void old_file_is_not_read_without_being_upgraded(void **state) {
   assert_non_null(strstr(err.text, "older version"));
 }
 
+/* ---- Both engines ---- */
+
+struct table {
+  struct str name;
+  struct str columns[24];
+  size_t columns_n;
+};
+struct tables {
+  struct table list[64];
+  size_t n;
+};
+
+/* The next column's definition from `*at` on, up to the comma or bracket that ends it. */
+static struct str next_definition(struct str sql, size_t *at) {
+  size_t begin = *at, depth = 0;
+  for (; *at < sql.n; (*at)++) {
+    char c = sql.p[*at];
+    if (depth == 0 && (c == ',' || c == ')'))
+      break;
+    depth += (size_t)(c == '(') - (size_t)(c == ')');
+  }
+  struct str definition = str_trim(str_slice(sql, begin, *at - begin));
+  bool is_last = *at >= sql.n || sql.p[*at] == ')';
+  *at = is_last ? sql.n : *at + 1;
+  return definition;
+}
+
+/* "CREATE TABLE name(column type ..., ..., PRIMARY KEY(...))" */
+static void note_table(struct str sql, struct tables *tables) {
+  static const struct str create = STR("CREATE TABLE ");
+  if (!str_starts_with(sql, create))
+    return;
+  size_t at = create.n;
+  while (sql.p[at] != '(')
+    at++;
+  struct table *table = &tables->list[tables->n++];
+  *table = (struct table){.name = str_slice(sql, create.n, at - create.n)};
+  at++;
+  while (at < sql.n) {
+    struct str definition = next_definition(sql, &at);
+    size_t n = 0;
+    while (n < definition.n && definition.p[n] != ' ' && definition.p[n] != '(')
+      n++;
+    struct str word = str_slice(definition, 0, n);
+    if (!str_is(word, "PRIMARY") && !str_is(word, "UNIQUE"))
+      table->columns[table->columns_n++] = word;
+  }
+}
+
+static const struct table *find_table(const struct tables *tables, struct str name) {
+  for (size_t i = 0; i < tables->n; i++)
+    if (str_equal(tables->list[i].name, name))
+      return &tables->list[i];
+  return NULL;
+}
+
+static bool has_column(const struct table *table, struct str name) {
+  for (size_t i = 0; i < table->columns_n; i++)
+    if (str_equal(table->columns[i], name))
+      return true;
+  return false;
+}
+
+static int note_row(void *what, int n, char **values, char **names) {
+  (void)n, (void)names;
+  struct table *table = what;
+  table->columns[table->columns_n++] = arena_str(test_arena, str_of(values[0]));
+  return 0;
+}
+
+static int note_name(void *what, int n, char **values, char **names) {
+  (void)n, (void)names;
+  struct tables *tables = what;
+  tables->list[tables->n++] = (struct table){.name = arena_str(test_arena, str_of(values[0]))};
+  return 0;
+}
+
+static struct tables tables_of_sqlite(void) {
+  struct tables tables = {0};
+  sqlite3 *db;
+  store_close(fixture_store);
+  fixture_store = NULL;
+  assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db,
+                                "SELECT name FROM sqlite_schema WHERE type='table'"
+                                " AND name NOT LIKE 'sqlite_%'",
+                                note_name, &tables, NULL),
+                   SQLITE_OK);
+  for (size_t i = 0; i < tables.n; i++)
+    assert_int_equal(sqlite3_exec(db,
+                                  text_of("SELECT name FROM pragma_table_info('%.*s')",
+                                          STR_ARG(tables.list[i].name)),
+                                  note_row, &tables.list[i], NULL),
+                     SQLITE_OK);
+  sqlite3_close(db);
+  return tables;
+}
+
+/* PostgreSQL's have `shard` last; the two that are the driver's own are not ours to compare. */
+static void both_engines_have_the_same_tables(void **state) {
+  (void)state;
+  fixture_open();
+  struct tables here = tables_of_sqlite(), there = {0};
+  for (const char *const *sql = schema_tables_postgres.make; *sql; sql++)
+    note_table(str_of(*sql), &there);
+  size_t shared_n = 0;
+  for (size_t i = 0; i < there.n; i++) {
+    const struct table *table = &there.list[i], *same = find_table(&here, table->name);
+    if (str_is(table->name, "callosum_identity") || str_is(table->name, "db_writer"))
+      continue;
+    assert_non_null(same);
+    shared_n++;
+    assert_true(str_is(table->columns[table->columns_n - 1], "shard"));
+    assert_int_equal(table->columns_n, same->columns_n + 1);
+    for (size_t c = 0; c < same->columns_n; c++)
+      if (!has_column(table, same->columns[c]))
+        fail_msg("%.*s.%.*s", STR_ARG(table->name), STR_ARG(same->columns[c]));
+  }
+  assert_int_equal(shared_n, here.n);
+  assert_true(shared_n >= 28);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(old_file_is_upgraded_with_what_it_holds),
       STORE_TEST(index_of_an_old_file_is_made_again),
       STORE_TEST(old_file_is_not_read_without_being_upgraded),
+      STORE_TEST(both_engines_have_the_same_tables),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
