@@ -1,8 +1,11 @@
 #include "store/store_internal.h"
 
+#include "store/dialect.h"
+
 int store_filter(struct db *db, const struct schema *schema, const struct access *access,
                  struct store_filter *ret_filter, struct err *reterr) {
   struct store_filter filter = {.schema = schema,
+                                .kind = db_kind(db),
                                 .is_everything = access->is_everything,
                                 .types = access->types,
                                 .types_n = access->types_n};
@@ -51,19 +54,19 @@ static void add_compartment(struct db_query *query, const struct store_filter *f
       if (filter->schema->types[number] && may_see_type(filter, filter->schema->types[number]))
         add_compartment_params(query, filter, filter->schema->types[number]);
   }
-  db_query_add(query, ")))");
+  db_query_addf(query, ")%s))", dialect_apart(filter->kind));
 }
 
 void store_filter_add(struct db_query *query, const struct store_filter *filter, const char *alias,
                       defs_type_id type) {
   if (filter->is_everything) {
-    db_query_add(query, "1");
+    db_query_add(query, "TRUE");
     return;
   }
   if ((type && !may_see_type(filter, type)) ||
       (filter->is_of_patient && filter->patient_rid == 0) ||
       (!filter->is_of_patient && filter->types_n == 0)) { /* nothing was said: nothing is allowed */
-    db_query_add(query, "0");
+    db_query_add(query, "FALSE");
     return;
   }
   bool needs_and = false;
@@ -78,6 +81,6 @@ void store_filter_add(struct db_query *query, const struct store_filter *filter,
     db_query_add(query, needs_and ? " AND " : "");
     add_compartment(query, filter, alias, type);
   } else if (!needs_and) {
-    db_query_add(query, "1");
+    db_query_add(query, "TRUE");
   }
 }

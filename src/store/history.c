@@ -4,6 +4,8 @@
  */
 #include "store/store_internal.h"
 
+#include "store/dialect.h"
+
 /* Versions or events that one call looks at, and how many it counts for a total. */
 #define LOOK_MAX 100000
 #define COUNT_MAX 20000
@@ -133,10 +135,8 @@ static void write_events_query(struct db_query *sql, const struct store_filter *
   uint16_t type = query->type ? schema_type_number(filter->schema, query->type) : 0;
   bool joins = !filter->is_everything || span->period > span->first;
   db_query_add(sql, "SELECT e.number,e.kind,e.rid,e.version,");
-  if (filter->is_everything)
-    db_query_add(sql, "1");
-  else
-    store_filter_add(sql, filter, "r", query->type);
+  db_query_add(sql, "CASE WHEN ");
+  store_filter_add(sql, filter, "r", query->type);
   if (span->period > span->first) {
     /* The next version was made later than the beginning of the period, or there is none. */
     db_query_add(sql, " AND (e.number>=");
@@ -149,9 +149,9 @@ static void write_events_query(struct db_query *sql, const struct store_filter *
     db_query_i64(sql, query->from_us);
     db_query_add(sql, ")))");
   }
-  db_query_add(sql, " FROM event e");
+  db_query_add(sql, " THEN 1 ELSE 0 END FROM event e");
   if (type)
-    db_query_add(sql, " INDEXED BY event_type");
+    db_query_add(sql, DIALECT_INDEXED_BY(filter->kind, "event_type"));
   if (joins)
     db_query_add(sql, " CROSS JOIN resource r ON r.rid=e.rid");
   db_query_add(sql, " WHERE e.type>0");

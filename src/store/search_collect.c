@@ -129,7 +129,7 @@ static void add_updated(struct db_query *query, const struct search_context *c, 
 /* Above this, a count is not for choosing, but for telling. */
 enum { ESTIMATE_MAX = 1000000 };
 
-/* Runs "SELECT count(*) FROM (SELECT 1 <from> LIMIT limit)". */
+/* Runs "SELECT count(*) FROM (SELECT 1 <from> LIMIT limit) AS n". */
 static int count_from(struct search_context *c, const struct db_query *from, uint64_t limit,
                       uint64_t *ret_n, struct err *reterr) {
   struct db_query query;
@@ -143,7 +143,7 @@ static int count_from(struct search_context *c, const struct db_query *from, uin
   db_query_append(&query, from);
   db_query_add(&query, " LIMIT ");
   db_query_i64(&query, (int64_t)limit);
-  db_query_add(&query, ")");
+  db_query_add(&query, ") AS n");
   int code = db_query_number(c->db, &query, 0, &n, reterr);
   if (code != 0)
     return code;

@@ -1,5 +1,7 @@
 #include "store/search_probe.h"
 
+#include "store/dialect.h"
+
 enum { SPANS_MOST = 2 };
 
 static bool is_candidate(const struct search_condition *condition) {
@@ -41,7 +43,7 @@ static void add_probe(struct db_query *query, const struct search_context *c,
   for (size_t i = 0; i < probe->spans.n; i++) {
     db_query_add(query, i ? " OR EXISTS(SELECT 1" : "EXISTS(SELECT 1");
     search_span_add_as(query, c, &probe->spans.p[i], "probe");
-    db_query_addf(query, " AND probe.rid=%s.rid)", table);
+    db_query_addf(query, " AND probe.rid=%s.rid%s)", table, dialect_apart(db_kind(c->db)));
   }
   db_query_add(query, ")");
 }

@@ -39,6 +39,7 @@ int store_rid(struct db *db, const struct schema *schema, defs_type_id type, str
 /* `access` made ready for one view: the patient is looked up once. */
 struct store_filter {
   const struct schema *schema;
+  enum db_kind kind;
   bool is_everything, is_of_patient;
   uint64_t patient_rid; /* is_of_patient; 0: there is none, so nothing may be seen */
   const defs_type_id *types;
@@ -49,7 +50,7 @@ int store_filter(struct db *db, const struct schema *schema, const struct access
 
 /*
  * Appends a condition (without a leading AND) on a row of `resource` that is called `alias` in the
- * query: "1" where everything may be seen. `type`: when the query is about one type only; 0: any.
+ * query: "TRUE" where everything may be seen. `type`: when the query is about one type only; 0: any.
  * The only place where access becomes SQL.
  */
 void store_filter_add(struct db_query *query, const struct store_filter *filter, const char *alias,
