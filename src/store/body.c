@@ -1,26 +1,16 @@
 #include "store/body.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
-#include <zstd.h>
 
+#include "store/body_dictionaries.h"
 #include "store/body_memo.h"
 #include "store/dictionary/dictionary.h"
-
-/* Level 1 to 3 differ by 2 % in size on small bodies and by half in time. */
-#define LEVEL 1
-#define DICTIONARIES_MAX 200
 
 enum { PACK_PLAIN = 0, PACK_ZSTD = 1 }; /* + number of the dictionary */
 
 struct body_codec {
   struct body_memo *memo;
-  int highest; /* number that is taken */
-  uint64_t trained_at[BODY_KINDS];
-  /* By number, from 1; set once, before anything packed with it can be seen. */
-  ZSTD_CDict *_Atomic compress[DICTIONARIES_MAX + 1];
-  ZSTD_DDict *_Atomic decompress[DICTIONARIES_MAX + 1];
-  atomic_int current[BODY_KINDS]; /* number to pack with; 0: none */
+  struct body_dictionaries *dictionaries;
 };
 
 /* ---- Contexts, one per thread ---- */
@@ -65,79 +55,17 @@ static struct contexts *contexts_get(void) {
   return contexts;
 }
 
-/* ---- Dictionaries ---- */
+/* ---- Life ---- */
 
-static int adopt(struct body_codec *codec, int64_t number, int64_t kind, uint64_t trained_at,
-                 struct str bytes, struct err *reterr) {
-  if (number < 1 || number > DICTIONARIES_MAX || kind < 0 || kind >= BODY_KINDS)
-    return err_set(reterr, ERR_STORE, "", "The store has a dictionary of an unknown number.");
-  ZSTD_CDict *compress = ZSTD_createCDict(bytes.p, bytes.n, LEVEL);
-  ZSTD_DDict *decompress = ZSTD_createDDict(bytes.p, bytes.n);
-  if (!compress || !decompress) {
-    ZSTD_freeCDict(compress);
-    ZSTD_freeDDict(decompress);
-    return err_no_memory(reterr);
-  }
-  atomic_store(&codec->compress[number], compress);
-  atomic_store(&codec->decompress[number], decompress);
-  atomic_store(&codec->current[kind], (int)number); /* the latest is the best */
-  codec->trained_at[kind] = trained_at;
-  codec->highest = (int)number;
-  return 0;
-}
-
-int body_codec_refresh(struct body_codec *codec, struct db *db, struct err *reterr) {
-  struct db_statement *statement = NULL;
-  int code = db_prepare(db,
-                        STR("SELECT number,kind,trained_at,bytes FROM dictionary"
-                            " WHERE number>? ORDER BY number"),
-                        &statement, reterr);
-  if (code != 0)
-    return code;
-  bool has_row = false;
-  db_bind_i64(statement, 1, codec->highest);
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
-    code = adopt(codec, db_column_i64(statement, 0), db_column_i64(statement, 1),
-                 (uint64_t)db_column_i64(statement, 2), db_column_str(statement, 3), reterr);
-    if (code != 0)
-      break;
-  }
-  db_release(statement);
-  return code;
-}
-
-int body_codec_add(struct body_codec *codec, struct db *db, enum body_kind kind,
-                   uint64_t trained_at, struct str dictionary, struct err *reterr) {
-  struct db_statement *statement = NULL;
-  int number = codec->highest + 1;
-  if (number > DICTIONARIES_MAX)
-    return err_set(reterr, ERR_STORE, "", "The store has as many dictionaries as it can have.");
-  /* One statement outside a transaction is one: durable when it returns. */
-  int code = db_prepare(db, STR("INSERT INTO dictionary VALUES(?,?,?,?)"), &statement, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(statement, 1, number);
-  db_bind_i64(statement, 2, kind);
-  db_bind_i64(statement, 3, (int64_t)trained_at);
-  db_bind_bytes(statement, 4, dictionary);
-  code = db_execute(statement, reterr);
-  db_release(statement);
-  return code ? code : adopt(codec, number, kind, trained_at, dictionary, reterr);
-}
-
-uint64_t body_codec_trained_at(const struct body_codec *codec, enum body_kind kind) {
-  return codec->trained_at[kind];
-}
-
-int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_codec,
-                    struct err *reterr) {
+int body_codec_open(struct db *db, const char *path, bool is_read_only,
+                    struct body_codec **ret_codec, struct err *reterr) {
   struct body_codec *codec = calloc(1, sizeof *codec);
   if (!codec)
     return err_no_memory(reterr);
   int code = body_memo_open(&codec->memo, reterr);
   if (code == 0)
-    code = body_codec_refresh(codec, db, reterr);
-  if (code == 0 && codec->highest == 0 && !is_read_only)
+    code = body_dictionaries_open(db, path, &codec->dictionaries, reterr);
+  if (code == 0 && !is_read_only && body_dictionaries_highest(codec->dictionaries) == 0)
     code = body_codec_add(codec, db, BODY_JSON, 0,
                           str_n((const char *)dictionary_bytes, dictionary_n), reterr);
   if (code == 0)
@@ -150,12 +78,26 @@ int body_codec_open(struct db *db, bool is_read_only, struct body_codec **ret_co
 void body_codec_close(struct body_codec *codec) {
   if (!codec)
     return;
-  for (size_t i = 0; i <= DICTIONARIES_MAX; i++) {
-    ZSTD_freeCDict(codec->compress[i]);
-    ZSTD_freeDDict(codec->decompress[i]);
-  }
+  body_dictionaries_close(codec->dictionaries);
   body_memo_close(codec->memo);
   free(codec);
+}
+
+int body_codec_add(struct body_codec *codec, struct db *db, enum body_kind kind,
+                   uint64_t trained_at, struct str dictionary, struct err *reterr) {
+  return body_dictionaries_add(codec->dictionaries, db, kind, trained_at, dictionary, reterr);
+}
+
+int body_codec_refresh(struct body_codec *codec, struct db *db, struct err *reterr) {
+  return body_dictionaries_refresh(codec->dictionaries, db, reterr);
+}
+
+uint64_t body_codec_trained_at(const struct body_codec *codec, enum body_kind kind) {
+  return body_dictionaries_trained_at(codec->dictionaries, kind);
+}
+
+uint64_t body_codec_known(const struct body_codec *codec) {
+  return body_dictionaries_highest(codec->dictionaries);
 }
 
 void body_codec_trim(struct body_codec *codec) {
@@ -168,7 +110,7 @@ void body_codec_trim(struct body_codec *codec) {
 static size_t compress(ZSTD_CCtx *context, const ZSTD_CDict *dictionary, char *room, size_t room_n,
                        struct str bytes) {
   ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0);
-  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, BODY_LEVEL);
   ZSTD_CCtx_refCDict(context, dictionary);
   return ZSTD_compress2(context, room, room_n, bytes.p, bytes.n);
 }
@@ -185,9 +127,9 @@ int body_pack(const struct body_codec *codec, struct arena *arena, enum body_kin
   char *room = room_n <= ROOM_BYTES ? contexts->room : arena_alloc(arena, room_n);
   if (!room)
     return err_no_memory(reterr);
-  int number = atomic_load(&codec->current[kind]);
-  size_t n =
-      compress(contexts->compress, number ? codec->compress[number] : NULL, room, room_n, bytes);
+  int number;
+  const ZSTD_CDict *dictionary = body_dictionary_of_kind(codec->dictionaries, kind, &number);
+  size_t n = compress(contexts->compress, dictionary, room, room_n, bytes);
   bool is_plain = ZSTD_isError(n) || n >= bytes.n;
   struct str content = is_plain ? bytes : str_n(room, n);
   char *packed = arena_alloc(arena, content.n + 1);
@@ -209,12 +151,11 @@ static int decompress(const struct body_codec *codec, struct arena *arena, struc
   int how = (unsigned char)packed.p[0];
   struct str frame = str_slice(packed, 1, packed.n);
   const ZSTD_DDict *dictionary = NULL;
-  if (how > PACK_ZSTD) {
-    int number = how - PACK_ZSTD;
-    dictionary = number <= DICTIONARIES_MAX ? codec->decompress[number] : NULL;
-    if (!dictionary)
-      return damaged(reterr);
-  }
+  int code = how > PACK_ZSTD
+                 ? body_dictionary_find(codec->dictionaries, how - PACK_ZSTD, &dictionary, reterr)
+                 : 0;
+  if (code != 0)
+    return code;
   unsigned long long n = ZSTD_getFrameContentSize(frame.p, frame.n);
   if (n == ZSTD_CONTENTSIZE_UNKNOWN || n == ZSTD_CONTENTSIZE_ERROR || n > BODY_MAX_BYTES)
     return damaged(reterr);

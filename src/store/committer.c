@@ -34,7 +34,8 @@ struct committer {
   struct db *db;
   struct group group;
   uint8_t *is_identifier;  /* of the group */
-  struct sequence durable; /* after the last group; `definitions`: those that are in force */
+  struct sequence durable; /* after the last group */
+  uint64_t definitions;    /* sequence.definitions whose parameters are in force */
   size_t group_max, queue_max;
   bool is_bulk;
 
@@ -169,12 +170,53 @@ static void count_fsync(struct committer *committer) {
   pthread_mutex_unlock(&committer->lock);
 }
 
-/* From the state of the world as it is now: another process may have moved it on. */
+/* So that who defined a parameter finds it in force, and nothing is checked against old ones. */
+static int adopt_parameters(struct committer *committer, struct err *reterr) {
+  uint64_t definitions;
+  int code =
+      committer->options.when_parameters_change(committer->options.what, &definitions, reterr);
+  if (code != 0)
+    return code;
+  committer->definitions = definitions;
+  note_identifier_params(committer);
+  group_forget_known(&committer->group); /* rows of parameters that are gone were taken out */
+  return 0;
+}
+
+/* What cannot be put in force now can't be later: work goes on with the parameters that are. */
+static int follow_definitions(struct committer *committer, uint64_t definitions,
+                              struct err *reterr) {
+  int code = adopt_parameters(committer, reterr);
+  if (code == 0 || code == ERR_UNAVAILABLE)
+    return code;
+  log_error("store",
+            "search parameters as they are defined now come into force only when the store is"
+            " opened again: %s",
+            reterr->text);
+  committer->definitions = definitions;
+  return 0;
+}
+
+/* The write transaction, from the state of the world as it is now: another process may have moved
+ * it on. */
 static int begin(struct committer *committer, struct err *reterr) {
   struct sequence sequence;
-  int code = db_begin_write(committer->db, reterr);
-  if (code == 0)
-    code = sequence_read(committer->db, &sequence, reterr);
+  for (;;) {
+    int code = db_begin_write(committer->db, reterr);
+    if (code == 0)
+      code = sequence_read(committer->db, &sequence, reterr);
+    if (code != 0)
+      return code;
+    if (sequence.definitions == committer->definitions)
+      break;
+    db_rollback(committer->db);
+    code = follow_definitions(committer, sequence.definitions, reterr);
+    if (code != 0)
+      return code;
+  }
+  int code = 0;
+  if (sequence.dictionaries != body_codec_known(committer->options.codec))
+    code = body_codec_refresh(committer->options.codec, committer->db, reterr);
   return code ? code : group_begin(&committer->group, sequence, reterr);
 }
 
@@ -206,17 +248,12 @@ static bool is_of_the_machine(int code) {
   return code == ERR_NO_SPACE || code == ERR_READ_ONLY || code == ERR_IO || code == ERR_BUSY;
 }
 
-/* Before anybody is answered: who defined a parameter finds it in force. */
-static void adopt_parameters(struct committer *committer) {
-  committer->options.when_parameters_change(committer->options.what);
-  note_identifier_params(committer);
-}
-
 static void run_group(struct committer *committer, struct store_commit *commits) {
   struct err err;
   int code = run_transaction(committer, commits, &err);
-  if (code == 0 && committer->group.changes_parameters)
-    adopt_parameters(committer);
+  struct err ignored; /* the next group finds out, too */
+  if (code == 0 && committer->durable.definitions != committer->definitions)
+    (void)!follow_definitions(committer, committer->durable.definitions, &ignored);
   bool try_each = code != 0 && commits->next_ && !is_of_the_machine(code);
   if (code != 0 && !try_each)
     log_error("store", "a group of changes was not stored: %s", err.text);
@@ -364,6 +401,15 @@ static int start_threads(struct committer *committer, struct err *reterr) {
   return err_set(reterr, ERR_NO_MEMORY, "", "A thread of the store can't be started.");
 }
 
+static int read_first_sequence(struct committer *committer, struct err *reterr) {
+  int code = db_begin_read(committer->db, reterr);
+  if (code == 0)
+    code = sequence_read(committer->db, &committer->durable, reterr);
+  db_rollback(committer->db);
+  committer->definitions = committer->options.definitions;
+  return code;
+}
+
 int committer_open(const struct committer_options *options, struct committer **ret_committer,
                    struct err *reterr) {
   struct committer *committer = calloc(1, sizeof *committer);
@@ -383,7 +429,7 @@ int committer_open(const struct committer_options *options, struct committer **r
   if (code == 0)
     code = find_identifier_params(committer, reterr);
   if (code == 0)
-    code = sequence_read(committer->db, &committer->durable, reterr);
+    code = read_first_sequence(committer, reterr);
   if (code == 0)
     code = db_open(&(struct db_options){.path = options->store->path,
                                         .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}},

@@ -23,9 +23,13 @@ struct committer_options {
   atomic_uint_fast64_t *epoch; /* counted up when a group is durable, before it is answered */
   /* Called before the log is moved into the file, on the committer's or the log's thread. */
   void (*before_checkpoint)(void *what);
-  /* Called on the committer's thread when a SearchParameter that has, or had, effect was written
-   * and is durable, before it is answered. */
-  void (*when_parameters_change)(void *what);
+  /* The search parameters that are in force are those of this sequence.definitions. */
+  uint64_t definitions;
+  /* Called on the committer's thread, outside a transaction, when they are not those of the store:
+   * because a SearchParameter that has, or had, effect was written and is durable, before that is
+   * answered; or because another process did it, before anything is checked against them. Puts
+   * them in force and says of which sequence.definitions they are. */
+  int (*when_parameters_change)(void *what, uint64_t *ret_definitions, struct err *reterr);
   /* Called on the committer's thread when nothing has come for a while: time to give memory back.
    */
   void (*when_idle)(void *what);

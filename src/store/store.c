@@ -138,21 +138,29 @@ bool store_loads_parameters(const struct store *store) {
   return atomic_load(&store->loads_parameters);
 }
 
-static void when_parameters_change(void *what) {
+/* What is read is of this number, or of a later one: then it is read once more. */
+static int read_definitions(struct store *store, uint64_t *ret_definitions, struct err *reterr) {
+  struct sequence sequence;
+  int code = db_begin_read(store->writer, reterr);
+  if (code == 0)
+    code = sequence_read(store->writer, &sequence, reterr);
+  db_rollback(store->writer);
+  if (code == 0)
+    *ret_definitions = sequence.definitions;
+  return code;
+}
+
+static int when_parameters_change(void *what, uint64_t *ret_definitions, struct err *reterr) {
   struct store *store = what;
-  struct err err;
-  if (load_parameters(store, store->writer, true, &err) != 0)
-    log_error("store",
-              "search parameters as they are defined now come into force only when the"
-              " store is opened again: %s",
-              err.text);
+  int code = read_definitions(store, ret_definitions, reterr);
+  return code ? code : load_parameters(store, store->writer, true, reterr);
 }
 
 struct background *store_background(struct store *store) {
   return store->background;
 }
 
-static int open_committer(struct store *store, struct err *reterr) {
+static int open_committer(struct store *store, uint64_t definitions, struct err *reterr) {
   return committer_open(
       &(struct committer_options){.store = &store->options,
                                   .db = store->writer,
@@ -161,6 +169,7 @@ static int open_committer(struct store *store, struct err *reterr) {
                                   .view = &store->writer_view,
                                   .epoch = &store->epoch,
                                   .before_checkpoint = release_idle_views,
+                                  .definitions = definitions,
                                   .when_parameters_change = when_parameters_change,
                                   .when_idle = trim_idle_views,
                                   .what = store},
@@ -175,17 +184,20 @@ static int open_parts(struct store *store, struct err *reterr) {
   if (code == 0)
     code = job_requeue(store->writer, reterr);
   if (code == 0)
-    code = body_codec_open(store->writer, false, &store->codec, reterr);
+    code = body_codec_open(store->writer, store->path, false, &store->codec, reterr);
   if (code == 0)
     code = open_views(store, reterr);
   bool has_job;
   if (code == 0)
     code = reindex_check_form(store->writer, &store->schema, store->codec, &has_job, reterr);
+  uint64_t definitions = 0;
+  if (code == 0)
+    code = read_definitions(store, &definitions, reterr);
   if (code == 0)
     code = load_parameters(store, store->writer, true, reterr);
   store->writer_view = (struct store_view){.store = store, .db = store->writer};
   if (code == 0)
-    code = open_committer(store, reterr);
+    code = open_committer(store, definitions, reterr);
   return code ? code : background_open(store, store->options.is_bulk, &store->background, reterr);
 }
 
@@ -197,7 +209,7 @@ static int open_for_reading(struct store *store, struct err *reterr) {
   struct db *db = store->views[0].db;
   code = schema_read(db, store->arena, &store->schema, reterr);
   if (code == 0)
-    code = body_codec_open(db, true, &store->codec, reterr);
+    code = body_codec_open(db, store->path, true, &store->codec, reterr);
   return code ? code : load_parameters(store, db, false, reterr);
 }
 

@@ -12,11 +12,8 @@ static struct db *open_db(void) {
   struct err err;
   assert_int_equal(
       db_open(&(struct db_options){.path = fixture_path, .is_writer = true}, &db, &err), 0);
-  assert_int_equal(db_run(db,
-                          "CREATE TABLE dictionary(number INTEGER PRIMARY KEY, kind INTEGER,"
-                          " trained_at INTEGER, bytes BLOB)",
-                          &err),
-                   0);
+  struct schema schema;
+  assert_int_equal(schema_open(db, test_arena, &schema, &err), 0);
   return db;
 }
 
@@ -25,7 +22,7 @@ static void bytes_survive_packing(void **state) {
   struct db *db = open_db();
   struct body_codec *codec;
   struct err err;
-  assert_int_equal(body_codec_open(db, false, &codec, &err), 0);
+  assert_int_equal(body_codec_open(db, NULL, false, &codec, &err), 0);
   static const size_t sizes[] = {0, 1, 10, 1000, 70000, 3000000};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
     for (unsigned kind = 0; kind < BODY_KINDS; kind++)
@@ -86,7 +83,7 @@ static void damaged_bytes_are_told(void **state) {
   struct err err;
   struct str packed, back;
   struct str text = body_of("Patient", "1", "some text that goes on for a while, and on, and on");
-  assert_int_equal(body_codec_open(db, false, &codec, &err), 0);
+  assert_int_equal(body_codec_open(db, NULL, false, &codec, &err), 0);
   assert_int_equal(body_pack(codec, test_arena, BODY_JSON, text, &packed, &err), 0);
   char *copy = arena_alloc(test_arena, packed.n);
   for (size_t i = 0; i < packed.n * 8; i++) {
@@ -100,6 +97,43 @@ static void damaged_bytes_are_told(void **state) {
   copy[0] = (char)250; /* a dictionary that there is not */
   assert_int_equal(body_unpack(codec, test_arena, str_n(copy, packed.n), &back, &err), ERR_STORE);
   body_codec_close(codec);
+  db_close(db);
+}
+
+/* Two processes: what one adds, the other can read at once, and does not add a second time. */
+static void dictionary_of_another_process_is_found(void **state) {
+  (void)state;
+  struct db *db = open_db(), *reading;
+  struct body_codec *one, *other;
+  struct err err;
+  struct str packed, back;
+  struct str text = STR("what the house says, and says again, as no other house does");
+  struct str dictionary = arena_printf(test_arena, "%.*s %.*s", STR_ARG(text), STR_ARG(text));
+  assert_int_equal(body_codec_open(db, fixture_path, false, &one, &err), 0);
+  assert_int_equal(db_open(&(struct db_options){.path = fixture_path,
+                                                .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}},
+                           &reading, &err),
+                   0);
+  assert_int_equal(body_codec_open(reading, fixture_path, true, &other, &err), 0);
+  assert_int_equal(body_codec_add(one, db, BODY_MESSAGE, 2000, dictionary, &err), 0);
+  assert_int_equal(body_codec_known(one), 2);
+  assert_int_equal(body_codec_known(other), 1);
+  assert_int_equal(body_pack(one, test_arena, BODY_MESSAGE, text, &packed, &err), 0);
+  assert_int_equal(packed.p[0], 1 + 2);
+  assert_int_equal(body_unpack(other, test_arena, packed, &back, &err), 0);
+  assert_true(str_equal(back, text));
+  assert_int_equal(body_codec_known(other), 2);
+  body_codec_close(other);
+
+  /* One that began to make it before it saw the other's. */
+  assert_int_equal(body_codec_open(reading, fixture_path, true, &other, &err), 0);
+  assert_int_equal(body_codec_add(one, db, BODY_MESSAGE, 70000, dictionary, &err), 0);
+  assert_int_equal(body_codec_add(other, db, BODY_MESSAGE, 70100, dictionary, &err), 0);
+  assert_int_equal(body_codec_known(one), 3);
+  assert_int_equal(body_codec_known(other), 3);
+  body_codec_close(other);
+  body_codec_close(one);
+  db_close(reading);
   db_close(db);
 }
 
@@ -183,6 +217,7 @@ int main(void) {
       STORE_TEST(bytes_survive_packing),
       TEST(memo_finds_only_what_was_kept),
       STORE_TEST(damaged_bytes_are_told),
+      STORE_TEST(dictionary_of_another_process_is_found),
       TEST(training_is_due_when_there_is_enough_that_is_new),
       STORE_TEST(store_learns_the_words_of_its_house),
   };
