@@ -124,6 +124,9 @@ struct staged_delivery {
   int64_t number, seq, not_before_us;
   struct str destination, content_type, body; /* packed */
 };
+struct staged_stray {
+  int64_t rid, other;
+};
 struct staged_commit {
   int64_t seq, time_us;
   struct str principal;
@@ -155,6 +158,7 @@ struct group {
   VEC(struct staged_delivery) deliveries;
   VEC(struct staged_commit) commits;
   VEC(struct keys_word) words;
+  VEC(struct staged_stray) strays; /* shard.h */
   int64_t *live_change;      /* by number of type */
   int64_t *version_change;   /* by number of type */
   uint64_t versions_written; /* of sequence.versions, what the counter has */

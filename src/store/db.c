@@ -2,6 +2,7 @@
 #include "store/db_driver.h"
 
 #include "base/clock.h"
+#include "store/shard.h"
 
 #include <time.h>
 
@@ -206,6 +207,27 @@ void db_set_deadline(struct db *db, int64_t time_us) {
   db->driver->deadline_changed(db);
 }
 
+/* ---- Where rows are ---- */
+
+void db_set_sharded(struct db *db, bool is_sharded) {
+  db->is_sharded = is_sharded && db_is_remote(db);
+}
+
+/* `sql` as the driver is to be given it; `buf` is the caller's to end. */
+static int add_shards(const struct db *db, struct str sql, struct buf *buf, struct str *ret_sql,
+                      struct err *reterr) {
+  enum { SQL_MAX_BYTES = 1 << 20 };
+  buf_init(buf, SQL_MAX_BYTES);
+  *ret_sql = sql;
+  if (!db->is_sharded)
+    return 0;
+  if (!shard_add_sql(buf, sql))
+    return err_set(reterr, ERR_INTERNAL, "", "A statement does not tell where its rows go: %.*s",
+                   STR_ARG(sql));
+  *ret_sql = buf_str(buf);
+  return 0;
+}
+
 /* ---- Statements that are kept by their text ---- */
 
 uint64_t db_text_hash(struct str sql) {
@@ -254,7 +276,12 @@ static int prepare_new(struct db *db, uint64_t text_hash, struct str sql,
     return err_no_memory(reterr);
   memcpy(text, sql.p, sql.n);
   struct db_statement *statement = NULL;
-  int code = db->driver->statement_new(db, str_n(text, sql.n), &statement, reterr);
+  struct buf buf;
+  struct str sharded;
+  int code = add_shards(db, str_n(text, sql.n), &buf, &sharded, reterr);
+  if (code == 0)
+    code = db->driver->statement_new(db, sharded, &statement, reterr);
+  buf_fini(&buf);
   if (!statement) {
     free(text);
     return code;
@@ -348,12 +375,24 @@ bool db_column_is_null(struct db_statement *statement, int column) {
 
 int db_execute_rows(struct db *db, struct str sql, const struct db_column *columns,
                     size_t columns_n, size_t rows_n, struct err *reterr) {
-  return rows_n == 0 ? 0 : db->driver->execute_rows(db, sql, columns, columns_n, rows_n, reterr);
+  if (rows_n == 0)
+    return 0;
+  struct buf buf;
+  int code = add_shards(db, sql, &buf, &sql, reterr);
+  if (code == 0)
+    code = db->driver->execute_rows(db, sql, columns, columns_n, rows_n, reterr);
+  buf_fini(&buf);
+  return code;
 }
 
 int db_select_rows(struct db *db, struct str sql, const struct db_column *columns, size_t columns_n,
                    size_t rows_n, struct db_statement **ret_statement, struct err *reterr) {
-  return db->driver->select_rows(db, sql, columns, columns_n, rows_n, ret_statement, reterr);
+  struct buf buf;
+  int code = add_shards(db, sql, &buf, &sql, reterr);
+  if (code == 0)
+    code = db->driver->select_rows(db, sql, columns, columns_n, rows_n, ret_statement, reterr);
+  buf_fini(&buf);
+  return code;
 }
 
 size_t db_asked_row(const struct db_statement *statement) {

@@ -98,6 +98,10 @@ bool db_is_begun(const struct db *db); /* is a transaction open? */
  * processes; else, and in SQLite, this machine's. */
 int db_now(struct db *db, int64_t *ret_now_us, struct err *reterr) MUST_CHECK;
 
+/* PostgreSQL: the rows of this store are distributed, so statements prepared from now on say where
+ * they are (shard.h). */
+void db_set_sharded(struct db *db, bool is_sharded);
+
 /* When this thread has worked for so long (microseconds of its processor time; 0: never), or has
  * waited ten times as long, a statement that is still running is broken off with ERR_TOO_COSTLY.
  * For reading only. */

@@ -28,6 +28,7 @@ struct db {
   int64_t deadline_us;         /* of the thread's time; 0: none */
   int64_t waiting_deadline_us; /* of clock_monotonic_us */
   uint64_t clock;
+  bool is_sharded;
   size_t kept_n;
   struct db_statement *kept[DB_KEPT_MAX];
 };

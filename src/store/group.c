@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "model/parameters.h"
+#include "store/group_shard.h"
 #include "store/job_write.h"
 #include "store/search.h"
 #include "store/store_internal.h"
@@ -491,17 +492,18 @@ static int mark_dirty(struct group *group, struct slot *slot, struct err *reterr
   return 0;
 }
 
-static int give_rid(struct group *group, struct slot *slot, struct err *reterr) {
+static int give_rid(struct group *group, struct slot *slot, int64_t shard, struct err *reterr) {
   if (slot->rid != 0)
     return 0;
-  slot->rid = ++group->sequence.rid;
+  slot->rid = shard_rid(shard, ++group->sequence.rid);
   slot->is_new = true;
   return mark_dirty(group, slot, reterr);
 }
 
-/* A number for each resource that the commit points to, whether it is there or not. */
+/* A number for each resource that `from` points to, whether it is there or not. */
 static int resolve_targets(struct group *group, const struct store_prepared *prepared,
-                           const struct keys_made *made, uint64_t *rids, struct err *reterr) {
+                           const struct keys_made *made, const struct slot *from, uint64_t *rids,
+                           struct err *reterr) {
   for (size_t i = 0; i < made->links.n; i++) {
     size_t target = made->links.p[i].target;
     if (rids[target] != 0)
@@ -509,12 +511,12 @@ static int resolve_targets(struct group *group, const struct store_prepared *pre
     struct slot *slot;
     int code = group_slot(group, prepared->named.p[target], false, &slot, reterr);
     if (code == 0)
-      code = give_rid(group, slot, reterr);
+      code = give_rid(group, slot, group_shard_of_target(group, slot, from), reterr);
     if (code != 0)
       return code;
     rids[target] = slot->rid;
   }
-  return 0;
+  return group_note_strays(group, prepared, made, from, rids, reterr);
 }
 
 static int keep_old_version(struct group *group, const struct slot *slot, struct err *reterr) {
@@ -552,7 +554,7 @@ static int stage_reindex(struct group *group, const struct store_prepared *prepa
   struct keys keys;
   if (slot->state != SCHEMA_LIVE || slot->version != write->expected_version)
     return 0;
-  int code = resolve_targets(group, prepared, &made->keys, rids, reterr);
+  int code = resolve_targets(group, prepared, &made->keys, slot, rids, reterr);
   if (code == 0)
     code = keys_complete(group->arena, &made->keys, rids, &keys, reterr);
   if (code != 0 || are_equal(keys, slot->keys))
@@ -569,9 +571,12 @@ static int stage_reindex(struct group *group, const struct store_prepared *prepa
 static int stage_change(struct group *group, const struct store_prepared *prepared,
                         const struct prepared_write *made, struct store_write *write,
                         struct slot *slot, uint64_t *rids, struct err *reterr) {
+  int64_t shard = 0;
   int code = keep_old_version(group, slot, reterr);
   if (code == 0)
-    code = give_rid(group, slot, reterr);
+    code = group_shard_of_new(group, prepared, &made->keys, slot, &shard, reterr);
+  if (code == 0)
+    code = give_rid(group, slot, shard, reterr);
   if (code == 0)
     code = mark_dirty(group, slot, reterr);
   if (code != 0)
@@ -589,7 +594,7 @@ static int stage_change(struct group *group, const struct store_prepared *prepar
   group->sequence.versions++;
   if (write->is_delete)
     return 0;
-  code = resolve_targets(group, prepared, &made->keys, rids, reterr);
+  code = resolve_targets(group, prepared, &made->keys, slot, rids, reterr);
   if (code == 0)
     code = keys_complete(group->arena, &made->keys, rids, &slot->keys, reterr);
   if (code == 0)

@@ -1,5 +1,6 @@
 /* Writing what a group has staged, table by table, rows in the order of each table's key. */
 #include "store/group_write.h"
+#include "store/group_shard.h"
 
 #include <stdlib.h>
 
@@ -273,6 +274,7 @@ static void forget_staged(struct group *group) {
   }
   group->dirty.n = group->versions.n = group->messages.n = group->lineages.n = 0;
   group->events.n = group->audits.n = group->deliveries.n = group->commits.n = group->words.n = 0;
+  group->strays.n = 0;
   memset(group->live_change, 0, group->schema->types_n * sizeof *group->live_change);
   memset(group->version_change, 0, group->schema->types_n * sizeof *group->version_change);
   group->versions_written = group->sequence.versions;
@@ -286,6 +288,8 @@ int group_write(struct group *group, struct err *reterr) {
     code = write_keys(group, reterr);
   if (code == 0)
     code = write_words(group, reterr);
+  if (code == 0)
+    code = group_write_strays(group, reterr);
   if (code == 0)
     code = group_write_notes(group, reterr);
   if (code == 0)

@@ -82,6 +82,17 @@ static int read_key(struct db *db, struct hash_key *ret_key, struct err *reterr)
   return code;
 }
 
+/* Set once, by the statements that distribute the tables (schema_citus.h). */
+static int read_shards(struct db *db, bool *ret_is_sharded, struct err *reterr) {
+  struct db_statement *statement = NULL;
+  int code = db_prepare(db, STR("SELECT value FROM store WHERE name='shards'"), &statement, reterr);
+  if (code != 0)
+    return code;
+  code = db_step(statement, ret_is_sharded, reterr);
+  db_release(statement);
+  return code;
+}
+
 /* ---- Numbers of types and parameters ---- */
 
 struct numbers {
@@ -254,6 +265,8 @@ int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema, s
   if (code == 0)
     code = read_key(db, &ret_schema->key, reterr);
   if (code == 0)
+    code = read_shards(db, &ret_schema->is_sharded, reterr);
+  if (code == 0)
     code = read_numbers(db, arena, true, ret_schema, reterr);
   if (code == 0)
     code = db_commit(db, reterr);
@@ -274,6 +287,8 @@ static int read_schema(struct db *db, struct arena *arena, struct schema *schema
                    " `callosum import` upgrades it when it opens it for writing.");
   if (code == 0)
     code = read_key(db, &schema->key, reterr);
+  if (code == 0)
+    code = read_shards(db, &schema->is_sharded, reterr);
   return code ? code : read_numbers(db, arena, false, schema, reterr);
 }
 

@@ -67,6 +67,10 @@
  * it. A composite with three components has a row per second component; the third is checked on the
  * body.
  *
+ * stray(rid, other)
+ *     In a distributed store: a resource on the shard `other` refers to `rid`, which is on another
+ *     one (shard.h). Rows stay when the reference goes.
+ *
  * counter(kind, number, n)
  *     1: live resources of type `number`; 2: all versions; 3: versions of type `number`.
  *     100: live resources of a type that have a row of a parameter in a table of keys.h
@@ -143,6 +147,7 @@ static inline uint64_t schema_with_param(uint64_t type_number, uint64_t table,
 
 struct schema {
   struct hash_key key;
+  bool is_sharded;              /* store('shards'): rids tell where rows are (shard.h) */
   const uint16_t *type_numbers; /* by defs_type_id; 0 for what is not a resource type */
   const defs_type_id *types;    /* by number; 0 when these definitions do not know it */
   size_t types_n;               /* numbers are below it */

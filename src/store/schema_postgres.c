@@ -90,6 +90,8 @@ static const char *const MAKE[] = {
     ", PRIMARY KEY(param, hash, rid, shard))" GROWING,
     "CREATE TABLE reference(param integer, target bigint, rid bigint," SHARD
     ", PRIMARY KEY(param, target, rid, shard))" GROWING,
+    "CREATE TABLE stray(rid bigint, other integer," SHARD
+    ", PRIMARY KEY(rid, other, shard))" GROWING,
     "CREATE TABLE vocabulary(param integer, text bytea, hash bigint," SHARD
     ", PRIMARY KEY(param, text, hash, shard))" GROWING,
     "CREATE TABLE text(word bytea, type integer, first bigint, rids bytea NOT NULL," SHARD

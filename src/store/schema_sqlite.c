@@ -137,6 +137,9 @@ static const char *const FROM_2[] = {
     "CREATE TABLE lease(name TEXT PRIMARY KEY, holder INTEGER NOT NULL, until INTEGER NOT NULL)"
     " WITHOUT ROWID;",
 
+    /* Where else than with `rid` there are references to it (shard.h). */
+    "CREATE TABLE stray(rid INTEGER, other INTEGER, PRIMARY KEY(rid, other)) WITHOUT ROWID;",
+
     /* Which process works on it, and until when it may; 0: nobody. */
     "ALTER TABLE job ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;"

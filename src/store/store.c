@@ -84,6 +84,13 @@ static int open_views(struct store *store, struct err *reterr) {
   return 0;
 }
 
+static void tell_if_sharded(struct store *store) {
+  if (store->writer)
+    db_set_sharded(store->writer, store->schema.is_sharded);
+  for (size_t i = 0; i < store->views_n; i++)
+    db_set_sharded(store->views[i].db, store->schema.is_sharded);
+}
+
 /* Snapshots of idle views would keep the log from starting over. */
 static void release_idle_views(void *what) {
   struct store *store = what;
@@ -187,6 +194,7 @@ static int open_parts(struct store *store, struct err *reterr) {
     code = body_codec_open(store->writer, store->path, false, &store->codec, reterr);
   if (code == 0)
     code = open_views(store, reterr);
+  tell_if_sharded(store);
   bool has_job;
   if (code == 0)
     code = reindex_check_form(store->writer, &store->schema, store->codec, &has_job, reterr);
@@ -208,6 +216,7 @@ static int open_for_reading(struct store *store, struct err *reterr) {
     return code;
   struct db *db = store->views[0].db;
   code = schema_read(db, store->arena, &store->schema, reterr);
+  tell_if_sharded(store);
   if (code == 0)
     code = body_codec_open(db, store->path, true, &store->codec, reterr);
   return code ? code : load_parameters(store, db, false, reterr);
