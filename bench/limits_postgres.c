@@ -34,13 +34,13 @@ struct table {
 
 #define SHARD "shard integer NOT NULL DEFAULT 0"
 static const struct table TABLES[] = {
-    {1, "libililbb", "resource", "rid,type,id,version,updated,state,seq,keys,body",
-     "rid bigint, type integer, id bytea, version integer, updated bigint, state integer, seq "
-     "bigint, keys bytea, body bytea, " SHARD ", PRIMARY KEY(rid, shard)"},
+    {1, "llliiibbb", "resource", "rid,updated,seq,type,version,state,id,keys,body",
+     "rid bigint, updated bigint, seq bigint, type integer, version integer, state integer, id "
+     "bytea, keys bytea, body bytea, " SHARD ", PRIMARY KEY(rid, shard)"},
     {1, "ll", "identity", "key,rid",
      "key bigint, rid bigint, " SHARD ", PRIMARY KEY(key, rid, shard)"},
-    {1, "llilili", "event", "number,seq,kind,rid,version,message,type",
-     "number bigint, seq bigint, kind integer, rid bigint, version integer, message bigint, type "
+    {1, "lllliii", "event", "number,seq,rid,message,kind,version,type",
+     "number bigint, seq bigint, rid bigint, message bigint, kind integer, version integer, type "
      "integer, " SHARD ", PRIMARY KEY(number, shard)"},
     {6, "illl", "token", "param,first,hash,rid",
      "param integer, first bigint, hash bigint, rid bigint, " SHARD
@@ -156,11 +156,11 @@ static struct row make_row(struct load *load, size_t table, size_t k, int64_t ri
   int64_t time = 1600000000000000 + rid;
   switch (table) {
   case 0:
-    return (struct row){{rid, rid % 20, 17, 1, time, 1, load->seq, 120, 350}};
+    return (struct row){{rid, time, load->seq, rid % 20, 1, 1, 17, 120, 350}};
   case 1:
     return (struct row){{chance(load, 63), rid}};
   case 2:
-    return (struct row){{rid, load->seq, 1, rid, 1, 0, rid % 20}};
+    return (struct row){{rid, load->seq, rid, 0, 1, 1, rid % 20}};
   case 3:
     return (struct row){{param, 0, value, rid}};
   case 4: /* of one patient's resources, one after the other; the patient, the encounter, ... */

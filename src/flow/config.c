@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "store/db.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 #define FILES_MAX 256
 #define LIMITS_MAX 64 /* more than there are */
 
-enum kind { KIND_PATH, KIND_TEXT, KIND_NUMBER, KIND_ZONE };
+enum kind { KIND_PATH, KIND_STORE, KIND_TEXT, KIND_NUMBER, KIND_ZONE };
 
 /* One setting of a section. `offset` is that of its member in struct config, or in struct
  * config_listener for listeners. */
@@ -26,8 +27,8 @@ struct setting {
 };
 
 static const struct setting top_settings[] = {
-    {"store", KIND_PATH, offsetof(struct config, store), 0,
-     "the file that holds everything (callosum.db)"},
+    {"store", KIND_STORE, offsetof(struct config, store), 0,
+     "the file that holds everything (callosum.db), or the URL of a PostgreSQL"},
     {"maps", KIND_PATH, offsetof(struct config, maps), 0,
      "a folder of map files; each replaces the built-in one of its name"},
     {"timeZone", KIND_ZONE, offsetof(struct config, time_zone_minutes), 0,
@@ -113,6 +114,11 @@ bool config_time_zone(struct str s, int64_t *ret_minutes) {
   return true;
 }
 
+static bool is_url(const struct reader *r, struct str text) {
+  struct str copy = arena_str(r->arena, text);
+  return copy.p && db_is_url(copy.p);
+}
+
 static int set_value(const struct reader *r, void *base, const struct setting *setting,
                      const yaml_node_t *node, struct err *reterr) {
   void *member = (char *)base + setting->offset;
@@ -132,9 +138,11 @@ static int set_value(const struct reader *r, void *base, const struct setting *s
           r, node, reterr,
           arena_printf(r->arena, "'%s' wants an offset such as \"+01:00\".", setting->name));
     return 0;
+  case KIND_STORE:
   case KIND_PATH:
-    text = text.p[0] == '/' ? arena_str(r->arena, text)
-                            : arena_printf(r->arena, "%s/%.*s", r->folder, STR_ARG(text));
+    text = text.p[0] == '/' || (setting->kind == KIND_STORE && is_url(r, text))
+               ? arena_str(r->arena, text)
+               : arena_printf(r->arena, "%s/%.*s", r->folder, STR_ARG(text));
     break;
   case KIND_TEXT:
     text = arena_str(r->arena, text);
@@ -358,7 +366,11 @@ int config_read(struct arena *arena, const char *folder, struct config *ret_conf
 }
 
 static struct config_setting describe(const struct setting *setting, const char *section) {
-  static const char *const kinds[] = {"path", "text", "number", "offset"};
+  static const char *const kinds[] = {[KIND_PATH] = "path",
+                                      [KIND_STORE] = "path",
+                                      [KIND_TEXT] = "text",
+                                      [KIND_NUMBER] = "number",
+                                      [KIND_ZONE] = "offset"};
   return (struct config_setting){section, setting->name, kinds[setting->kind], setting->text};
 }
 

@@ -6,6 +6,7 @@
 #include "flow/intake.h"
 #include "link/mllp_server.h"
 #include "service/service.h"
+#include "store/db.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -286,7 +287,8 @@ static void print_addresses(const struct server *server, const struct config *co
   for (size_t i = 0; i < server->listeners_n; i++)
     print_address("mllp", server->listeners[i].config->address,
                   mllp_server_port(server->listeners[i].mllp));
-  printf("store %s\n", config->store);
+  char shown[1024];
+  printf("store %s\n", db_shown_path(config->store, shown, sizeof shown));
   fflush(stdout);
 }
 
@@ -352,11 +354,13 @@ const struct command command_serve = {
     .usage =
         "serve [OPTIONS]\n\n"
         "Listens for FHIR and for browsers over HTTP, and for HL7 v2 over MLLP, and keeps all in\n"
-        "one file. Without options that is loopback only, which is right: there is no login yet.\n"
-        "Prints where it listens, one line each: `http URL`, `mllp URL`, `store FILE`.\n\n"
+        "one file, or in a PostgreSQL that several such processes may share. Without options that\n"
+        "is loopback only, which is right: there is no login yet.\n"
+        "Prints where it listens, one line each: `http URL`, `mllp URL`, `store STORE`.\n\n"
         "Options:\n"
         "  -c, --config FOLDER      settings from its *.yaml; the options here go before them\n"
-        "  -s, --store FILE         (callosum.db here, or in $XDG_STATE_HOME/callosum)\n"
+        "  -s, --store STORE        a file (callosum.db here, or in $XDG_STATE_HOME/callosum), or\n"
+        "                           a URL (postgresql://USER@HOST/DATABASE)\n"
         "      --http ADDRESS:PORT  (127.0.0.1:8080); port 0 takes any free one\n"
         "      --mllp ADDRESS:PORT  (127.0.0.1:2575)\n"
         "      --no-mllp            HTTP only\n"
