@@ -90,7 +90,7 @@ const char *db_shown_path(const char *path, char *buffer, size_t buffer_n) {
 /* ---- A connection ---- */
 
 int db_open(const struct db_options *options, struct db **ret_db, struct err *reterr) {
-  const struct db_driver *driver = &db_sqlite;
+  const struct db_driver *driver = db_is_url(options->path) ? &db_postgres : &db_sqlite;
   return driver->open(options, ret_db, reterr);
 }
 

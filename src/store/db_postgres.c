@@ -1,0 +1,352 @@
+/* db.h over PostgreSQL: the connection and its transactions. */
+#include "store/db_postgres.h"
+
+#include "store/db_postgres_outcome.h"
+
+#include "base/clock.h"
+
+#define SIZE_KEPT_US 10000000 /* how old the answer of db_size may be */
+#define EPOCH_2000_US 946684800000000
+
+/* ---- Life ---- */
+
+static void pg_close(struct db *db) {
+  struct pg *pg = pg_of(db);
+  pg_rollback(db);
+  pg_disconnect(pg);
+  pg_plans_free(pg);
+  free(pg->pending);
+  free(pg->path);
+  free(pg->shown);
+  free(pg->schema_name);
+  free(pg);
+}
+
+static int count_tables(struct pg *pg, int64_t *ret_n, struct err *reterr) {
+  char sql[300];
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) FROM pg_class c WHERE relnamespace=%u AND relkind IN "
+           "('r','p','v','m','f','S') AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE "
+           "d.objid=c.oid AND d.deptype='e')",
+           pg->schema);
+  return pg_number(pg, sql, ret_n, reterr);
+}
+
+static int check_identity(struct pg *pg, struct err *reterr) {
+  struct db_identity found;
+  int64_t tables = 0;
+  int code = db_identity(&pg->base, &found, reterr);
+  if (code == 0)
+    code = count_tables(pg, &tables, reterr);
+  return code ? code : db_check_identity(found, pg->options.newest, tables > 0, pg->shown, reterr);
+}
+
+static int pg_open(const struct db_options *options, struct db **ret_db, struct err *reterr) {
+  char shown[512];
+  struct pg *pg = calloc(1, sizeof *pg);
+  if (!pg)
+    return err_no_memory(reterr);
+  pg->base.driver = &db_postgres;
+  pg->options = *options;
+  pg->path = strdup(options->path);
+  pg->shown = strdup(db_shown_path(options->path, shown, sizeof shown));
+  pg->options.path = pg->path;
+  int code = pg->path && pg->shown ? 0 : err_no_memory(reterr);
+  if (code == 0)
+    code = pg_check_url(pg, reterr);
+  if (code == 0)
+    code = pg_connect(pg, options->wait_us, reterr);
+  if (code == 0)
+    code = check_identity(pg, reterr);
+  if (code == 0)
+    *ret_db = &pg->base;
+  else
+    db_close(&pg->base);
+  return code;
+}
+
+/* ---- Statements of the driver's own ---- */
+
+int pg_number(struct pg *pg, const char *sql, int64_t *ret_number, struct err *reterr) {
+  struct db_statement *base = NULL;
+  bool has_row = false;
+  int code = db_prepare(&pg->base, str_of(sql), &base, reterr);
+  if (!base)
+    return code;
+  code = pg_step(base, &has_row, reterr);
+  if (code == 0)
+    *ret_number = has_row ? pg_column_i64(base, 0) : 0;
+  db_release(base);
+  return code;
+}
+
+/* ---- Transactions ---- */
+
+static int begin(struct pg *pg, enum pg_transaction transaction, struct err *reterr) {
+  pg_rollback(&pg->base);
+  pg->failed = 0;
+  int code = pg_ensure(pg, reterr);
+  if (code)
+    return code;
+  pg->transaction = transaction;
+  pg->is_begin_sent = false;
+  pg->now_at_us = 0;
+  return 0;
+}
+
+static int pg_begin_read(struct db *db, struct err *reterr) {
+  return begin(pg_of(db), PG_READING, reterr);
+}
+
+static int pg_begin_write(struct db *db, struct err *reterr) {
+  return begin(pg_of(db), PG_WRITING, reterr);
+}
+
+/* Outside a transaction, a failure is that of one statement and forgotten with the next. */
+static int begin_alone(struct pg *pg, struct err *reterr) {
+  if (pg->pending_n > 0)
+    return 0;
+  pg->failed = 0;
+  return pg_ensure(pg, reterr);
+}
+
+int pg_queue_begin(struct pg *pg, struct err *reterr) {
+  if (pg->transaction == PG_NO_TRANSACTION)
+    return begin_alone(pg, reterr);
+  if (pg->failed) {
+    *reterr = pg->failure;
+    return pg->failed;
+  }
+  if (pg->is_begin_sent)
+    return 0;
+  pg->is_begin_sent = true;
+  pg_queue_drops(pg);
+  if (pg->transaction == PG_READING)
+    return pg_queue_text(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, reterr);
+  char sql[120];
+  snprintf(sql, sizeof sql, "SELECT clock_timestamp() FROM pg_advisory_xact_lock(%d,%d)",
+           (int)PG_LOCK_CLASS, (int)pg->schema);
+  int code = pg_queue_text(pg, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, reterr);
+  return code ? code : pg_queue_text(pg, sql, NULL, reterr);
+}
+
+static void end(struct pg *pg) {
+  pg->transaction = PG_NO_TRANSACTION;
+  pg->is_begin_sent = false;
+}
+
+/* Nobody waits for the answer: it is taken when the next one is. */
+void pg_rollback(struct db *db) {
+  struct pg *pg = pg_of(db);
+  struct err ignored; /* a session that can't roll back is lost, and its transaction with it */
+  bool is_open = pg->transaction != PG_NO_TRANSACTION && pg->is_begin_sent && pg->conn;
+  if (is_open) {
+    pg_queue_sync(pg); /* behind a failure all is skipped until the next sync */
+    if (pg_queue_text(pg, "ROLLBACK", NULL, &ignored) == 0)
+      pg_queue_sync(pg);
+    pg_flush(pg);
+  }
+  end(pg);
+}
+
+/* A session that is lost before COMMIT is sent has written nothing. */
+static int queue_commit(struct pg *pg, struct err *reterr) {
+  int code = pg_queue_writer_number(pg, reterr);
+  if (code == 0)
+    code = pg->failed;
+  if (code)
+    return code;
+  return pg_queue_text(pg, "COMMIT", NULL, reterr);
+}
+
+static int pg_commit(struct db *db, struct err *reterr) {
+  struct pg *pg = pg_of(db);
+  if (pg->failed) {
+    *reterr = pg->failure;
+    return pg->failed;
+  }
+  if (pg->transaction != PG_WRITING || !pg->is_begin_sent) {
+    pg_rollback(db);
+    return 0;
+  }
+  int pid = PQbackendPID(pg->conn);
+  int code = queue_commit(pg, reterr);
+  if (code)
+    return code;
+  code = pg_wait(pg, NULL, reterr);
+  if (code && !pg->conn)
+    code = pg_ask_outcome(pg, pid, reterr);
+  else if (code)
+    return code;
+  pg->is_writer_new &= code != 0;
+  end(pg);
+  return code;
+}
+
+static bool pg_is_begun(const struct db *db) {
+  return ((const struct pg *)db)->transaction != PG_NO_TRANSACTION;
+}
+
+static int pg_now(struct db *db, int64_t *ret_now_us, struct err *reterr) {
+  struct pg *pg = pg_of(db);
+  if (pg->transaction != PG_WRITING) {
+    *ret_now_us = clock_now_us();
+    return 0;
+  }
+  if (!pg->now_at_us) {
+    int64_t now = 0;
+    int code = pg_number(pg, "SELECT clock_timestamp()", &now, reterr);
+    if (code)
+      return code;
+    pg->now_us = now + EPOCH_2000_US;
+    pg->now_at_us = clock_monotonic_us();
+  }
+  *ret_now_us = pg->now_us + (clock_monotonic_us() - pg->now_at_us);
+  return 0;
+}
+
+/* ---- The rest ---- */
+
+/* Takes all answers of a statement outside the pipeline. */
+static int take_run(struct pg *pg, struct err *reterr) {
+  int code = 0;
+  for (PGresult *result; (result = PQgetResult(pg->conn)); PQclear(result)) {
+    ExecStatusType status = PQresultStatus(result);
+    if (code == 0 && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
+        status != PGRES_EMPTY_QUERY)
+      code = pg_note_failure(pg, pg_error_of_result(pg, result, reterr), reterr);
+  }
+  return code;
+}
+
+/* Several statements in one text go in PostgreSQL's simple protocol, outside the pipeline. */
+static int pg_run(struct db *db, const char *sql, struct err *reterr) {
+  struct pg *pg = pg_of(db);
+  int code = pg_queue_begin(pg, reterr);
+  if (code == 0)
+    code = pg_wait(pg, NULL, reterr);
+  if (code)
+    return code;
+  if (PQexitPipelineMode(pg->conn) != 1 || PQsetnonblocking(pg->conn, 0) != 0 ||
+      PQsendQuery(pg->conn, sql) != 1) {
+    pg_lost(pg);
+    return pg_error_lost(pg, reterr);
+  }
+  code = take_run(pg, reterr);
+  if (PQstatus(pg->conn) == CONNECTION_BAD || PQsetnonblocking(pg->conn, 1) != 0 ||
+      PQenterPipelineMode(pg->conn) != 1)
+    pg_lost(pg);
+  return code;
+}
+
+static int pg_identity(struct db *db, struct db_identity *ret_identity, struct err *reterr) {
+  struct pg *pg = pg_of(db);
+  char sql[160];
+  int64_t there = 0, application = 0, version = 0;
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) FROM pg_class WHERE relnamespace=%u AND relname='callosum_identity'",
+           pg->schema);
+  int code = pg_number(pg, sql, &there, reterr);
+  if (code == 0 && there)
+    code = pg_number(pg, "SELECT max(application) FROM callosum_identity", &application, reterr);
+  if (code == 0 && there)
+    code = pg_number(pg, "SELECT max(version) FROM callosum_identity", &version, reterr);
+  if (code == 0)
+    *ret_identity = (struct db_identity){(uint32_t)application, (uint32_t)version};
+  return code;
+}
+
+static int pg_set_identity(struct db *db, struct db_identity identity, struct err *reterr) {
+  char sql[300];
+  snprintf(
+      sql, sizeof sql,
+      "CREATE TABLE IF NOT EXISTS callosum_identity(application bigint NOT NULL, version bigint "
+      "NOT NULL); DELETE FROM callosum_identity; INSERT INTO "
+      "callosum_identity(application,version) VALUES(%u,%u)",
+      identity.application, identity.version);
+  return pg_run(db, sql, reterr);
+}
+
+static void pg_deadline_changed(struct db *db) {
+  (void)db; /* who waits looks at it */
+}
+
+static void pg_trim(struct db *db) {
+  (void)db; /* what is kept is a few texts */
+}
+
+static int pg_checkpoint(struct db *db, uint64_t *ret_left, struct err *reterr) {
+  (void)db; /* the server's own business */
+  (void)reterr;
+  *ret_left = 0;
+  return 0;
+}
+
+static uint64_t pg_log_pages(const struct db *db) {
+  (void)db;
+  return 0;
+}
+
+static struct db_pages pg_pages(struct db *db) {
+  (void)db;
+  return (struct db_pages){0, 0};
+}
+
+static int pg_size(struct db *db, struct db_size *ret_size, struct err *reterr) {
+  struct pg *pg = pg_of(db);
+  int64_t now_us = clock_monotonic_us(), bytes = 0;
+  if (!pg->size_at_us || now_us - pg->size_at_us > SIZE_KEPT_US) {
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace=%u AND "
+             "relkind IN ('r','m')",
+             pg->schema);
+    int code = pg_number(pg, sql, &bytes, reterr);
+    if (code)
+      return code;
+    pg->size_bytes = (uint64_t)bytes;
+    pg->size_at_us = now_us;
+  }
+  *ret_size = (struct db_size){.data_bytes = pg->size_bytes, .log_bytes = 0};
+  return 0;
+}
+
+const struct db_driver db_postgres = {
+    .kind = DB_POSTGRES,
+    .open = pg_open,
+    .close = pg_close,
+    .run = pg_run,
+    .identity = pg_identity,
+    .set_identity = pg_set_identity,
+    .begin_read = pg_begin_read,
+    .begin_write = pg_begin_write,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .is_begun = pg_is_begun,
+    .now = pg_now,
+    .deadline_changed = pg_deadline_changed,
+    .trim = pg_trim,
+    .checkpoint = pg_checkpoint,
+    .log_pages = pg_log_pages,
+    .pages = pg_pages,
+    .size = pg_size,
+    .statement_new = pg_statement_new,
+    .statement_clear = pg_statement_clear,
+    .statement_free = pg_statement_free,
+    .bind_i64 = pg_bind_i64,
+    .bind_double = pg_bind_double,
+    .bind_text = pg_bind_bytes,
+    .bind_bytes = pg_bind_bytes,
+    .bind_null = pg_bind_null,
+    .send = pg_send,
+    .step = pg_step,
+    .execute = pg_execute,
+    .reset = pg_reset,
+    .column_i64 = pg_column_i64,
+    .column_double = pg_column_double,
+    .column_str = pg_column_str,
+    .column_is_null = pg_column_is_null,
+    .execute_rows = pg_execute_rows,
+    .select_rows = pg_select_rows,
+    .asked_row = pg_asked_row,
+};
