@@ -4,7 +4,7 @@
   bench/run.py --build build            the whole table
   bench/run.py --build build --write    also writes it into docs/performance.md
   bench/run.py --build build PART...    some of it: core start ingest writes search mllp
-  bench/run.py --build build crash      the long crash run
+  bench/run.py --build build crash ...  the long crash run: --store postgresql, --rounds N (test/system/crash.py --help)
   bench/run.py --build build --store    SQLite and PostgreSQL side by side (--write: into docs/performance.md too;
                                         PART...: some of it: ingest search mllp)
 """
@@ -244,18 +244,20 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("parts", nargs="*", metavar="PART", help="crash, or of the table: " + ", ".join(PARTS))
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="crash and its own options, or of the table: " + ", ".join(PARTS))
     parser.add_argument("--store", action="store_true", help="both engines side by side")
-    arguments = parser.parse_args()
+    words = sys.argv[1:]
+    at = words.index("crash") if "crash" in words else len(words)
+    arguments = parser.parse_args(words[:at])
     os.chdir(ROOT)
+    if at < len(words):
+        program = os.path.join(arguments.build, "src/main/callosum")
+        return subprocess.run([sys.executable, "test/system/crash.py", program, *words[at + 1:]]).returncode
     if arguments.store and set(arguments.parts) <= set(stores.PARTS):
         return stores.run(arguments.build, arguments.parts or stores.PARTS, arguments.write and not arguments.parts)
-    unknown = set(arguments.parts) - {"crash", *PARTS}
+    unknown = set(arguments.parts) - set(PARTS)
     if unknown or arguments.write and arguments.parts:
         parser.error(f"no such part: {', '.join(unknown)}" if unknown else "--write is for the whole table")
-    if arguments.parts == ["crash"]:
-        return subprocess.run([sys.executable, "test/system/crash.py", os.path.join(arguments.build, "src/main/callosum"), "--kills", str(arguments.kills)]).returncode
     if not os.path.isdir(DATA):
         print("bench: the public data is not beside this checkout (../shared/data)", file=sys.stderr)
         return 2
