@@ -5,8 +5,7 @@
 #include "base/id.h"
 
 static const struct schema_tables *tables_of(struct db *db) {
-  (void)db;
-  return &schema_tables_sqlite;
+  return db_kind(db) == DB_POSTGRES ? &schema_tables_postgres : &schema_tables_sqlite;
 }
 
 static int run_all(struct db *db, const char *const *statements, struct err *reterr) {
