@@ -1,10 +1,10 @@
 #include "store/search_collect.h"
 
 #include "store/search_contained.h"
-#include "store/search_estimates.h"
 #include "store/search_match.h"
 #include "store/search_plan.h"
 #include "store/search_probe.h"
+#include "store/search_tally.h"
 
 /* ---- Lists of rids --------------------------------------------------------------------------- */
 
@@ -126,30 +126,28 @@ static void add_updated(struct db_query *query, const struct search_context *c, 
 
 /* ---- Counting -------------------------------------------------------------------------------- */
 
-/* Above this, a count is not for choosing, but for telling. */
-enum { ESTIMATE_MAX = 1000000 };
+/* The counts of spans from `from` on, asked together. */
+static int count_ahead(struct search_context *c, const struct search_spans *spans, size_t from,
+                       uint64_t limit, struct err *reterr) {
+  struct db_query froms[SEARCH_TALLIES_MAX];
+  size_t n = 0;
+  for (; n < SEARCH_TALLIES_MAX && from + n < spans->n && search_looks_ahead(c); n++) {
+    db_query_init(&froms[n], c->arena);
+    search_span_add_rough(&froms[n], c, &spans->p[from + n]);
+  }
+  return search_tally_ahead(c, froms, n, limit, reterr);
+}
 
-/* Runs "SELECT count(*) FROM (SELECT 1 <from> LIMIT limit) AS n". */
-static int count_from(struct search_context *c, const struct db_query *from, uint64_t limit,
-                      uint64_t *ret_n, struct err *reterr) {
-  struct db_query query;
-  int64_t n;
-  bool is_rough = limit <= ESTIMATE_MAX;
-  struct search_estimates *estimates = is_rough ? store_view_estimates(c->view) : NULL;
-  if (search_estimates_find(estimates, from, limit, ret_n))
-    return 0;
-  db_query_init(&query, c->arena);
-  db_query_add(&query, "SELECT count(*) FROM (SELECT 1");
-  db_query_append(&query, from);
-  db_query_add(&query, " LIMIT ");
-  db_query_i64(&query, (int64_t)limit);
-  db_query_add(&query, ") AS n");
-  int code = db_query_number(c->db, &query, 0, &n, reterr);
-  if (code != 0)
-    return code;
-  *ret_n = (uint64_t)n;
-  search_estimates_keep(estimates, from, limit, *ret_n);
-  return 0;
+int search_count_ahead(struct search_context *c, const struct search_spans *const *spans, size_t n,
+                       uint64_t limit, struct err *reterr) {
+  struct db_query froms[SEARCH_TALLIES_MAX];
+  size_t froms_n = 0;
+  for (size_t i = 0; i < n && search_looks_ahead(c); i++)
+    for (size_t k = 0; k < spans[i]->n && froms_n < SEARCH_TALLIES_MAX; k++) {
+      db_query_init(&froms[froms_n], c->arena);
+      search_span_add_rough(&froms[froms_n++], c, &spans[i]->p[k]);
+    }
+  return search_tally_ahead(c, froms, froms_n, limit, reterr);
 }
 
 int search_count_spans(struct search_context *c, const struct search_spans *spans, uint64_t limit,
@@ -158,9 +156,13 @@ int search_count_spans(struct search_context *c, const struct search_spans *span
   uint64_t sum = 0, n = 0;
   for (size_t i = 0; i < spans->n && code == 0 && sum < limit; i++) {
     struct db_query from;
+    if (i % SEARCH_TALLIES_MAX == 0)
+      code = count_ahead(c, spans, i, limit - sum, reterr);
+    if (code)
+      return code;
     db_query_init(&from, c->arena);
     search_span_add_rough(&from, c, &spans->p[i]);
-    code = count_from(c, &from, limit - sum, &n, reterr);
+    code = search_tally(c, &from, limit - sum, &n, reterr);
     sum += code ? 0 : n;
   }
   *ret_n = sum;
@@ -177,7 +179,7 @@ static int count_updated(struct search_context *c, const struct search_predicate
       struct db_query from;
       db_query_init(&from, c->arena);
       add_updated(&from, c, types.p[t], &p->operands[i]);
-      code = count_from(c, &from, limit - sum, &n, reterr);
+      code = search_tally(c, &from, limit - sum, &n, reterr);
       sum += code ? 0 : n;
     }
   *ret_n = sum;
@@ -215,7 +217,7 @@ static int count_links(struct search_context *c, const struct search_condition *
     db_query_i64(&from, condition->param);
     db_query_add(&from, " AND target=");
     db_query_i64(&from, (int64_t)targets->p[i]);
-    int code = count_from(c, &from, limit - sum, &n, reterr);
+    int code = search_tally(c, &from, limit - sum, &n, reterr);
     if (code)
       return code;
     sum += n;

@@ -43,6 +43,10 @@ int search_collect_targets(struct search_context *c, const struct search_conditi
 int search_solve_has(struct search_context *c, const struct search_condition *condition,
                      struct err *reterr) MUST_CHECK;
 
+/* These spans will be counted, each to `limit`. */
+int search_count_ahead(struct search_context *c, const struct search_spans *const *spans, size_t n,
+                       uint64_t limit, struct err *reterr) MUST_CHECK;
+
 /* Rows of spans, about; counts to `limit` at the most. */
 int search_count_spans(struct search_context *c, const struct search_spans *spans, uint64_t limit,
                        uint64_t *ret_n, struct err *reterr) MUST_CHECK;

@@ -178,6 +178,7 @@ static int walk_open(struct walk *w, struct search_context *c, const struct sear
       .after = behind && search->returns_contained ? behind - 1 : behind,
       .count = search->count,
       .wants_all = wants_all,
+      .reads_bodies = true,
   };
   int code = check_form(c, reterr);
   if (code == 0)
@@ -199,20 +200,19 @@ static int was_given(struct walk *w, bool *ret_was, struct err *reterr) {
 /* The next container that may be seen; `container.rid` 0 at the end. */
 static int next_container(struct walk *w, struct err *reterr) {
   bool found = false, was = false;
-  uint64_t rid = 0;
   int code = 0;
   do {
     arena_reset(w->c->scratch);
-    code = search_source_next(w->source, &rid, reterr);
-    if (code == 0 && rid)
-      code = search_fetch(w->c, rid, &w->container, &found, reterr);
-    if (code == 0 && rid && found)
+    code = search_source_fetch(w->source, &w->container, &found, reterr);
+    if (code == 0 && found)
+      search_source_matched(w->source); /* its body is read in any case */
+    if (code == 0 && found)
       code = was_given(w, &was, reterr);
-  } while (code == 0 && rid && (!found || was));
+  } while (code == 0 && w->container.rid && (!found || was));
   const struct yyjson_val *body = NULL;
-  if (code == 0 && rid)
+  if (code == 0 && w->container.rid)
     code = search_fetch_body(w->c, &w->container, &body, reterr);
-  w->container.rid = code ? 0 : rid;
+  w->container.rid = code ? 0 : w->container.rid;
   w->body = body;
   w->each = json_each(json_get(body, STR("contained")));
   w->place = 0;

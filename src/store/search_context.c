@@ -1,5 +1,7 @@
 #include "store/search_context.h"
 
+#include "store/search_fetch.h"
+
 int search_context_init(struct search_context *c, struct store_view *view,
                         const struct access *access, struct arena *arena,
                         const struct search_limits *limits, struct err *reterr) {
@@ -14,17 +16,13 @@ int search_context_init(struct search_context *c, struct store_view *view,
   int code = store_filter(c->db, c->schema, access, &c->filter, reterr);
   if (code)
     return code;
-  db_query_init(&c->fetch, arena);
-  db_query_add(&c->fetch, "SELECT r.type,r.updated,r.id,r.keys FROM resource r WHERE r.rid=");
-  db_query_i64(&c->fetch, 0);
-  db_query_add(&c->fetch, " AND r.state=1 AND ");
-  store_filter_add(&c->fetch, &c->filter, "r", 0);
   c->scratch = arena_new((size_t)256 << 20);
-  return c->scratch && !c->fetch.is_broken ? 0 : err_no_memory(reterr);
+  return c->scratch ? 0 : err_no_memory(reterr);
 }
 
 void search_context_fini(struct search_context *c) {
   db_set_deadline(c->db, 0);
+  search_fetch_fini(c);
   terminology_close(c->terminology);
   c->terminology = NULL;
   arena_free(c->scratch);

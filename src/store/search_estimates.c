@@ -34,11 +34,11 @@ void search_estimates_free(struct search_estimates *estimates) {
   free(estimates);
 }
 
-/* Of the text and the bound values; 0: too many of these. */
-static uint64_t key_of(const struct search_estimates *estimates, const struct db_query *query) {
+uint64_t search_estimates_key(const struct search_estimates *estimates,
+                              const struct db_query *query) {
   struct str parts[VALUES_MAX + 1];
   size_t n = query->values.n;
-  if (n > VALUES_MAX || query->is_broken)
+  if (!estimates || n > VALUES_MAX || query->is_broken)
     return 0;
   parts[0] = buf_str(&query->sql);
   for (size_t i = 0; i < n; i++) {
@@ -52,7 +52,7 @@ static uint64_t key_of(const struct search_estimates *estimates, const struct db
 
 bool search_estimates_find(const struct search_estimates *estimates, const struct db_query *query,
                            uint64_t limit, uint64_t *ret_n) {
-  uint64_t key = estimates ? key_of(estimates, query) : 0;
+  uint64_t key = search_estimates_key(estimates, query);
   if (key == 0)
     return false;
   const struct place *place = &estimates->places[key % PLACES];
@@ -67,7 +67,7 @@ bool search_estimates_find(const struct search_estimates *estimates, const struc
 
 void search_estimates_keep(struct search_estimates *estimates, const struct db_query *query,
                            uint64_t limit, uint64_t n) {
-  uint64_t key = estimates && n >= WORTH_KEEPING ? key_of(estimates, query) : 0;
+  uint64_t key = n >= WORTH_KEEPING ? search_estimates_key(estimates, query) : 0;
   if (key != 0)
     estimates->places[key % PLACES] =
         (struct place){.key = key, .n = n, .limit = limit, .kept_at_us = clock_monotonic_us()};

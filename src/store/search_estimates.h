@@ -19,6 +19,10 @@ struct search_estimates;
 struct search_estimates *search_estimates_new(void);
 void search_estimates_free(struct search_estimates *estimates);
 
+/* What names a query: of its text and its values; 0: there are too many of these, or no memo. */
+uint64_t search_estimates_key(const struct search_estimates *estimates,
+                              const struct db_query *query);
+
 /* The number of rows of `query`, of which at most `limit` are counted. `estimates` may be NULL. */
 bool search_estimates_find(const struct search_estimates *estimates, const struct db_query *query,
                            uint64_t limit, uint64_t *ret_n);

@@ -8,32 +8,7 @@
 #define STORE_SEARCH_MATCH_H
 
 #include "store/search_condition.h"
-
-/* A resource that may match. */
-struct search_candidate {
-  uint64_t rid;
-  defs_type_id type;
-  int64_t updated_us;
-  struct str id;
-  struct keys keys;
-  bool is_contained, has_contained_keys; /* inside another resource: the rid is 0, `has_values` */
-  bool has_values;
-  struct search_values values;        /* of the body, when they were needed */
-  const struct yyjson_val *container; /* is_contained: the body that it stands in */
-};
-
-/* Reads the candidate `rid` onto the scratch arena. `*ret_found` is false when it is not there, is
- * deleted, or access hides it. */
-int search_fetch(struct search_context *c, uint64_t rid, struct search_candidate *ret_candidate,
-                 bool *ret_found, struct err *reterr) MUST_CHECK;
-
-/* Its body. */
-int search_fetch_body(struct search_context *c, const struct search_candidate *candidate,
-                      const struct yyjson_val **ret_root, struct err *reterr) MUST_CHECK;
-
-/* The values of its body, read when first asked for. */
-int search_fetch_values(struct search_context *c, struct search_candidate *candidate,
-                        struct err *reterr) MUST_CHECK;
+#include "store/search_fetch.h"
 
 /* The keys of a contained resource, made of its values when first asked for: its references lead to
  * what is in the store. */
@@ -59,10 +34,5 @@ bool search_is_of_hierarchy(const struct search_predicate *predicate);
 
 /* A uri by the modifiers that uris take. */
 bool search_uri_fits(enum search_modifier modifier, struct str asked, struct str uri);
-
-/* Rids of resources of `type` that refer to `target` by the parameter number `param`, in order,
- * behind `after`; at most `max`. */
-int search_referrers(struct search_context *c, uint16_t param, uint64_t target, uint64_t after,
-                     uint64_t *ret_rids, size_t max, size_t *ret_n, struct err *reterr) MUST_CHECK;
 
 #endif

@@ -41,6 +41,9 @@ struct search_source {
   size_t at;
   bool has_window; /* over the rids */
   struct search_window window;
+  /* What comes next: one, or where a question costs a round trip, as many as may be needed. */
+  uint64_t coming[SEARCH_AHEAD_MAX];
+  size_t coming_n, coming_at;
 };
 
 /* A condition and how it could give the candidates. */
@@ -153,10 +156,20 @@ static const struct option *least(const struct option *options, size_t n) {
 static int count_options(struct search_context *c, struct option *options, size_t n,
                          struct err *reterr) {
   static const uint64_t limits[] = {PROBE_FIRST, PROBE_MAX};
+  const struct search_spans **spans = ARENA_ARRAY(c->arena, const struct search_spans *, n);
+  size_t spans_n = 0;
+  if (!spans)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < n; i++)
+    if (options[i].has_spans)
+      spans[spans_n++] = &options[i].spans;
+  int code = search_count_ahead(c, spans, spans_n, PROBE_FIRST, reterr);
+  if (code)
+    return code;
   for (size_t round = 0; round < 2; round++) {
     uint64_t limit = limits[round];
     for (size_t i = 0; i < n; i++) {
-      int code = count_option(c, &options[i], limit, reterr);
+      code = count_option(c, &options[i], limit, reterr);
       if (code)
         return code;
       limit = options[i].n < limit ? options[i].n + 1 : limit;
@@ -413,6 +426,7 @@ static int narrow_types(struct search_source *source, uint64_t limit, struct err
     return code;
   source->is_through_types = false;
   source->streams = NULL;
+  source->coming_n = source->coming_at = 0; /* they come again */
   return collect_types(source, reterr);
 }
 
@@ -455,23 +469,46 @@ void search_source_matched(struct search_source *source) {
   source->matched++;
 }
 
+static int read_rid(struct search_source *source, uint64_t *ret_rid, struct err *reterr) {
+  *ret_rid = 0;
+  if (source->streams)
+    return search_streams_next(source->streams, ret_rid, reterr);
+  if (source->has_window)
+    return search_window_next(source->c, &source->window, &source->rids, &source->at, ret_rid,
+                              reterr);
+  if (source->at < source->rids.n)
+    *ret_rid = source->rids.p[source->at++];
+  return 0;
+}
+
+/* How many candidates it may still take, as far as the share of those that matched tells. */
+static size_t ahead(const struct search_source *source) {
+  enum { FEWEST = 8 };
+  if (!search_looks_ahead(source->c))
+    return 1;
+  uint64_t n = source->wanted > source->matched ? source->wanted + 1 - source->matched : 1;
+  if (source->given > 1) /* the one that is being looked for is among the given */
+    n = n * source->given / (source->matched + 1) + 1;
+  return n < FEWEST ? FEWEST : n > SEARCH_AHEAD_MAX ? SEARCH_AHEAD_MAX : (size_t)n;
+}
+
 static int next_rid(struct search_source *source, uint64_t *ret_rid, struct err *reterr) {
-  uint64_t rid = 0;
-  if (source->streams) {
-    int code = search_streams_next(source->streams, &rid, reterr);
-    if (code)
-      return code;
-  } else if (source->has_window) {
-    int code =
-        search_window_next(source->c, &source->window, &source->rids, &source->at, &rid, reterr);
-    if (code)
-      return code;
-  } else if (source->at < source->rids.n) {
-    rid = source->rids.p[source->at++];
+  if (source->coming_at == source->coming_n) {
+    size_t n = 0, most = ahead(source);
+    uint64_t rid = 1;
+    while (n < most && rid) {
+      int code = read_rid(source, &rid, reterr);
+      if (code)
+        return code;
+      source->coming[n] = rid;
+      n += rid != 0;
+    }
+    source->coming_n = n;
+    source->coming_at = 0;
   }
-  if (rid)
-    source->after = rid;
-  *ret_rid = rid;
+  *ret_rid = source->coming_at < source->coming_n ? source->coming[source->coming_at++] : 0;
+  if (*ret_rid)
+    source->after = *ret_rid;
   return 0;
 }
 
@@ -489,4 +526,49 @@ int search_source_next(struct search_source *source, uint64_t *ret_rid, struct e
       return code;
   } while (*ret_rid && !search_sieves_pass(&source->sieves, *ret_rid));
   return 0;
+}
+
+static bool tests_body(const struct search_condition *condition) {
+  bool tests = condition->predicate->subject == SEARCH_ON_TEXT;
+  for (size_t i = 0; i < condition->tests_n; i++)
+    tests |= condition->tests[i].needs_body;
+  return tests;
+}
+
+/* Will the bodies of most of what comes be read? */
+static bool wants_bodies(const struct search_source *source) {
+  const struct search_wish *wish = source->wish;
+  bool most_match = source->given > 1 ? source->matched * 2 >= source->given
+                                      : source->sieves.n == 0 && !source->is_through_types;
+  for (size_t i = 0; i < wish->n; i++)
+    if (tests_body(&wish->conditions[i]))
+      return true;
+  return wish->reads_bodies && (most_match || wish->n == 0);
+}
+
+/* `rid` was just taken; it and what comes behind it are read together. */
+static int fetch_ahead(struct search_source *source, uint64_t rid, struct err *reterr) {
+  uint64_t rids[SEARCH_AHEAD_MAX] = {rid};
+  size_t n = 1;
+  if (!search_looks_ahead(source->c) || search_is_at_hand(source->c, rid, false))
+    return 0;
+  for (size_t i = source->coming_at; i < source->coming_n && n < SEARCH_AHEAD_MAX; i++)
+    if (search_sieves_pass(&source->sieves, source->coming[i]))
+      rids[n++] = source->coming[i];
+  return search_fetch_ahead(source->c, rids, n, wants_bodies(source), reterr);
+}
+
+int search_source_fetch(struct search_source *source, struct search_candidate *ret_candidate,
+                        bool *ret_found, struct err *reterr) {
+  uint64_t rid;
+  *ret_found = false;
+  ret_candidate->rid = 0;
+  int code = search_source_next(source, &rid, reterr);
+  if (code || rid == 0)
+    return code;
+  code = fetch_ahead(source, rid, reterr);
+  if (code == 0)
+    code = search_fetch(source->c, rid, ret_candidate, ret_found, reterr);
+  ret_candidate->rid = rid;
+  return code;
 }

@@ -9,6 +9,7 @@
 #define STORE_SEARCH_PLAN_H
 
 #include "store/search_condition.h"
+#include "store/search_fetch.h"
 
 /* A source of candidates. */
 struct search_source;
@@ -18,9 +19,10 @@ struct search_wish {
   struct search_types types;
   const struct search_condition *conditions;
   size_t n;
-  uint64_t after; /* rids behind this one */
-  size_t count;   /* rows of the page; 0: a usual one */
-  bool wants_all; /* to be read to its end, not only for a page */
+  uint64_t after;    /* rids behind this one */
+  size_t count;      /* rows of the page; 0: a usual one */
+  bool wants_all;    /* to be read to its end, not only for a page */
+  bool reads_bodies; /* of what matches, afterwards */
 };
 
 /*
@@ -34,6 +36,10 @@ int search_source_open(struct search_context *c, const struct search_wish *wish,
  * not called for them), the source takes more conditions into account by itself. */
 int search_source_next(struct search_source *source, uint64_t *ret_rid,
                        struct err *reterr) MUST_CHECK;
+
+/* The same, fetched. `*ret_found` is false where search_fetch says so. */
+int search_source_fetch(struct search_source *source, struct search_candidate *ret_candidate,
+                        bool *ret_found, struct err *reterr) MUST_CHECK;
 
 /* Does every candidate that it gives match, so that only access could forbid one? This may become
  * true while it is read. */

@@ -36,16 +36,10 @@ int search_next_match(struct search_context *c, struct search_source *source,
                       const struct search_wish *wish, struct search_candidate *ret_candidate,
                       struct err *reterr) {
   for (;;) {
-    uint64_t rid;
     bool found, matches;
     arena_reset(c->scratch);
-    int code = search_source_next(source, &rid, reterr);
-    if (code || rid == 0) {
-      ret_candidate->rid = 0;
-      return code;
-    }
-    code = search_fetch(c, rid, ret_candidate, &found, reterr);
-    if (code)
+    int code = search_source_fetch(source, ret_candidate, &found, reterr);
+    if (code || ret_candidate->rid == 0)
       return code;
     if (!found || !search_types_have(wish->types, ret_candidate->type))
       continue;
@@ -64,6 +58,7 @@ static int unsorted_page(struct search_context *c, const struct search *search,
                          struct err *reterr) {
   struct search_wish wish = wish_of(search, conditions, false);
   wish.after = search->mark.is_set ? search->mark.rid : 0;
+  wish.reads_bodies = true;
   struct search_page page = {.p = ARENA_ARRAY(c->arena, struct search_match, search->count + 1)};
   struct search_source *source;
   if (!page.p)
@@ -220,27 +215,6 @@ void search_rows_init(struct search_rows *rows, struct search_context *c) {
   map_init(&rows->seen, c->arena);
 }
 
-static int read_row(struct search_context *c, uint64_t rid, defs_type_id type,
-                    struct store_resource *ret_resource, bool *ret_found, struct err *reterr) {
-  struct db_query query;
-  struct db_statement *statement;
-  db_query_init(&query, c->arena);
-  db_query_add(&query, "SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=");
-  db_query_i64(&query, (int64_t)rid);
-  db_query_add(&query, " AND r.state=1 AND ");
-  store_filter_add(&query, &c->filter, "r", 0);
-  int code = db_query_start(c->db, &query, &statement, reterr);
-  if (code)
-    return code;
-  code = db_step(statement, ret_found, reterr);
-  if (code == 0 && *ret_found)
-    *ret_found = type == 0 || schema_type(c->schema, db_column_i64(statement, 1)) == type;
-  if (code == 0 && *ret_found)
-    code = store_row_read(c->view, statement, 0, c->arena, ret_resource, reterr);
-  db_release(statement);
-  return code;
-}
-
 static int add_row(struct search_rows *rows, const struct search_row *row, struct err *reterr) {
   struct search_row *place = VEC_PUSH(rows->c->arena, &rows->list);
   uint64_t *rid = VEC_PUSH(rows->c->arena, &rows->rids);
@@ -264,8 +238,8 @@ int search_rows_add(struct search_rows *rows, uint64_t rid, defs_type_id type, b
   if (map_get(&rows->seen, name))
     return 0;
   bool found;
-  int code = read_row(c, rid, type, &row.resource, &found, reterr);
-  if (code || !found)
+  int code = search_fetch_row(c, rid, c->arena, &row.resource, &found, reterr);
+  if (code || !found || (type && row.resource.type != type))
     return code;
   if (map_set(&rows->seen, name, key))
     return err_no_memory(reterr);
@@ -315,11 +289,27 @@ static int set_cursor(struct search_context *c, const struct search *search,
   return result->next_cursor.p ? 0 : err_no_memory(reterr);
 }
 
+/* The rows from `from` on are read next. */
+static int read_ahead(struct search_context *c, const struct search_page *page, size_t from,
+                      struct err *reterr) {
+  uint64_t rids[SEARCH_AHEAD_MAX];
+  size_t n = 0;
+  while (n < SEARCH_AHEAD_MAX && from + n < page->n) {
+    rids[n] = page->p[from + n].rid;
+    n++;
+  }
+  return search_fetch_ahead(c, rids, n, true, reterr);
+}
+
 static int add_matches(struct search_rows *rows, const struct found *found, struct err *reterr) {
   int code = 0;
   bool added;
-  for (size_t i = 0; i < found->page.n && code == 0; i++)
-    code = search_rows_add(rows, found->page.p[i].rid, 0, false, &added, reterr);
+  for (size_t i = 0; i < found->page.n && code == 0; i++) {
+    if (i % SEARCH_AHEAD_MAX == 0)
+      code = read_ahead(rows->c, &found->page, i, reterr);
+    if (code == 0)
+      code = search_rows_add(rows, found->page.p[i].rid, 0, false, &added, reterr);
+  }
   for (size_t i = 0; i < found->inner.n && code == 0; i++) {
     const struct search_inner *inner = &found->inner.p[i];
     code = inner->row.is_contained ? add_row(rows, &inner->row, reterr)
@@ -407,6 +397,7 @@ static int find_ids(struct search_context *c, const struct search *search, size_
   if (code)
     return code;
   struct search_wish wish = wish_of(search, conditions, false);
+  wish.reads_bodies = true;
   code = search_source_open(c, &wish, &source, reterr);
   size_t n = 0;
   while (code == 0 && n < max) {
@@ -417,7 +408,7 @@ static int find_ids(struct search_context *c, const struct search *search, size_
       break;
     code = is_exact(c, search, &candidate, &is, reterr);
     if (code == 0 && is)
-      code = read_row(c, candidate.rid, 0, &found[n], &is, reterr);
+      code = search_fetch_row(c, candidate.rid, c->arena, &found[n], &is, reterr);
     n += code == 0 && is;
   }
   *ret_found = (struct store_resources){found, n};

@@ -1,8 +1,12 @@
 #include "store/search_stream.h"
 
+#include "store/search_fetch.h"
+
 enum {
   CHUNK_FIRST_OF_FEW = 32, /* rids read at once from a stream, rising */
   CHUNK_FIRST_OF_MANY = 4,
+  CHUNK_FIRST_AHEAD = 128, /* where a question costs more than the rows */
+  ASKED_AT_ONCE = 64,      /* streams, there */
   MANY = 16,
   CHUNK_MAX = 512,
 };
@@ -49,9 +53,10 @@ static int make_room(struct search_streams *s, struct stream *stream, struct err
   return stream->rids ? 0 : err_no_memory(reterr);
 }
 
-static int fill(struct search_streams *s, struct stream *stream, struct err *reterr) {
+/* Asks for the next chunk. */
+static int ask(struct search_streams *s, struct stream *stream, struct db_statement **ret_asked,
+               struct err *reterr) {
   struct db_query query;
-  struct db_statement *statement;
   db_query_init(&query, s->c->scratch);
   if (stream->span) {
     db_query_add(&query, "SELECT rid");
@@ -66,15 +71,16 @@ static int fill(struct search_streams *s, struct stream *stream, struct err *ret
   db_query_add(&query, " ORDER BY rid LIMIT ");
   db_query_i64(&query, (int64_t)stream->chunk);
   int code = make_room(s, stream, reterr);
-  if (code == 0)
-    code = db_query_start(s->c->db, &query, &statement, reterr);
-  if (code)
-    return code;
+  return code ? code : db_query_start(s->c->db, &query, ret_asked, reterr);
+}
+
+static int take(struct search_streams *s, struct stream *stream, struct db_statement *asked,
+                struct err *reterr) {
   bool has_row;
+  int code;
   stream->n = stream->at = 0;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row && stream->n < stream->chunk)
-    stream->rids[stream->n++] = (uint64_t)db_column_i64(statement, 0);
-  db_release(statement);
+  while ((code = db_step(asked, &has_row, reterr)) == 0 && has_row && stream->n < stream->chunk)
+    stream->rids[stream->n++] = (uint64_t)db_column_i64(asked, 0);
   stream->is_last = stream->n < stream->chunk;
   if (stream->span)
     stream->span->condition->cost->rows += stream->n;
@@ -82,6 +88,29 @@ static int fill(struct search_streams *s, struct stream *stream, struct err *ret
     stream->after = stream->rids[stream->n - 1];
   stream->chunk = stream->chunk * 2 > CHUNK_MAX ? CHUNK_MAX : stream->chunk * 2;
   return code ? code : search_spend(s->c, SEARCH_STEP_QUERY + stream->n, reterr);
+}
+
+static int fill(struct search_streams *s, struct stream *stream, struct err *reterr) {
+  struct db_statement *asked = NULL;
+  int code = ask(s, stream, &asked, reterr);
+  if (code == 0)
+    code = take(s, stream, asked, reterr);
+  db_release(asked);
+  return code;
+}
+
+/* The first chunks of `n` streams, in one round trip. */
+static int fill_together(struct search_streams *s, struct stream *streams, size_t n,
+                         struct err *reterr) {
+  struct db_statement *asked[ASKED_AT_ONCE] = {0};
+  int code = 0;
+  for (size_t i = 0; i < n && code == 0; i++)
+    code = ask(s, &streams[i], &asked[i], reterr);
+  for (size_t i = 0; i < n && code == 0; i++)
+    code = take(s, &streams[i], asked[i], reterr);
+  for (size_t i = 0; i < n; i++)
+    db_release(asked[i]);
+  return code;
 }
 
 static bool is_empty(const struct stream *stream) {
@@ -122,20 +151,26 @@ static int make_streams(struct search_context *c, size_t n, struct search_stream
 }
 
 static int start(struct search_streams *s, size_t n, uint64_t after, struct err *reterr) {
+  bool looks_ahead = search_looks_ahead(s->c);
+  size_t together = looks_ahead ? ASKED_AT_ONCE : 1;
   s->given = after;
   s->opened = n;
   for (size_t i = 0; i < n; i++) {
-    struct stream *stream = &s->all[i];
-    stream->after = after;
-    stream->chunk = n > MANY ? CHUNK_FIRST_OF_MANY : CHUNK_FIRST_OF_FEW;
-    int code = fill(s, stream, reterr);
+    s->all[i].after = after;
+    s->all[i].chunk = n > MANY      ? CHUNK_FIRST_OF_MANY
+                      : looks_ahead ? CHUNK_FIRST_AHEAD
+                                    : CHUNK_FIRST_OF_FEW;
+  }
+  for (size_t i = 0; i < n; i += together) {
+    int code = fill_together(s, &s->all[i], n - i < together ? n - i : together, reterr);
     if (code)
       return code;
     if (n > MANY)
       arena_reset(s->c->scratch);
-    if (!is_empty(stream))
-      s->heap[s->n++] = stream;
   }
+  for (size_t i = 0; i < n; i++)
+    if (!is_empty(&s->all[i]))
+      s->heap[s->n++] = &s->all[i];
   for (size_t i = s->n / 2; i-- > 0;)
     sift_down(s, i);
   return 0;
