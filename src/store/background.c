@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/reindex.h"
+#include "store/store_internal.h"
 #include "store/text_index.h"
 
 enum {
@@ -21,7 +22,7 @@ struct background {
   pthread_mutex_t lock;
   pthread_cond_t changed;
   bool is_closing, is_woken;
-  bool is_bulk;
+  bool is_bulk, has_lease;
   struct reindex reindex;
   struct text_index text;
   int64_t expired_at_us;
@@ -43,6 +44,11 @@ static bool wait_ms(struct background *b, long ms, bool may_be_woken) {
   return goes_on;
 }
 
+static void begin(struct background *b) {
+  reindex_forget(&b->reindex);
+  b->text = (struct text_index){0};
+}
+
 static int expire_jobs(struct background *b, struct err *reterr) {
   int64_t now = clock_now_us();
   if (now - b->expired_at_us < EXPIRE_EVERY_US)
@@ -54,7 +60,14 @@ static int expire_jobs(struct background *b, struct err *reterr) {
 
 /* Jobs first; texts when there is none. `*ret_wait_ms`: until the next step. */
 static int step(struct background *b, long *ret_wait_ms, struct err *reterr) {
-  bool has_more;
+  bool has_more, had_lease = b->has_lease;
+  b->has_lease = store_has_background(b->store);
+  if (!b->has_lease) {
+    *ret_wait_ms = TICK_MS;
+    return 0;
+  }
+  if (!had_lease) /* another process has worked until now */
+    begin(b);
   int code = reindex_step(&b->reindex, b->store, &has_more, reterr);
   *ret_wait_ms = REST_MS;
   if (code != 0 || has_more)
@@ -111,7 +124,7 @@ void background_wake(struct background *b) {
   pthread_mutex_unlock(&b->lock);
 }
 
-void background_close(struct background *b) {
+void background_stop(struct background *b) {
   if (!b)
     return;
   pthread_mutex_lock(&b->lock);
@@ -119,6 +132,11 @@ void background_close(struct background *b) {
   pthread_cond_signal(&b->changed);
   pthread_mutex_unlock(&b->lock);
   pthread_join(b->thread, NULL);
+}
+
+void background_free(struct background *b) {
+  if (!b)
+    return;
   arena_free(b->reindex.arena);
   pthread_cond_destroy(&b->changed);
   pthread_mutex_destroy(&b->lock);

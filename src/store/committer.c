@@ -35,7 +35,7 @@ struct committer {
   struct group group;
   uint8_t *is_identifier;  /* of the group */
   struct sequence durable; /* after the last group */
-  uint64_t definitions;    /* sequence.definitions whose parameters are in force */
+  bool is_informed;        /* what is remembered of parameters and rows is of durable.definitions */
   size_t group_max, queue_max;
   bool is_bulk;
 
@@ -170,54 +170,37 @@ static void count_fsync(struct committer *committer) {
   pthread_mutex_unlock(&committer->lock);
 }
 
-/* So that who defined a parameter finds it in force, and nothing is checked against old ones. */
-static int adopt_parameters(struct committer *committer, struct err *reterr) {
-  uint64_t definitions;
-  int code =
-      committer->options.when_parameters_change(committer->options.what, &definitions, reterr);
-  if (code != 0)
-    return code;
-  committer->definitions = definitions;
+/* What is remembered may be wrong with other definitions: a parameter's words are taken out when it
+ * goes, and its number is given again. */
+static void inform(struct committer *committer, uint64_t definitions) {
+  if (committer->is_informed && committer->durable.definitions == definitions)
+    return;
+  group_forget_known(&committer->group);
   note_identifier_params(committer);
-  group_forget_known(&committer->group); /* rows of parameters that are gone were taken out */
-  return 0;
+  committer->is_informed = true;
 }
 
-/* What cannot be put in force now can't be later: work goes on with the parameters that are. */
-static int follow_definitions(struct committer *committer, uint64_t definitions,
-                              struct err *reterr) {
-  int code = adopt_parameters(committer, reterr);
-  if (code == 0 || code == ERR_UNAVAILABLE)
-    return code;
-  log_error("store",
-            "search parameters as they are defined now come into force only when the store is"
-            " opened again: %s",
-            reterr->text);
-  committer->definitions = definitions;
-  return 0;
-}
-
-/* The write transaction, from the state of the world as it is now: another process may have moved
- * it on. */
+/* From the state of the world as it is now: another process may have moved it on. */
 static int begin(struct committer *committer, struct err *reterr) {
   struct sequence sequence;
-  for (;;) {
-    int code = db_begin_write(committer->db, reterr);
-    if (code == 0)
-      code = sequence_read(committer->db, &sequence, reterr);
-    if (code != 0)
-      return code;
-    if (sequence.definitions == committer->definitions)
-      break;
-    db_rollback(committer->db);
-    code = follow_definitions(committer, sequence.definitions, reterr);
-    if (code != 0)
-      return code;
-  }
-  int code = 0;
-  if (sequence.dictionaries != body_codec_known(committer->options.codec))
-    code = body_codec_refresh(committer->options.codec, committer->db, reterr);
-  return code ? code : group_begin(&committer->group, sequence, reterr);
+  int code = db_begin_write(committer->db, reterr);
+  if (code == 0)
+    code = sequence_read(committer->db, &sequence, reterr);
+  if (code == 0)
+    code = committer->options.follow(committer->options.what, &sequence, reterr);
+  if (code != 0)
+    return code;
+  inform(committer, sequence.definitions);
+  return group_begin(&committer->group, sequence, reterr);
+}
+
+/* The resources are there; what they define follows from them in the same transaction. */
+static int define(struct committer *committer, struct err *reterr) {
+  struct group *group = &committer->group;
+  if (!group->changes_parameters)
+    return 0;
+  int code = group_write(group, reterr);
+  return code ? code : committer->options.define(committer->options.what, &group->sequence, reterr);
 }
 
 static int run_transaction(struct committer *committer, struct store_commit *commits,
@@ -226,6 +209,8 @@ static int run_transaction(struct committer *committer, struct store_commit *com
   int code = begin(committer, reterr);
   if (code == 0)
     code = add_all(committer, commits, reterr);
+  if (code == 0)
+    code = define(committer, reterr);
   if (code == 0)
     code = group_end(group, reterr);
   bool has_changes = code == 0 && group_has_changes(group);
@@ -237,6 +222,9 @@ static int run_transaction(struct committer *committer, struct store_commit *com
       group_forget_known(group);
     return code;
   }
+  if (group->changes_parameters)
+    committer->options.when_defined(committer->options.what, &group->sequence);
+  inform(committer, group->sequence.definitions);
   committer->durable = group->sequence;
   atomic_fetch_add(committer->options.epoch, 1);
   count_fsync(committer);
@@ -251,9 +239,6 @@ static bool is_of_the_machine(int code) {
 static void run_group(struct committer *committer, struct store_commit *commits) {
   struct err err;
   int code = run_transaction(committer, commits, &err);
-  struct err ignored; /* the next group finds out, too */
-  if (code == 0 && committer->durable.definitions != committer->definitions)
-    (void)!follow_definitions(committer, committer->durable.definitions, &ignored);
   bool try_each = code != 0 && commits->next_ && !is_of_the_machine(code);
   if (code != 0 && !try_each)
     log_error("store", "a group of changes was not stored: %s", err.text);
@@ -406,7 +391,6 @@ static int read_first_sequence(struct committer *committer, struct err *reterr) 
   if (code == 0)
     code = sequence_read(committer->db, &committer->durable, reterr);
   db_rollback(committer->db);
-  committer->definitions = committer->options.definitions;
   return code;
 }
 

@@ -23,13 +23,14 @@ struct committer_options {
   atomic_uint_fast64_t *epoch; /* counted up when a group is durable, before it is answered */
   /* Called before the log is moved into the file, on the committer's or the log's thread. */
   void (*before_checkpoint)(void *what);
-  /* The search parameters that are in force are those of this sequence.definitions. */
-  uint64_t definitions;
-  /* Called on the committer's thread, outside a transaction, when they are not those of the store:
-   * because a SearchParameter that has, or had, effect was written and is durable, before that is
-   * answered; or because another process did it, before anything is checked against them. Puts
-   * them in force and says of which sequence.definitions they are. */
-  int (*when_parameters_change)(void *what, uint64_t *ret_definitions, struct err *reterr);
+  /* Called at the begin of each write transaction: takes over what `now` says that other processes
+   * have changed (definitions, dictionaries), before a commit is looked at. */
+  int (*follow)(void *what, const struct sequence *now, struct err *reterr);
+  /* Called inside the transaction when a SearchParameter that has, or had, effect was written: what
+   * follows from it in the tables. */
+  int (*define)(void *what, struct sequence *sequence, struct err *reterr);
+  /* Called when that is durable, before it is answered: puts it in force. */
+  void (*when_defined)(void *what, const struct sequence *sequence);
   /* Called on the committer's thread when nothing has come for a while: time to give memory back.
    */
   void (*when_idle)(void *what);

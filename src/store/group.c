@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "model/parameters.h"
+#include "store/delivery.h"
 #include "store/group_shard.h"
 #include "store/job_write.h"
 #include "store/search.h"
@@ -467,6 +468,11 @@ static int check(struct group *group, struct store_commit *commit, bool *ret_is_
     if (code != 0)
       return code;
   }
+  for (size_t i = 0; i < commit->delivery_changes_n; i++) {
+    int code = delivery_check(group->db, &commit->delivery_changes[i], ret_is_refusal, reterr);
+    if (code != 0)
+      return code;
+  }
   for (size_t i = 0; i < commit->writes_n; i++) {
     int code = check_write(group, &commit->writes[i], &commit->prepared_->writes[i], ret_is_refusal,
                            reterr);
@@ -739,6 +745,12 @@ static int stage(struct group *group, struct store_commit *commit, int64_t now_u
   for (size_t i = 0; i < commit->jobs_n; i++) {
     int code = job_apply(group->db, group->codec, group->arena, &group->sequence, &commit->jobs[i],
                          reterr);
+    if (code != 0)
+      return code;
+    group->has_written = true;
+  }
+  for (size_t i = 0; i < commit->delivery_changes_n; i++) {
+    int code = delivery_apply(group->db, &commit->delivery_changes[i], reterr);
     if (code != 0)
       return code;
     group->has_written = true;

@@ -6,10 +6,14 @@
  *
  * Every change of a job is part of a commit (store_commit.jobs), alone or together with what the
  * job did, so that its progress can't be ahead of its work. A change that does not fit the job's
- * state refuses the commit: a runner whose job was cancelled learns it from its next progress. What
- * was running when the process ended is WAITING again when the store is opened.
+ * state refuses the commit: a runner whose job was cancelled learns it from its next progress.
  *
- * Who runs jobs of a kind: asks for the unfinished ones at start, claims one, notes its progress,
+ * Any process of the store may run a job. Who claims it is its holder for LEASE_US (lease.h), which
+ * the process prolongs as long as it lives (process.h). A job whose holder has died can be claimed
+ * by another when the lease has ended; what the first one then says of it is refused. At a clean
+ * end of the process, and when an embedded file is opened again, what was running is WAITING again.
+ *
+ * Who runs jobs of a kind: asks for those that can be claimed, claims one, notes its progress,
  * finishes it. A finished job is kept until it expires.
  *
  * Threads: any; the functions that take a store wait for their commit. Memory: results on the
@@ -40,6 +44,8 @@ struct job {
   struct str progress;  /* of the kind: where to go on */
   struct str request;   /* of the kind: what is asked */
   struct str result;    /* of the kind; of a failed one too */
+  int64_t holder;       /* process that runs it (process.h); 0: none */
+  int64_t lease_us;     /* until when it does, by the database's clock */
 };
 struct jobs {
   const struct job *p;
@@ -50,7 +56,8 @@ struct jobs {
 
 enum job_verb {
   JOB_CREATE,   /* kind, owner, request, total, progress; fills `number` */
-  JOB_CLAIM,    /* WAITING -> RUNNING */
+  JOB_CLAIM,    /* WAITING, or RUNNING by one whose lease has ended -> RUNNING by this process;
+                   progress, where it is given */
   JOB_PROGRESS, /* of a RUNNING one: done, total, progress */
   JOB_FINISH,   /* RUNNING -> DONE: result, expires_us */
   JOB_FAIL,     /* WAITING, RUNNING -> FAILED: result, expires_us */
@@ -59,7 +66,8 @@ enum job_verb {
   JOB_EXPIRE,   /* all that expired before expires_us; no number */
 };
 
-/* Refused: ERR_NOT_FOUND (not there, or another's), ERR_CONFLICT (in a state that does not fit). */
+/* Refused: ERR_NOT_FOUND (not there, or another's), ERR_CONFLICT (in a state that does not fit; run
+ * by another process: claim, progress, finish, fail). */
 struct job_change {
   enum job_verb verb;
   uint64_t number;
@@ -68,6 +76,7 @@ struct job_change {
   uint64_t done, total;
   struct str progress, result;
   int64_t expires_us;
+  int64_t holder_, lease_us_; /* the store's own: this process, and for how long it holds */
 };
 
 /* One change, durable when it returns. */
@@ -84,6 +93,10 @@ int job_read(struct store_view *view, struct arena *arena, uint64_t number, stru
  * filled, results are not. */
 int job_unfinished(struct store_view *view, struct arena *arena, struct str kind,
                    struct jobs *ret_jobs, struct err *reterr) MUST_CHECK;
+
+/* The oldest, at most `max` of a kind, that this process could claim now. As job_unfinished. */
+int job_claimable(struct store_view *view, struct arena *arena, struct str kind, size_t max,
+                  struct jobs *ret_jobs, struct err *reterr) MUST_CHECK;
 
 /* How many jobs of a kind are kept, in any state. */
 int job_count(struct store_view *view, struct str kind, uint64_t *ret_n,

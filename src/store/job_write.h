@@ -9,7 +9,8 @@
 #include "store/job.h"
 #include "store/sequence.h"
 
-/* Does the change fit? Reads only. A refusal (`*ret_is_refusal`) concerns this commit alone. */
+/* `change->holder_` is set. Does the change fit? Reads only. A refusal (`*ret_is_refusal`) concerns
+ * this commit alone. */
 int job_check(struct db *db, const struct job_change *change, bool *ret_is_refusal,
               struct err *reterr) MUST_CHECK;
 
@@ -18,7 +19,9 @@ int job_check(struct db *db, const struct job_change *change, bool *ret_is_refus
 int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena,
               struct sequence *sequence, struct job_change *change, struct err *reterr) MUST_CHECK;
 
-/* What was running when the last process ended waits again. In a transaction of its own. */
-int job_requeue(struct db *db, struct err *reterr) MUST_CHECK;
+/* All that a process runs: for another `for_us`; or it waits again (0: what any process runs). In a
+ * write transaction. */
+int job_renew_all(struct db *db, int64_t holder, int64_t for_us, struct err *reterr) MUST_CHECK;
+int job_release_all(struct db *db, int64_t holder, struct err *reterr) MUST_CHECK;
 
 #endif

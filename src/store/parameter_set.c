@@ -7,15 +7,6 @@
 
 #define ARENA_MAX_BYTES ((size_t)256 << 20)
 
-struct loading {
-  struct db *db;
-  struct arena *arena;
-  const struct schema *schema;
-  const struct body_codec *codec;
-  VEC(struct parameter) wanted;
-  struct err *err;
-};
-
 /* A row of `param` that is not of the definitions. */
 struct row {
   uint16_t number;
@@ -24,8 +15,23 @@ struct row {
   bool has_job; /* one that is not finished yet */
   const struct parameter *wanted;
 };
-struct rows {
-  VEC(struct row) list;
+
+struct parameter_set {
+  struct arena *arena;
+  const struct schema *schema;
+  VEC(struct parameter) wanted;
+  VEC(struct row) rows;
+  bool has_written, has_job;
+};
+
+/* A set that is being read. */
+struct loading {
+  struct parameter_set *set;
+  struct db *db;
+  struct arena *arena;
+  const struct schema *schema;
+  const struct body_codec *codec;
+  struct err *err;
 };
 
 /* ---- What is wanted ---- */
@@ -46,7 +52,7 @@ static int add_resource(struct loading *l, struct str id, struct str body) {
     return 0;
   }
   for (size_t i = 0; i < parameters.n; i++) {
-    struct parameter *place = VEC_PUSH(l->arena, &l->wanted);
+    struct parameter *place = VEC_PUSH(l->arena, &l->set->wanted);
     if (!place)
       return err_no_memory(l->err);
     *place = parameters.p[i];
@@ -82,8 +88,8 @@ static int read_resources(struct loading *l) {
 
 static const struct parameter *find_wanted(const struct loading *l, struct str type,
                                            struct str code) {
-  for (size_t i = 0; i < l->wanted.n; i++) {
-    const struct parameter *p = &l->wanted.p[i];
+  for (size_t i = 0; i < l->set->wanted.n; i++) {
+    const struct parameter *p = &l->set->wanted.p[i];
     if (p->id != 0 && str_equal(p->definition.code, code) &&
         str_equal(defs_type(p->definition.base)->name, type))
       return p;
@@ -91,7 +97,28 @@ static const struct parameter *find_wanted(const struct loading *l, struct str t
   return NULL;
 }
 
-static int read_rows(struct loading *l, struct rows *rows) {
+static int add_row(struct loading *l, struct db_statement *statement) {
+  int64_t number = db_column_i64(statement, 0);
+  if (number <= 0 || (size_t)number >= l->schema->params_n)
+    return err_set(l->err, ERR_STORE, "",
+                   "Search parameters were defined too often since this process opened the store;"
+                   " start it again.");
+  struct row *row = VEC_PUSH(l->arena, &l->set->rows);
+  if (!row)
+    return err_no_memory(l->err);
+  *row = (struct row){.number = (uint16_t)number,
+                      .type = arena_str(l->arena, db_column_str(statement, 1)),
+                      .code = arena_str(l->arena, db_column_str(statement, 2)),
+                      .state = (enum schema_param_state)db_column_i64(statement, 3),
+                      .definition = arena_str(l->arena, db_column_str(statement, 4)),
+                      .has_job = !db_column_is_null(statement, 5)};
+  if (!row->type.p || !row->code.p || !row->definition.p)
+    return err_no_memory(l->err);
+  row->wanted = find_wanted(l, row->type, row->code);
+  return 0;
+}
+
+static int read_rows(struct loading *l) {
   struct db_statement *statement = NULL;
   bool has_row;
   int code =
@@ -101,20 +128,9 @@ static int read_rows(struct loading *l, struct rows *rows) {
                  &statement, l->err);
   if (code != 0)
     return code;
-  while ((code = db_step(statement, &has_row, l->err)) == 0 && has_row) {
-    struct row *row = VEC_PUSH(l->arena, &rows->list);
-    if (!row) {
-      code = err_no_memory(l->err);
+  while ((code = db_step(statement, &has_row, l->err)) == 0 && has_row)
+    if ((code = add_row(l, statement)) != 0)
       break;
-    }
-    *row = (struct row){.number = (uint16_t)db_column_i64(statement, 0),
-                        .type = arena_str(l->arena, db_column_str(statement, 1)),
-                        .code = arena_str(l->arena, db_column_str(statement, 2)),
-                        .state = (enum schema_param_state)db_column_i64(statement, 3),
-                        .definition = arena_str(l->arena, db_column_str(statement, 4)),
-                        .has_job = !db_column_is_null(statement, 5)};
-    row->wanted = find_wanted(l, row->type, row->code);
-  }
   db_release(statement);
   return code;
 }
@@ -123,6 +139,7 @@ static int read_rows(struct loading *l, struct rows *rows) {
 
 static int write_row(struct loading *l, const struct row *row) {
   struct db_statement *statement = NULL;
+  l->set->has_written = true;
   int code = db_prepare(l->db, STR("UPDATE param SET state=?,definition=?,job=0 WHERE number=?"),
                         &statement, l->err);
   if (code != 0)
@@ -153,9 +170,8 @@ static int settle_row(struct loading *l, struct row *row) {
   return write_row(l, row);
 }
 
-static int insert_row(struct loading *l, struct rows *rows, const struct parameter *wanted,
-                      uint16_t number) {
-  struct row *row = VEC_PUSH(l->arena, &rows->list);
+static int insert_row(struct loading *l, const struct parameter *wanted, uint16_t number) {
+  struct row *row = VEC_PUSH(l->arena, &l->set->rows);
   if (!row)
     return err_no_memory(l->err);
   *row = (struct row){.number = number,
@@ -165,7 +181,10 @@ static int insert_row(struct loading *l, struct rows *rows, const struct paramet
                       .state = SCHEMA_PARAM_BUILDING,
                       .wanted = wanted};
   struct db_statement *statement = NULL;
-  int code = db_prepare(l->db, STR("INSERT INTO param VALUES(?,?,?,?,0,?)"), &statement, l->err);
+  l->set->has_written = true;
+  int code = db_prepare(
+      l->db, STR("INSERT INTO param(number,type,code,state,job,definition) VALUES(?,?,?,?,0,?)"),
+      &statement, l->err);
   if (code != 0)
     return code;
   db_bind_i64(statement, 1, number);
@@ -178,36 +197,57 @@ static int insert_row(struct loading *l, struct rows *rows, const struct paramet
   return code;
 }
 
-static int insert_rows(struct loading *l, struct rows *rows) {
+static int insert_rows(struct loading *l) {
+  struct parameter_set *set = l->set;
   struct db_query query;
   int64_t number;
   db_query_init(&query, l->arena);
   db_query_add(&query, "SELECT max(number) FROM param");
   int code = db_query_number(l->db, &query, 0, &number, l->err);
-  for (size_t i = 0; code == 0 && i < l->wanted.n; i++) {
-    const struct parameter *wanted = &l->wanted.p[i];
+  for (size_t i = 0; code == 0 && i < set->wanted.n; i++) {
+    const struct parameter *wanted = &set->wanted.p[i];
     bool has_row = wanted->id == 0;
-    for (size_t r = 0; r < rows->list.n && !has_row; r++)
-      has_row = rows->list.p[r].wanted == wanted;
+    for (size_t r = 0; r < set->rows.n && !has_row; r++)
+      has_row = set->rows.p[r].wanted == wanted;
     if (has_row)
       continue;
     if ((size_t)++number >= l->schema->params_n)
       return err_set(l->err, ERR_STORE, "", "The store numbers too many search parameters.");
-    code = insert_row(l, rows, wanted, (uint16_t)number);
+    code = insert_row(l, wanted, (uint16_t)number);
   }
   return code;
 }
 
-static int make_job(struct loading *l, const struct rows *rows, bool *ret_has_job) {
+/* What is not ready and has no job. */
+static bool needs_job(const struct row *row) {
+  return row->state != SCHEMA_PARAM_READY && !row->has_job;
+}
+
+static int give_job(struct loading *l, struct row *row, uint64_t number) {
+  struct db_statement *statement = NULL;
+  int code = db_prepare(l->db, STR("UPDATE param SET job=? WHERE number=?"), &statement, l->err);
+  if (code != 0)
+    return code;
+  db_bind_i64(statement, 1, (int64_t)number);
+  db_bind_i64(statement, 2, row->number);
+  code = db_execute(statement, l->err);
+  db_release(statement);
+  row->has_job = code == 0;
+  return code;
+}
+
+static int make_job(struct loading *l, struct sequence *sequence) {
+  struct parameter_set *set = l->set;
   struct reindex_request request = {.owner = STR(REINDEX_OWN)};
+  struct job_change change;
   bool is_any = false;
-  defs_type_id *types = ARENA_ARRAY(l->arena, defs_type_id, rows->list.n + 1);
+  defs_type_id *types = ARENA_ARRAY(l->arena, defs_type_id, set->rows.n + 1);
   if (!types)
     return err_no_memory(l->err);
-  for (size_t i = 0; i < rows->list.n; i++) {
-    const struct row *row = &rows->list.p[i];
-    *ret_has_job |= row->has_job;
-    if (row->state == SCHEMA_PARAM_READY || row->has_job)
+  for (size_t i = 0; i < set->rows.n; i++) {
+    const struct row *row = &set->rows.p[i];
+    set->has_job |= row->has_job;
+    if (!needs_job(row))
       continue;
     defs_type_id type = defs_type_by_name(row->type);
     is_any |= type == 0 || defs_type(type)->is_abstract;
@@ -218,81 +258,86 @@ static int make_job(struct loading *l, const struct rows *rows, bool *ret_has_jo
   if (is_any)
     request.types_n = 0;
   request.types = types;
-  struct job_change change;
-  struct sequence sequence;
+  set->has_job = set->has_written = true;
   int code = reindex_make_change(l->db, l->arena, l->schema, &request, &change, l->err);
   if (code == 0)
-    code = sequence_read(l->db, &sequence, l->err);
+    code = job_apply(l->db, l->codec, l->arena, sequence, &change, l->err);
+  for (size_t i = 0; code == 0 && i < set->rows.n; i++)
+    if (needs_job(&set->rows.p[i]))
+      code = give_job(l, &set->rows.p[i], change.number);
+  return code;
+}
+
+static int settle(struct loading *l, struct sequence *sequence) {
+  int code = 0;
+  for (size_t i = 0; code == 0 && i < l->set->rows.n; i++)
+    code = settle_row(l, &l->set->rows.p[i]);
   if (code == 0)
-    code = job_apply(l->db, l->codec, l->arena, &sequence, &change, l->err);
+    code = insert_rows(l);
   if (code == 0)
-    code = sequence_write(l->db, &sequence, l->err);
-  struct db_statement *statement = NULL;
-  for (size_t i = 0; code == 0 && i < rows->list.n; i++) {
-    const struct row *row = &rows->list.p[i];
-    if (row->state == SCHEMA_PARAM_READY || row->has_job)
-      continue;
-    code = db_prepare(l->db, STR("UPDATE param SET job=? WHERE number=?"), &statement, l->err);
-    if (code != 0)
-      break;
-    db_bind_i64(statement, 1, (int64_t)change.number);
-    db_bind_i64(statement, 2, row->number);
-    code = db_execute(statement, l->err);
-    db_release(statement);
+    code = make_job(l, sequence);
+  if (code == 0 && l->set->has_written)
+    sequence->definitions++;
+  return code;
+}
+
+static struct parameter_set *set_new(const struct schema *schema) {
+  struct arena *arena = arena_new(ARENA_MAX_BYTES);
+  struct parameter_set *set = arena ? ARENA_NEW(arena, struct parameter_set) : NULL;
+  if (!set) {
+    arena_free(arena);
+    return NULL;
   }
-  *ret_has_job = true;
+  *set = (struct parameter_set){.arena = arena, .schema = schema};
+  return set;
+}
+
+void parameter_set_free(struct parameter_set *set) {
+  if (set)
+    arena_free(set->arena);
+}
+
+int parameter_set_read(struct db *db, const struct schema *schema, const struct body_codec *codec,
+                       struct sequence *sequence, struct parameter_set **ret_set,
+                       struct err *reterr) {
+  struct parameter_set *set = set_new(schema);
+  if (!set)
+    return err_no_memory(reterr);
+  struct loading l = {
+      .set = set, .db = db, .arena = set->arena, .schema = schema, .codec = codec, .err = reterr};
+  int code = read_resources(&l);
+  if (code == 0)
+    code = parameters_number((struct parameters){set->wanted.p, set->wanted.n}, reterr);
+  if (code == 0)
+    code = read_rows(&l);
+  if (code == 0 && sequence)
+    code = settle(&l, sequence);
+  if (code == 0)
+    *ret_set = set;
+  else
+    parameter_set_free(set);
   return code;
 }
 
-static int write_rows(struct loading *l, struct rows *rows, bool *ret_has_job) {
-  int code = db_begin_write(l->db, l->err);
-  if (code == 0)
-    code = read_rows(l, rows);
-  for (size_t i = 0; code == 0 && i < rows->list.n; i++)
-    code = settle_row(l, &rows->list.p[i]);
-  if (code == 0)
-    code = insert_rows(l, rows);
-  if (code == 0)
-    code = make_job(l, rows, ret_has_job);
-  if (code == 0)
-    code = db_commit(l->db, l->err);
-  if (code != 0)
-    db_rollback(l->db);
-  return code;
+bool parameter_set_has_written(const struct parameter_set *set) {
+  return set->has_written;
 }
 
-static void publish_rows(const struct loading *l, const struct rows *rows) {
-  for (size_t i = 0; i < rows->list.n; i++) {
-    const struct row *row = &rows->list.p[i];
+bool parameter_set_has_job(const struct parameter_set *set) {
+  return set->has_job;
+}
+
+/* Who extracts with the new set must find its numbers: in force last. */
+int parameter_set_install(const struct parameter_set *set, struct err *reterr) {
+  for (size_t i = 0; i < set->rows.n; i++) {
+    const struct row *row = &set->rows.p[i];
     if (!row->wanted)
       continue;
-    schema_set_param(l->schema, row->wanted->id, row->number);
+    schema_set_param(set->schema, row->wanted->id, row->number);
     parameters_set_ready(row->wanted->id, row->state == SCHEMA_PARAM_READY &&
                                               str_equal(row->definition, row->wanted->fingerprint));
   }
-}
-
-int parameter_set_load(struct db *db, const struct schema *schema, const struct body_codec *codec,
-                       bool is_writer, bool *ret_has_job, struct err *reterr) {
-  struct loading l = {.db = db,
-                      .arena = arena_new(ARENA_MAX_BYTES),
-                      .schema = schema,
-                      .codec = codec,
-                      .err = reterr};
-  struct rows rows = {0};
-  *ret_has_job = false;
-  int code = l.arena ? read_resources(&l) : err_no_memory(reterr);
-  /* Who extracts with the new set must find its numbers: in force last. */
-  if (code == 0)
-    code = parameters_number((struct parameters){l.wanted.p, l.wanted.n}, reterr);
-  if (code == 0)
-    code = is_writer ? write_rows(&l, &rows, ret_has_job) : read_rows(&l, &rows);
-  if (code == 0) {
-    publish_rows(&l, &rows);
-    code = parameters_install((struct parameters){l.wanted.p, l.wanted.n}, reterr);
-  }
-  arena_free(l.arena);
-  return code;
+  return parameters_install((struct parameters){set->wanted.p, set->wanted.n}, reterr);
 }
 
 void parameter_set_clear(void) {

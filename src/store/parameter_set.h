@@ -6,21 +6,39 @@
  * Bringing both together can be done again at any time, so that a crash between a commit and its
  * consequences loses nothing.
  *
- * Threads: the one that has the writer. Memory: the set is the process's (model/parameters.h).
+ * Every process of a store has the set in memory. `sequence.definitions` counts its changes: who
+ * changes it counts up in the same transaction, who finds another number than it knows reads it
+ * again before it goes on (store_follow).
+ *
+ * Threads: one at a time. Memory: a set that was read is its caller's; what is in force is the
+ * process's (model/parameters.h).
  */
 #ifndef STORE_PARAMETER_SET_H
 #define STORE_PARAMETER_SET_H
 
 #include "store/body.h"
 #include "store/schema.h"
+#include "store/sequence.h"
+
+struct parameter_set;
 
 /*
- * Reads the resources and puts their parameters in force. `is_writer`: also numbers new ones, and
- * makes a job for what is to be built or cleared, in a transaction of its own; `*ret_has_job` when
- * there is one to run. What a resource says that can't be a parameter (any more) is logged.
+ * Reads the resources, in the transaction that is open. `sequence`: not NULL in a write transaction
+ * (the caller writes it): also numbers new parameters, makes a job for what is to be built or
+ * cleared, and counts `definitions` up if there was anything to write. What a resource says that
+ * can't be a parameter (any more) is logged. Nothing is in force by this.
  */
-int parameter_set_load(struct db *db, const struct schema *schema, const struct body_codec *codec,
-                       bool is_writer, bool *ret_has_job, struct err *reterr) MUST_CHECK;
+int parameter_set_read(struct db *db, const struct schema *schema, const struct body_codec *codec,
+                       struct sequence *sequence, struct parameter_set **ret_set,
+                       struct err *reterr) MUST_CHECK;
+void parameter_set_free(struct parameter_set *set); /* NULL is allowed */
+
+/* Has it changed rows? Is there a job to run? */
+bool parameter_set_has_written(const struct parameter_set *set);
+bool parameter_set_has_job(const struct parameter_set *set);
+
+/* Puts it in force; where it was settled, when that is durable. */
+int parameter_set_install(const struct parameter_set *set, struct err *reterr) MUST_CHECK;
 
 /* The job `number` has gone through all resources: what it built is ready, what it cleared is gone.
  * Inside a transaction, on the committer's thread. */

@@ -132,23 +132,33 @@ static int has_form(struct db *db, struct arena *arena, bool *ret_has, struct er
   return code;
 }
 
-/* Its progress begins with "form", which says what its end means. */
+/* Its progress begins with "form", which says what its end means. Inside a transaction. */
 static int make_form_job(struct db *db, struct arena *arena, const struct schema *schema,
                          const struct body_codec *codec, struct err *reterr) {
   struct reindex_request request = {.owner = STR(REINDEX_OWN)};
+  struct sequence sequence;
   struct job_change change;
   int code = reindex_make_change(db, arena, schema, &request, &change, reterr);
   if (code != 0)
     return code;
   change.progress = STR("form");
-  struct sequence sequence;
-  code = db_begin_write(db, reterr);
-  if (code == 0)
-    code = sequence_read(db, &sequence, reterr);
+  code = sequence_read(db, &sequence, reterr);
   if (code == 0)
     code = job_apply(db, codec, arena, &sequence, &change, reterr);
+  return code ? code : sequence_write(db, &sequence, reterr);
+}
+
+/* Of several processes that open a store at once, one makes the job. */
+static int ensure_form_job(struct db *db, struct arena *arena, const struct schema *schema,
+                           const struct body_codec *codec, struct err *reterr) {
+  bool has_job;
+  int code = db_begin_write(db, reterr);
   if (code == 0)
-    code = sequence_write(db, &sequence, reterr);
+    code = has_own_job(db, arena, &has_job, reterr);
+  if (code == 0 && !has_job) {
+    log_info("store", "the index is brought up to date in the background");
+    code = make_form_job(db, arena, schema, codec, reterr);
+  }
   if (code == 0)
     code = db_commit(db, reterr);
   if (code != 0)
@@ -157,18 +167,12 @@ static int make_form_job(struct db *db, struct arena *arena, const struct schema
 }
 
 int reindex_check_form(struct db *db, const struct schema *schema, const struct body_codec *codec,
-                       bool *ret_has_job, struct err *reterr) {
+                       struct err *reterr) {
   struct arena *arena = arena_new(JOB_ARENA_MAX_BYTES);
   bool is_current = false;
-  *ret_has_job = false;
   int code = arena ? has_form(db, arena, &is_current, reterr) : err_no_memory(reterr);
   if (code == 0 && !is_current)
-    code = has_own_job(db, arena, ret_has_job, reterr);
-  if (code == 0 && !is_current && !*ret_has_job) {
-    log_info("store", "the index is brought up to date in the background");
-    code = make_form_job(db, arena, schema, codec, reterr);
-    *ret_has_job = code == 0;
-  }
+    code = ensure_form_job(db, arena, schema, codec, reterr);
   arena_free(arena);
   return code;
 }
@@ -190,7 +194,7 @@ static struct str write_progress(struct arena *arena, const struct reindex *r) {
                       r->last);
 }
 
-static void drop_job(struct reindex *r) {
+void reindex_forget(struct reindex *r) {
   arena_free(r->arena);
   *r = (struct reindex){.may_have_work = true};
 }
@@ -217,30 +221,56 @@ static int begin_job(struct reindex *r, struct store_view *view, const struct jo
   return code;
 }
 
-/* The oldest unfinished job, if any. */
+/* Are the parameters that the view's state defines in force here? A job for a parameter may be seen
+ * before this process has taken the parameter over. */
+static int is_informed(struct store *store, struct store_view *view, bool *ret_is_informed,
+                       struct err *reterr) {
+  struct sequence sequence;
+  int code = sequence_read(store_view_db(view), &sequence, reterr);
+  if (code == 0)
+    *ret_is_informed = store_definitions(store) >= sequence.definitions;
+  return code;
+}
+
+/* The oldest job that can be claimed. `*ret_must_wait`: there is one, but not yet for this process.
+ */
+static int find_job(struct reindex *r, struct store *store, struct store_view *view,
+                    bool *ret_must_wait, struct err *reterr) {
+  struct jobs jobs;
+  bool is_ready = false;
+  *ret_must_wait = false;
+  int code = job_unfinished(view, r->arena, STR(REINDEX_KIND), &jobs, reterr);
+  if (code != 0 || jobs.n == 0)
+    return code;
+  *ret_must_wait = true;
+  code = is_informed(store, view, &is_ready, reterr);
+  if (code == 0 && is_ready)
+    code = job_claimable(view, r->arena, STR(REINDEX_KIND), 1, &jobs, reterr);
+  if (code != 0 || !is_ready || jobs.n == 0)
+    return code;
+  *ret_must_wait = false;
+  return begin_job(r, view, &jobs.p[0], reterr);
+}
+
+/* What another process was quicker to claim is no error. */
 static int take_job(struct reindex *r, struct store *store, struct err *reterr) {
   struct store_view *view;
-  struct jobs jobs;
+  bool must_wait = false;
   r->arena = arena_new(JOB_ARENA_MAX_BYTES);
   int code = r->arena ? store_view_open(store, &view, reterr) : err_no_memory(reterr);
-  if (code != 0)
-    return code;
-  code = job_unfinished(view, r->arena, STR(REINDEX_KIND), &jobs, reterr);
-  /* A job for a parameter is there a moment before the parameter is in force. */
-  bool has_job = code == 0 && jobs.n > 0, must_wait = has_job && store_loads_parameters(store);
-  has_job &= !must_wait;
-  if (has_job)
-    code = begin_job(r, view, &jobs.p[0], reterr);
-  store_view_close(view);
-  if (code == 0 && has_job && jobs.p[0].state == JOB_WAITING) {
+  if (code == 0) {
+    code = find_job(r, store, view, &must_wait, reterr);
+    store_view_close(view);
+  }
+  if (code == 0 && r->number != 0) {
     struct job_change claim = {.verb = JOB_CLAIM, .number = r->number};
     code = job_change(store, &claim, reterr);
+    if (code == 0)
+      return 0;
   }
-  if (code == 0 && has_job)
-    return 0;
-  drop_job(r);
+  reindex_forget(r);
   r->may_have_work = code != 0 || must_wait;
-  return code;
+  return code == ERR_CONFLICT || code == ERR_NOT_FOUND ? 0 : code;
 }
 
 /* ---- A group of resources ---- */
@@ -417,7 +447,7 @@ int reindex_step(struct reindex *r, struct store *store, bool *ret_has_more, str
     code = 0;
   }
   if (is_over) {
-    drop_job(r);
+    reindex_forget(r);
     r->must_publish = true;
   }
   *ret_has_more = code == 0;

@@ -43,10 +43,10 @@ int reindex_make_change(struct db *db, struct arena *arena, const struct schema 
                         const struct reindex_request *request, struct job_change *ret_change,
                         struct err *reterr) MUST_CHECK;
 
-/* Does the file's index have an older form, and no job of the store's own that goes through all?
+/* Does the store's index have an older form, and no job of the store's own that goes through all?
  * Then makes it, in a transaction of its own. */
 int reindex_check_form(struct db *db, const struct schema *schema, const struct body_codec *codec,
-                       bool *ret_has_job, struct err *reterr) MUST_CHECK;
+                       struct err *reterr) MUST_CHECK;
 
 /* What the thread remembers between two steps. */
 struct reindex {
@@ -59,6 +59,9 @@ struct reindex {
   bool is_form;         /* its end makes the form of the index this version's */
   uint64_t done, total;
 };
+
+/* Nothing is remembered, and there may be work. */
+void reindex_forget(struct reindex *reindex);
 
 /* One group of resources of one job. `*ret_has_more` false: nothing is left to do. */
 int reindex_step(struct reindex *reindex, struct store *store, bool *ret_has_more,

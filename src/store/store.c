@@ -8,11 +8,14 @@
 #include "base/log.h"
 #include "store/background.h"
 #include "store/committer.h"
+#include "store/delivery.h"
 #include "store/job_write.h"
 #include "store/parameter_set.h"
+#include "store/process.h"
 #include "store/reindex.h"
 #include "store/search_estimates.h"
 #include "store/store_internal.h"
+#include "store/watch.h"
 
 #define READERS_DEFAULT 4
 #define READERS_MAX 64
@@ -20,12 +23,15 @@
 #define BULK_GROUP_DEFAULT 8192
 #define QUEUE_DEFAULT 8192
 #define VIEW_WAIT_S 10
+#define TASK_ARENA_MAX_BYTES ((size_t)1 << 20)
 #define WRITER_CACHE_BYTES ((size_t)32 << 20)
 #define BULK_CACHE_BYTES ((size_t)64 << 20)
 #define READER_CACHE_BYTES ((size_t)24 << 20)
 
-/* An idle view keeps its snapshot, so that the next who opens it need not take the file's locks
- * again, as long as nothing was committed since (`epoch`). */
+/* An idle view of a file keeps its snapshot, so that the next who opens it need not take the file's
+ * locks again, as long as nothing was committed since (`epoch`). Of a server each view is a new
+ * snapshot, because others commit too, and an idle one holds none, which would keep the server from
+ * tidying up. */
 struct store_view {
   struct store *store;
   struct db *db;
@@ -46,13 +52,22 @@ struct store {
   size_t views_n;
   struct committer *committer;
   struct background *background;
-  atomic_bool loads_parameters;
+  struct watch *watch; /* NULL for a file */
+  struct process self;
   atomic_uint_fast64_t epoch; /* grows with each durable group */
+
+  /* What this process has taken over of the state of the world, and who may change that. */
+  pthread_mutex_t follow_lock;
+  atomic_uint_fast64_t definitions; /* in force; UNKNOWN: none of this store */
+  struct sequence seen;
+  struct parameter_set *defined; /* by the transaction that is open; the committer's */
 
   pthread_mutex_t lock;
   pthread_cond_t has_view;
   struct store_view *idle;
 };
+
+#define UNKNOWN UINT64_MAX
 
 /* ---- Life ---- */
 
@@ -116,10 +131,7 @@ static _Atomic(struct store *) owner_of_parameters;
 
 static bool own_parameters(struct store *store) {
   struct store *nobody = NULL;
-  if (atomic_compare_exchange_strong(&owner_of_parameters, &nobody, store) || nobody == store)
-    return true;
-  log_warning("store", "another store is open; this one's own search parameters are not in force");
-  return false;
+  return atomic_compare_exchange_strong(&owner_of_parameters, &nobody, store) || nobody == store;
 }
 
 static void disown_parameters(struct store *store) {
@@ -129,58 +141,203 @@ static void disown_parameters(struct store *store) {
   atomic_store(&owner_of_parameters, NULL);
 }
 
-static int load_parameters(struct store *store, struct db *db, bool is_writer, struct err *reterr) {
-  bool has_job;
-  if (!own_parameters(store))
+/* ---- What other processes change ---- */
+
+static int load_parameters(struct store *store, struct db *db, uint64_t definitions,
+                           struct err *reterr) {
+  struct parameter_set *set;
+  int code = parameter_set_read(db, &store->schema, store->codec, NULL, &set, reterr);
+  if (code != 0)
+    return code;
+  code = parameter_set_install(set, reterr);
+  parameter_set_free(set);
+  if (code == 0)
+    atomic_store(&store->definitions, definitions);
+  return code;
+}
+
+/* A reader may see an older state than the one that is in force already. */
+static bool is_new(uint64_t known, uint64_t number, bool is_write) {
+  return known == UNKNOWN || (is_write ? number != known : number > known);
+}
+
+static int follow_definitions(struct store *store, struct db *db, uint64_t number, bool is_write,
+                              struct err *reterr) {
+  if (!is_new(atomic_load(&store->definitions), number, is_write) || !own_parameters(store))
     return 0;
-  atomic_store(&store->loads_parameters, true);
-  int code = parameter_set_load(db, &store->schema, store->codec, is_writer, &has_job, reterr);
-  atomic_store(&store->loads_parameters, false);
-  if (code == 0 && has_job)
+  pthread_mutex_lock(&store->follow_lock);
+  int code = 0;
+  if (is_new(atomic_load(&store->definitions), number, is_write))
+    code = load_parameters(store, db, number, reterr);
+  bool is_hopeless = code == ERR_STORE;
+  if (is_hopeless) /* it would be so the next time, too: work goes on with those in force */
+    atomic_store(&store->definitions, number);
+  pthread_mutex_unlock(&store->follow_lock);
+  if (is_hopeless)
+    log_error("store", "search parameters that were defined meanwhile are not in force here: %s",
+              reterr->text);
+  return is_hopeless ? 0 : code;
+}
+
+/* Only the watch's thread asks this. */
+static void wake_for(struct store *store, const struct sequence *now) {
+  const struct sequence *seen = &store->seen;
+  if (now->seq != seen->seq || now->event != seen->event)
+    atomic_fetch_add(&store->epoch, 1);
+  if (now->job != seen->job || now->definitions != seen->definitions)
     background_wake(store->background);
+  store->seen = *now;
+}
+
+int store_follow(struct store *store, struct db *db, const struct sequence *now, bool is_write,
+                 struct err *reterr) {
+  int code = 0;
+  if (now->dictionaries != body_codec_known(store->codec)) /* to pack with it, too */
+    code = body_codec_refresh(store->codec, db, reterr);
+  if (code == 0)
+    code = follow_definitions(store, db, now->definitions, is_write, reterr);
+  if (code == 0 && !is_write)
+    wake_for(store, now);
   return code;
 }
 
-bool store_loads_parameters(const struct store *store) {
-  return atomic_load(&store->loads_parameters);
+uint64_t store_definitions(const struct store *store) {
+  return atomic_load(&store->definitions);
 }
 
-/* What is read is of this number, or of a later one: then it is read once more. */
-static int read_definitions(struct store *store, uint64_t *ret_definitions, struct err *reterr) {
-  struct sequence sequence;
-  int code = db_begin_read(store->writer, reterr);
-  if (code == 0)
-    code = sequence_read(store->writer, &sequence, reterr);
-  db_rollback(store->writer);
-  if (code == 0)
-    *ret_definitions = sequence.definitions;
-  return code;
-}
-
-static int when_parameters_change(void *what, uint64_t *ret_definitions, struct err *reterr) {
+static int follow_in_commit(void *what, const struct sequence *now, struct err *reterr) {
   struct store *store = what;
-  int code = read_definitions(store, ret_definitions, reterr);
-  return code ? code : load_parameters(store, store->writer, true, reterr);
+  return store_follow(store, store->writer, now, true, reterr);
+}
+
+static int define_in_commit(void *what, struct sequence *sequence, struct err *reterr) {
+  struct store *store = what;
+  parameter_set_free(store->defined); /* of a transaction that came to nothing */
+  store->defined = NULL;
+  return own_parameters(store) ? parameter_set_read(store->writer, &store->schema, store->codec,
+                                                    sequence, &store->defined, reterr)
+                               : 0;
+}
+
+static void when_defined(void *what, const struct sequence *sequence) {
+  struct store *store = what;
+  struct err err;
+  if (!store->defined)
+    return;
+  pthread_mutex_lock(&store->follow_lock);
+  int code = parameter_set_install(store->defined, &err);
+  if (code == 0)
+    atomic_store(&store->definitions, sequence->definitions);
+  pthread_mutex_unlock(&store->follow_lock);
+  if (code != 0)
+    log_error("store", "search parameters as they are defined now are not in force yet: %s",
+              err.text);
+  if (parameter_set_has_job(store->defined))
+    background_wake(store->background);
+  parameter_set_free(store->defined);
+  store->defined = NULL;
+}
+
+const struct process *store_self(const struct store *store) {
+  return &store->self;
+}
+
+int64_t store_process_id(const struct store *store) {
+  return store->self.id;
+}
+
+int64_t store_lease_us(const struct store *store) {
+  return store->options.lease_us;
+}
+
+int64_t store_now_us(const struct store *store) {
+  return clock_now_us() + watch_clock_ahead_us(store->watch);
+}
+
+bool store_wants_background(const struct store *store) {
+  return !store->options.is_bulk && atomic_load(&store->definitions) != UNKNOWN;
+}
+
+bool store_has_background(const struct store *store) {
+  return !db_is_remote(store->writer) || watch_has_background(store->watch);
 }
 
 struct background *store_background(struct store *store) {
   return store->background;
 }
 
-static int open_committer(struct store *store, uint64_t definitions, struct err *reterr) {
-  return committer_open(
-      &(struct committer_options){.store = &store->options,
-                                  .db = store->writer,
-                                  .schema = &store->schema,
-                                  .codec = store->codec,
-                                  .view = &store->writer_view,
-                                  .epoch = &store->epoch,
-                                  .before_checkpoint = release_idle_views,
-                                  .definitions = definitions,
-                                  .when_parameters_change = when_parameters_change,
-                                  .when_idle = trim_idle_views,
-                                  .what = store},
-      &store->committer, reterr);
+static int open_committer(struct store *store, struct err *reterr) {
+  return committer_open(&(struct committer_options){.store = &store->options,
+                                                    .db = store->writer,
+                                                    .schema = &store->schema,
+                                                    .codec = store->codec,
+                                                    .view = &store->writer_view,
+                                                    .epoch = &store->epoch,
+                                                    .before_checkpoint = release_idle_views,
+                                                    .follow = follow_in_commit,
+                                                    .define = define_in_commit,
+                                                    .when_defined = when_defined,
+                                                    .when_idle = trim_idle_views,
+                                                    .what = store},
+                        &store->committer, reterr);
+}
+
+/* What the process that had the file before held is free. */
+static int release_file(struct db *db, struct err *reterr) {
+  int code = db_begin_write(db, reterr);
+  if (code == 0)
+    code = job_release_all(db, 0, reterr);
+  if (code == 0)
+    code = lease_release_all(db, 0, reterr);
+  if (code == 0)
+    code = delivery_release_all(db, 0, reterr);
+  if (code == 0)
+    code = db_commit(db, reterr);
+  if (code != 0)
+    db_rollback(db);
+  return code;
+}
+
+/* In a write transaction: a program with other definitions may find something to do. */
+static int settle_parameters(struct store *store, struct parameter_set **ret_set,
+                             struct sequence *ret_sequence, struct err *reterr) {
+  int code = sequence_read(store->writer, ret_sequence, reterr);
+  if (code == 0)
+    code = parameter_set_read(store->writer, &store->schema, store->codec, ret_sequence, ret_set,
+                              reterr);
+  return code || !parameter_set_has_written(*ret_set)
+             ? code
+             : sequence_write(store->writer, ret_sequence, reterr);
+}
+
+static int open_parameters(struct store *store, struct err *reterr) {
+  struct parameter_set *set = NULL;
+  struct sequence sequence;
+  if (!own_parameters(store)) {
+    log_warning("store",
+                "another store is open; this one's own search parameters are not in force");
+    return 0;
+  }
+  int code = db_begin_write(store->writer, reterr);
+  if (code == 0)
+    code = settle_parameters(store, &set, &sequence, reterr);
+  if (code == 0)
+    code = db_commit(store->writer, reterr);
+  if (code != 0)
+    db_rollback(store->writer);
+  if (code == 0)
+    code = parameter_set_install(set, reterr);
+  if (code == 0)
+    atomic_store(&store->definitions, sequence.definitions);
+  parameter_set_free(set);
+  return code;
+}
+
+static int open_watch(struct store *store, bool is_member, struct err *reterr) {
+  struct watch_options options = {.store = store,
+                                  .db = db_options_of(store, false),
+                                  .process = is_member ? &store->self : NULL};
+  return db_is_url(store->path) ? watch_open(&options, &store->watch, reterr) : 0;
 }
 
 static int open_parts(struct store *store, struct err *reterr) {
@@ -188,25 +345,30 @@ static int open_parts(struct store *store, struct err *reterr) {
   int code = db_open(&options, &store->writer, reterr);
   if (code == 0)
     code = schema_open(store->writer, store->arena, &store->schema, reterr);
-  if (code == 0)
-    code = job_requeue(store->writer, reterr);
+  if (code == 0 && !db_is_remote(store->writer))
+    code = release_file(store->writer, reterr);
   if (code == 0)
     code = body_codec_open(store->writer, store->path, false, &store->codec, reterr);
   if (code == 0)
     code = open_views(store, reterr);
   tell_if_sharded(store);
-  bool has_job;
   if (code == 0)
-    code = reindex_check_form(store->writer, &store->schema, store->codec, &has_job, reterr);
-  uint64_t definitions = 0;
+    code = reindex_check_form(store->writer, &store->schema, store->codec, reterr);
   if (code == 0)
-    code = read_definitions(store, &definitions, reterr);
-  if (code == 0)
-    code = load_parameters(store, store->writer, true, reterr);
+    code = open_parameters(store, reterr);
   store->writer_view = (struct store_view){.store = store, .db = store->writer};
   if (code == 0)
-    code = open_committer(store, definitions, reterr);
+    code = open_committer(store, reterr);
+  if (code == 0)
+    code = open_watch(store, true, reterr);
   return code ? code : background_open(store, store->options.is_bulk, &store->background, reterr);
+}
+
+/* In a read transaction. */
+static int read_parameters(struct store *store, struct db *db, struct err *reterr) {
+  struct sequence sequence;
+  int code = sequence_read(db, &sequence, reterr);
+  return code ? code : follow_definitions(store, db, sequence.definitions, false, reterr);
 }
 
 /* No writer: the tables, their numbers and the dictionaries are taken as they are. */
@@ -219,7 +381,12 @@ static int open_for_reading(struct store *store, struct err *reterr) {
   tell_if_sharded(store);
   if (code == 0)
     code = body_codec_open(db, store->path, true, &store->codec, reterr);
-  return code ? code : load_parameters(store, db, false, reterr);
+  if (code == 0)
+    code = db_begin_read(db, reterr);
+  if (code == 0)
+    code = read_parameters(store, db, reterr);
+  db_rollback(db);
+  return code ? code : open_watch(store, false, reterr);
 }
 
 static size_t or_default(size_t value, size_t fallback) {
@@ -233,7 +400,9 @@ int store_open(const struct store_options *options, struct store **ret_store, st
   if (!store)
     return err_no_memory(reterr);
   pthread_mutex_init(&store->lock, NULL);
+  pthread_mutex_init(&store->follow_lock, NULL);
   pthread_cond_init(&store->has_view, NULL);
+  atomic_store(&store->definitions, UNKNOWN);
   store->path = strdup(options->path);
   size_t readers = or_default(options->readers, READERS_DEFAULT);
   store->options = (struct store_options){
@@ -244,9 +413,12 @@ int store_open(const struct store_options *options, struct store **ret_store, st
       .queue_max = or_default(options->queue_max, QUEUE_DEFAULT),
       .is_bulk = options->is_bulk,
       .is_read_only = options->is_read_only,
+      .lease_us = options->lease_us > 0 ? options->lease_us : LEASE_US,
   };
   store->arena = arena_new((size_t)16 << 20);
   int code = search_values_init(reterr); /* bodies are looked into in the background, too */
+  if (code == 0 && store->arena)
+    code = process_init(store->arena, options, &store->self, reterr);
   if (code == 0)
     code = !store->arena || !store->options.path ? err_no_memory(reterr)
            : options->is_read_only               ? open_for_reading(store, reterr)
@@ -263,9 +435,12 @@ int store_open(const struct store_options *options, struct store **ret_store, st
 void store_close(struct store *store) {
   if (!store)
     return;
-  background_close(store->background);
+  background_stop(store->background);
+  watch_close(store->watch);
   committer_close(store->committer);
+  background_free(store->background);
   disown_parameters(store);
+  parameter_set_free(store->defined);
   for (size_t i = 0; i < store->views_n; i++) {
     db_close(store->views[i].db);
     search_estimates_free(store->views[i].estimates);
@@ -277,6 +452,7 @@ void store_close(struct store *store) {
   arena_free(store->arena);
   free(store->path);
   pthread_cond_destroy(&store->has_view);
+  pthread_mutex_destroy(&store->follow_lock);
   pthread_mutex_destroy(&store->lock);
   free(store);
 }
@@ -300,9 +476,20 @@ int store_prepare_packed(struct store *store, struct store_commit *commit, struc
   return code;
 }
 
+/* What the changes of jobs and deliveries are made in the name of. */
+static void sign(const struct store *store, struct store_commit *commit) {
+  for (size_t i = 0; i < commit->jobs_n; i++) {
+    commit->jobs[i].holder_ = store->self.id;
+    commit->jobs[i].lease_us_ = store->options.lease_us;
+  }
+  for (size_t i = 0; i < commit->delivery_changes_n; i++)
+    commit->delivery_changes[i].holder_ = store->self.id;
+}
+
 void store_submit(struct store *store, struct store_commit *commit) {
   commit->code = 0;
   commit->seq = 0;
+  sign(store, commit);
   int code = commit->prepared_ ? 0 : store_prepare(store, commit, &commit->err);
   if (code == 0) {
     committer_submit(store->committer, commit);
@@ -344,6 +531,20 @@ int store_commit_wait(struct store *store, struct store_commit *commit, struct e
   return commit->code;
 }
 
+int store_run_task(struct store *store,
+                   int (*run)(void *what, struct db *db, struct sequence *sequence,
+                              struct err *reterr),
+                   void *what, struct err *reterr) {
+  struct arena *arena = arena_new(TASK_ARENA_MAX_BYTES);
+  if (!arena)
+    return err_no_memory(reterr);
+  struct store_task task = {run, what};
+  struct store_commit commit = {.arena = arena, .principal = STR(""), .task_ = &task};
+  int code = store_commit_wait(store, &commit, reterr);
+  arena_free(arena);
+  return code;
+}
+
 /* ---- Views ---- */
 
 static struct store_view *take_view(struct store *store) {
@@ -370,30 +571,30 @@ static void give_view(struct store_view *view) {
   pthread_mutex_unlock(&store->lock);
 }
 
+/* What another process commits has no epoch here. */
+static bool keeps_snapshot(const struct store_view *view) {
+  return !view->store->options.is_read_only && !db_is_remote(view->db);
+}
+
+static int begin_view(struct store_view *view, struct err *reterr) {
+  uint64_t epoch = atomic_load(&view->store->epoch); /* before the snapshot is taken */
+  if (keeps_snapshot(view) && view->epoch == epoch && db_is_begun(view->db))
+    return 0;
+  db_rollback(view->db);
+  view->epoch = epoch;
+  return db_begin_read(view->db, reterr);
+}
+
 int store_view_open(struct store *store, struct store_view **ret_view, struct err *reterr) {
   struct store_view *view = take_view(store);
   if (!view) {
     err_set(reterr, ERR_BUSY, "", "Too many readers at the same time; try again later.");
     return ERR_BUSY;
   }
-  uint64_t epoch = atomic_load(&store->epoch); /* before the snapshot is taken */
-  if (view->epoch != epoch || !db_is_begun(view->db)) {
-    db_rollback(view->db);
-    view->epoch = epoch;
-    int code = db_begin_read(view->db, reterr);
-    if (code != 0) {
-      give_view(view);
-      return code;
-    }
-  }
-  if (store->options.is_read_only) { /* the owner may have added a dictionary */
-    pthread_mutex_lock(&store->lock);
-    int code = body_codec_refresh(store->codec, view->db, reterr);
-    pthread_mutex_unlock(&store->lock);
-    if (code != 0) {
-      store_view_close(view);
-      return code;
-    }
+  int code = begin_view(view, reterr);
+  if (code != 0) {
+    give_view(view);
+    return code;
   }
   *ret_view = view;
   return 0;
@@ -402,9 +603,17 @@ int store_view_open(struct store *store, struct store_view **ret_view, struct er
 void store_view_close(struct store_view *view) {
   if (!view)
     return;
-  if (view->store->options.is_read_only) /* what another process commits has no epoch here */
+  if (!keeps_snapshot(view))
     db_rollback(view->db);
   give_view(view);
+}
+
+struct store *store_of_view(const struct store_view *view) {
+  return view->store;
+}
+
+struct body_codec *store_codec(const struct store *store) {
+  return store->codec;
 }
 
 struct db *store_view_db(struct store_view *view) {

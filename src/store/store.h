@@ -18,20 +18,28 @@
 #include "store/access.h"
 
 struct store;
-struct job_change; /* store/job.h */
-struct store_task; /* store/commit.h; the store's own */
+struct job_change;      /* store/job.h */
+struct delivery_change; /* store/delivery.h */
+struct store_task;      /* store/commit.h; the store's own */
 
 struct store_options {
-  const char *path;  /* SQLite file; ":memory:" is refused (no durability) */
+  const char *path;  /* SQLite file (":memory:" is refused: no durability), or the URL of a
+                        PostgreSQL database, which any number of processes may share (db.h) */
   size_t readers;    /* read connections; 0: 4 */
   size_t group_max;  /* commits in one group; 0: 256 */
   size_t queue_max;  /* waiting commits before store_submit answers ERR_BUSY; 0: 8192 */
   bool is_bulk;      /* import: larger groups, index rows sorted over the whole group */
-  bool is_read_only; /* beside another process that may own it; every commit is ERR_READ_ONLY */
+  bool is_read_only; /* beside another process that may own it, or of a server that only repeats
+                        another's; every commit is ERR_READ_ONLY */
+  /* What others on the same store are told of this process (process.h). */
+  const char *process_name;  /* NULL: "host:pid" */
+  const char *configuration; /* a hash of what makes answers differ; NULL: not said */
+  int64_t lease_us;          /* for how long it is thought to live without a sign; 0: LEASE_US */
 };
 
-/* ERR_CONFLICT when another process has it open, ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE for a
- * damaged, foreign or newer file. */
+/* ERR_CONFLICT when another process has the file open, ERR_READ_ONLY, ERR_NO_SPACE, ERR_STORE for a
+ * damaged, foreign or newer store, ERR_UNAVAILABLE when the server can't be reached; else as
+ * db_open. */
 int store_open(const struct store_options *options, struct store **ret_store,
                struct err *reterr) MUST_CHECK;
 /* Waits for what was submitted, then closes. */
@@ -137,6 +145,8 @@ struct store_commit {
   struct job_change
       *jobs; /* changes of background jobs; alone they make no row in the commit log */
   size_t jobs_n;
+  struct delivery_change *delivery_changes; /* what became of deliveries; as `jobs` */
+  size_t delivery_changes_n;
   /* Called once on the committer's thread (must be quick, must not call the store) when it is
    * durable, or has failed; the callee then owns the commit and its arena again. */
   void (*done)(struct store_commit *commit, void *what);
@@ -299,6 +309,10 @@ int store_lineage_of_message(struct store_view *view, const struct access *acces
 int store_lineage_of_resource(struct store_view *view, const struct access *access,
                               struct arena *arena, defs_type_id type, struct str id,
                               struct store_lineage_rows *ret_rows, struct err *reterr) MUST_CHECK;
+
+/* The time as the database has it, as well as this process knows: for comparing with times that
+ * it gave. */
+int64_t store_now_us(const struct store *store);
 
 struct store_figures {
   uint64_t resources, versions, messages, commits, fsyncs, file_bytes, queue_length;

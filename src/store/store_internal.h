@@ -24,11 +24,41 @@ struct terminology_cache *store_view_terminology(const struct store_view *view);
 /* NULL for the view of the committer. */
 struct search_estimates *store_view_estimates(const struct store_view *view);
 
-/* Grows with each group that became durable. */
+struct store *store_of_view(const struct store_view *view);
+struct body_codec *store_codec(const struct store *store);
+
+/* Grows with each group that became durable here, and soon after one of another process. What was
+ * read when it was n may be out of date when it is greater; not: what was read is current when it
+ * is the same. Only for "is it worth looking again". */
 uint64_t store_epoch(const struct store *store);
 
-/* Are the parameters that SearchParameter resources define being read just now? */
-bool store_loads_parameters(const struct store *store);
+/* ---- One store, several processes ---- */
+
+struct process;
+struct sequence;
+
+const struct process *store_self(const struct store *store);
+int64_t store_lease_us(const struct store *store);
+
+/* Takes over what `now` says that has changed: definitions and dictionaries are read by `db`, whose
+ * transaction `now` was read in; who waits for changes is woken. `is_write`: it is the writer's
+ * transaction, so that `now` is the newest state that there is. */
+int store_follow(struct store *store, struct db *db, const struct sequence *now, bool is_write,
+                 struct err *reterr) MUST_CHECK;
+
+/* The number (sequence.definitions) of the search parameters that are in force here. */
+uint64_t store_definitions(const struct store *store);
+
+/* Does this process want to do the work in the background, if it may? And may it, as far as it
+ * knows (watch.h)? */
+bool store_wants_background(const struct store *store);
+bool store_has_background(const struct store *store);
+
+/* Runs `task` in a write transaction; it may be called again where the first came to nothing. */
+int store_run_task(struct store *store,
+                   int (*run)(void *what, struct db *db, struct sequence *sequence,
+                              struct err *reterr),
+                   void *what, struct err *reterr) MUST_CHECK;
 
 /* The rid of a resource, live or not; 0: never heard of. */
 int store_rid(struct db *db, const struct schema *schema, defs_type_id type, struct str id,
@@ -50,8 +80,8 @@ int store_filter(struct db *db, const struct schema *schema, const struct access
 
 /*
  * Appends a condition (without a leading AND) on a row of `resource` that is called `alias` in the
- * query: "TRUE" where everything may be seen. `type`: when the query is about one type only; 0: any.
- * The only place where access becomes SQL.
+ * query: "TRUE" where everything may be seen. `type`: when the query is about one type only; 0:
+ * any. The only place where access becomes SQL.
  */
 void store_filter_add(struct db_query *query, const struct store_filter *filter, const char *alias,
                       defs_type_id type);
