@@ -97,7 +97,9 @@ struct slot {
   struct slot *next;             /* another resource with the same key */
   uint64_t touched_by;           /* the last commit that was checked to write it */
   bool is_new;                   /* its row is not yet in the table */
-  bool is_dirty, has_content;    /* content: version and what follows were read */
+  bool is_dirty;
+  bool is_read, has_content; /* content: version and what follows */
+  bool is_asked, is_asked_briefly;
 };
 
 struct old_version {
@@ -139,16 +141,20 @@ struct group {
   struct arena *arena;
   struct sequence sequence;     /* with the numbers given so far */
   uint64_t first_seq;           /* the one before the group's first */
+  int64_t now_us;               /* the time of the group; each commit is a little later */
   struct store_view *view;      /* for conditions that are searches: sees what was written */
   defs_type_id parameter_type;  /* SearchParameter */
   const uint8_t *is_identifier; /* by number of param: its tokens are looked up by conditions */
   /* What is in the tables for sure, as far as this process remembers; cleared when that may be
    * wrong (`group_forget_known`). Marks of words of the vocabulary, and of counters. */
   int64_t *known_words, *known_counters;
-  uint64_t ordinal;       /* of the commit that is being checked */
-  struct map slots;       /* by key */
-  struct map identifiers; /* (param, hash) -> struct holders */
-  struct map seen;        /* message key -> struct staged_message */
+  uint64_t ordinal;                /* of the commit that is being checked */
+  struct map slots;                /* by key */
+  struct map identifiers;          /* (param, hash) -> struct holders */
+  struct map seen;                 /* message key -> struct staged_message */
+  struct map stored_messages;      /* read ahead (group_read.h): key -> struct stored_messages */
+  struct map stored_holders;       /* struct identifier_key -> struct stored_holders */
+  struct group_question *question; /* that is on its way */
   VEC(struct slot *) dirty;
   VEC(struct old_version) versions;
   VEC(struct staged_message) messages;
@@ -159,9 +165,9 @@ struct group {
   VEC(struct staged_commit) commits;
   VEC(struct keys_word) words;
   VEC(struct staged_stray) strays; /* shard.h */
-  int64_t *live_change;      /* by number of type */
-  int64_t *version_change;   /* by number of type */
-  uint64_t versions_written; /* of sequence.versions, what the counter has */
+  int64_t *live_change;            /* by number of type */
+  int64_t *version_change;         /* by number of type */
+  uint64_t versions_written;       /* of sequence.versions, what the counter has */
   size_t rows_n;
   bool changes_parameters; /* a SearchParameter that has, or had, effect is written */
   bool has_written;        /* something that has no place in the commit log */
@@ -177,8 +183,11 @@ void group_fini(struct group *group);
 /* After a transaction that came to nothing, or when rows were taken out. */
 void group_forget_known(struct group *group);
 
-/* A fresh group after the last durable state; forgets what it had. */
-int group_begin(struct group *group, struct sequence sequence, struct err *reterr) MUST_CHECK;
+/* A fresh group; forgets what it had. */
+int group_begin(struct group *group, struct err *reterr) MUST_CHECK;
+
+/* In the write transaction: the numbers and the time that the group goes on from. */
+void group_continue(struct group *group, struct sequence sequence, int64_t now_us);
 
 /*
  * Checks `commit` and, when nothing stands against it, stages it. A refusal (in `reterr`, and
@@ -196,9 +205,5 @@ int group_end(struct group *group, struct err *reterr) MUST_CHECK;
 
 /* Is there something to make durable? */
 bool group_has_changes(const struct group *group);
-
-/* Used by both halves of the group. */
-int group_slot(struct group *group, const struct named *named, bool with_content,
-               struct slot **ret_slot, struct err *reterr) MUST_CHECK;
 
 #endif

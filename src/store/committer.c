@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/group_read.h"
 #include "store/train.h"
 
 #define TRAINING_MAX_BYTES ((size_t)64 << 20)
@@ -180,18 +181,38 @@ static void inform(struct committer *committer, uint64_t definitions) {
   committer->is_informed = true;
 }
 
-/* From the state of the world as it is now: another process may have moved it on. */
-static int begin(struct committer *committer, struct err *reterr) {
-  struct sequence sequence;
-  int code = db_begin_write(committer->db, reterr);
+/* Begins the transaction and asks, in one round trip where the store is remote, for the state of
+ * the world as it is now, which another process may have moved on, and for what the commits need.
+ */
+static int ask(struct committer *committer, const struct store_commit *commits,
+               struct sequence *ret_sequence, struct err *reterr) {
+  struct db_statement *row = NULL;
+  int code = group_begin(&committer->group, reterr);
   if (code == 0)
-    code = sequence_read(committer->db, &sequence, reterr);
+    code = db_begin_write(committer->db, reterr);
+  if (code == 0)
+    code = sequence_ask(committer->db, &row, reterr);
+  if (code == 0)
+    code = group_ask(&committer->group, commits, reterr);
+  if (code != 0)
+    db_release(row);
+  return code ? code : sequence_take(row, ret_sequence, reterr);
+}
+
+static int begin(struct committer *committer, const struct store_commit *commits,
+                 struct err *reterr) {
+  struct sequence sequence;
+  int64_t now_us;
+  int code = ask(committer, commits, &sequence, reterr);
+  if (code == 0)
+    code = db_now(committer->db, &now_us, reterr);
   if (code == 0)
     code = committer->options.follow(committer->options.what, &sequence, reterr);
   if (code != 0)
     return code;
   inform(committer, sequence.definitions);
-  return group_begin(&committer->group, sequence, reterr);
+  group_continue(&committer->group, sequence, now_us);
+  return group_take_answers(&committer->group, reterr);
 }
 
 /* The resources are there; what they define follows from them in the same transaction. */
@@ -206,7 +227,7 @@ static int define(struct committer *committer, struct err *reterr) {
 static int run_transaction(struct committer *committer, struct store_commit *commits,
                            struct err *reterr) {
   struct group *group = &committer->group;
-  int code = begin(committer, reterr);
+  int code = begin(committer, commits, reterr);
   if (code == 0)
     code = add_all(committer, commits, reterr);
   if (code == 0)
@@ -217,6 +238,7 @@ static int run_transaction(struct committer *committer, struct store_commit *com
   if (has_changes)
     code = db_commit(committer->db, reterr);
   if (code != 0 || !has_changes) {
+    group_drop_question(group);
     db_rollback(committer->db);
     if (code != 0)
       group_forget_known(group);

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "model/parameters.h"
 #include "store/delivery.h"
+#include "store/group_read.h"
 #include "store/group_shard.h"
 #include "store/job_write.h"
 #include "store/search.h"
@@ -33,157 +33,68 @@ void group_forget_known(struct group *group) {
   memset(group->known_counters, 0, sizeof(int64_t) << COUNTERS_KNOWN_BITS);
 }
 
-int group_begin(struct group *group, struct sequence sequence, struct err *reterr) {
+int group_begin(struct group *group, struct err *reterr) {
   struct group fresh = {
       .db = group->db,
       .schema = group->schema,
       .codec = group->codec,
       .arena = group->arena,
-      .sequence = sequence,
-      .first_seq = sequence.seq,
       .view = group->view,
       .is_identifier = group->is_identifier,
       .parameter_type = defs_type_by_name(STR("SearchParameter")),
       .known_words = group->known_words,
       .known_counters = group->known_counters,
       .ordinal = group->ordinal,
-      .versions_written = sequence.versions,
   };
   arena_reset(group->arena);
   map_init(&fresh.slots, fresh.arena);
   map_init(&fresh.identifiers, fresh.arena);
   map_init(&fresh.seen, fresh.arena);
+  map_init(&fresh.stored_messages, fresh.arena);
+  map_init(&fresh.stored_holders, fresh.arena);
   fresh.live_change = ARENA_ARRAY(fresh.arena, int64_t, fresh.schema->types_n);
   fresh.version_change = ARENA_ARRAY(fresh.arena, int64_t, fresh.schema->types_n);
   *group = fresh;
   return group->live_change && group->version_change ? 0 : err_no_memory(reterr);
 }
 
-static int keep_bytes(struct group *group, struct str bytes, struct str *ret_kept,
-                      struct err *reterr) {
-  *ret_kept = arena_str(group->arena, bytes);
-  return ret_kept->p ? 0 : err_no_memory(reterr);
-}
-
-/* The columns: rid, type, id, version, updated, state, seq, keys, body. */
-static int fill_slot(struct group *group, struct db_statement *row, bool with_content,
-                     struct slot *slot, struct err *reterr) {
-  slot->rid = (uint64_t)db_column_i64(row, 0);
-  slot->state = (enum schema_state)db_column_i64(row, 3);
-  if (!with_content)
-    return 0;
-  slot->version = (uint32_t)db_column_i64(row, 4);
-  slot->updated_us = db_column_i64(row, 5);
-  slot->seq = (uint64_t)db_column_i64(row, 6);
-  struct str packed_keys;
-  int code = keep_bytes(group, db_column_str(row, 7), &packed_keys, reterr);
-  if (code == 0)
-    code = keys_unpack(group->arena, packed_keys, &slot->stored_keys, reterr);
-  if (code == 0)
-    code = keep_bytes(group, db_column_str(row, 8), &slot->body, reterr);
-  slot->keys = slot->stored_keys;
-  slot->has_content = code == 0;
-  return code;
-}
-
-static int read_slot(struct group *group, struct slot *slot, bool with_content,
-                     struct err *reterr) {
-  static const struct str brief =
-      STR("SELECT r.rid,r.type,r.id,r.state FROM identity i JOIN resource r ON r.rid=i.rid"
-          " WHERE i.key=?");
-  static const struct str whole =
-      STR("SELECT r.rid,r.type,r.id,r.state,r.version,r.updated,r.seq,r.keys,r.body"
-          " FROM identity i JOIN resource r ON r.rid=i.rid WHERE i.key=?");
-  struct db_statement *statement = NULL;
-  int code = db_prepare(group->db, with_content ? whole : brief, &statement, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(statement, 1, slot->key);
-  struct str packed_id = str_n(slot->packed_id.bytes, slot->packed_id.n);
-  bool has_row = false;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
-    if (db_column_i64(statement, 1) != schema_type_number(group->schema, slot->type) ||
-        !str_equal(db_column_str(statement, 2), packed_id))
-      continue;
-    code = fill_slot(group, statement, with_content, slot, reterr);
-    break;
-  }
-  if (code == 0 && slot->rid == 0)
-    slot->has_content = true; /* there is none to read */
-  db_release(statement);
-  return code;
-}
-
-int group_slot(struct group *group, const struct named *named, bool with_content,
-               struct slot **ret_slot, struct err *reterr) {
-  struct str key = {(const char *)&named->key, sizeof named->key};
-  struct slot *first = map_get(&group->slots, key), *slot = first;
-  while (slot && !(slot->type == named->type && str_equal(slot->id, named->id)))
-    slot = slot->next;
-  if (!slot) {
-    slot = ARENA_NEW(group->arena, struct slot);
-    if (!slot)
-      return err_no_memory(reterr);
-    *slot = (struct slot){.key = named->key,
-                          .type = named->type,
-                          .packed_id = named->packed_id,
-                          .id = arena_str(group->arena, named->id),
-                          .next = first};
-    key.p = (const char *)&slot->key;
-    if (!slot->id.p || map_set(&group->slots, key, slot) != 0)
-      return err_no_memory(reterr);
-    int code = read_slot(group, slot, with_content, reterr);
-    if (code != 0)
-      return code;
-  } else if (with_content && !slot->has_content && !slot->is_dirty) {
-    int code = read_slot(group, slot, true, reterr);
-    if (code != 0)
-      return code;
-  }
-  *ret_slot = slot;
-  return 0;
+void group_continue(struct group *group, struct sequence sequence, int64_t now_us) {
+  group->sequence = sequence;
+  group->first_seq = sequence.seq;
+  group->versions_written = sequence.versions;
+  group->now_us = now_us;
 }
 
 /* ---- Messages that were seen before ---- */
 
 static int is_same_message(struct group *group, const struct store_message *message,
-                           struct db_statement *row, bool *ret_is_same, struct err *reterr) {
-  *ret_is_same = false;
-  if (!str_equal(db_column_str(row, 1), message->sender) ||
-      !str_equal(db_column_str(row, 2), message->control_id))
-    return 0;
+                           const struct stored_message *stored, bool *ret_is_same,
+                           struct err *reterr) {
   struct str raw;
-  int code = body_unpack(group->codec, group->arena, db_column_str(row, 4), &raw, reterr);
+  *ret_is_same = false;
+  if (!str_equal(stored->sender, message->sender) ||
+      !str_equal(stored->control_id, message->control_id))
+    return 0;
+  int code = body_unpack(group->codec, group->arena, stored->raw, &raw, reterr);
   if (code == 0)
     *ret_is_same = str_equal(raw, message->raw);
   return code;
 }
 
-/* A hash is no proof: sender, control id and bytes are compared. */
+/* Sender, control id and bytes are compared. */
 static int find_stored_message(struct group *group, struct store_commit *commit,
                                struct err *reterr) {
   struct store_message *message = commit->message;
-  struct db_statement *row = NULL;
-  int code = db_prepare(group->db,
-                        STR("SELECT m.number,m.sender,m.control_id,m.reply,m.raw"
-                            " FROM message_seen s JOIN message m ON m.number=s.number"
-                            " WHERE s.key=?"),
-                        &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, commit->prepared_->message.seen_key);
-  bool has_row = false;
-  while (!message->is_duplicate && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    code = is_same_message(group, message, row, &message->is_duplicate, reterr);
-    if (code != 0)
-      break;
-    if (!message->is_duplicate)
+  const struct stored_messages *stored;
+  int code = group_stored_messages(group, commit->prepared_->message.seen_key, &stored, reterr);
+  for (size_t i = 0; code == 0 && i < stored->list.n && !message->is_duplicate; i++) {
+    const struct stored_message *same = &stored->list.p[i];
+    code = is_same_message(group, message, same, &message->is_duplicate, reterr);
+    if (code != 0 || !message->is_duplicate)
       continue;
-    message->number = (uint64_t)db_column_i64(row, 0);
-    code = body_unpack(group->codec, commit->arena, db_column_str(row, 3), &message->stored_reply,
-                       reterr);
+    message->number = same->number;
+    code = body_unpack(group->codec, commit->arena, same->reply, &message->stored_reply, reterr);
   }
-  db_release(row);
   return code;
 }
 
@@ -261,18 +172,19 @@ static struct slot *slot_of_id(const struct group *group, defs_type_id type, str
   return slot;
 }
 
-static int match_staged(struct group *group, const struct store_condition *condition, int64_t param,
-                        int64_t hash, struct matches *matches, struct err *reterr) {
-  int64_t key[2] = {param, hash};
+static int match_staged(struct group *group, const struct store_condition *condition,
+                        const struct identifier_key *key, struct matches *matches,
+                        struct err *reterr) {
+  int64_t identifier[2] = {key->param, key->hash};
   const struct holders *holders =
-      map_get(&group->identifiers, str_n((const char *)key, sizeof key));
+      map_get(&group->identifiers, str_n((const char *)identifier, sizeof identifier));
   for (size_t i = 0; holders && i < holders->slots.n; i++) {
     const struct slot *slot = holders->slots.p[i];
     bool is_repeated = false;
     for (size_t j = 0; j < i; j++)
       is_repeated |= holders->slots.p[j] == slot;
     if (is_repeated || !slot->is_dirty || slot->type != condition->type ||
-        !holds(slot, param, hash))
+        !holds(slot, key->param, key->hash))
       continue;
     struct str body;
     int code = body_unpack(group->codec, group->arena, slot->body, &body, reterr);
@@ -284,32 +196,21 @@ static int match_staged(struct group *group, const struct store_condition *condi
   return 0;
 }
 
-static int match_stored(struct group *group, const struct store_condition *condition, int64_t param,
-                        int64_t hash, struct matches *matches, struct err *reterr) {
-  struct db_statement *row = NULL;
-  int code = db_prepare(group->db, STR(STORE_IDENTIFIER_SQL), &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, param);
-  db_bind_i64(row, 2, hash);
-  db_bind_i64(row, 3, schema_type_number(group->schema, condition->type));
-  bool has_row = false;
-  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    struct str id = schema_id_unpack(group->arena, db_column_str(row, 0)), body;
-    if (!id.p) {
-      code = err_no_memory(reterr);
-      break;
-    }
-    const struct slot *slot = slot_of_id(group, condition->type, id);
+static int match_stored(struct group *group, const struct store_condition *condition,
+                        const struct identifier_key *key, struct matches *matches,
+                        struct err *reterr) {
+  const struct stored_holders *holders;
+  int code = group_stored_holders(group, key, &holders, reterr);
+  for (size_t i = 0; code == 0 && i < holders->list.n; i++) {
+    const struct stored_holder *holder = &holders->list.p[i];
+    const struct slot *slot = slot_of_id(group, condition->type, holder->id);
+    struct str body;
     if (slot && slot->is_dirty)
       continue; /* match_staged knows better */
-    code = body_unpack(group->codec, group->arena, db_column_str(row, 1), &body, reterr);
-    if (code != 0)
-      break;
-    if (store_body_has_code(group->arena, body, condition->code))
-      add_match(matches, condition, id);
+    code = body_unpack(group->codec, group->arena, holder->body, &body, reterr);
+    if (code == 0 && store_body_has_code(group->arena, body, condition->code))
+      add_match(matches, condition, holder->id);
   }
-  db_release(row);
   return code;
 }
 
@@ -334,12 +235,10 @@ static int check_condition(struct group *group, const struct store_condition *co
   if (condition->search) {
     code = match_search(group, condition, &matches, ret_is_refusal, reterr);
   } else {
-    int64_t param =
-        schema_param_number(group->schema, defs_param_by_code(condition->type, STR("identifier")));
-    int64_t hash = schema_token_hash(group->schema, condition->system, condition->code);
-    code = match_staged(group, condition, param, hash, &matches, reterr);
+    struct identifier_key key = group_identifier_key(group, condition);
+    code = match_staged(group, condition, &key, &matches, reterr);
     if (code == 0)
-      code = match_stored(group, condition, param, hash, &matches, reterr);
+      code = match_stored(group, condition, &key, &matches, reterr);
   }
   if (code != 0)
     return code;
@@ -730,12 +629,11 @@ static bool changes_anything(const struct store_commit *commit) {
   return false;
 }
 
-static int stage(struct group *group, struct store_commit *commit, int64_t now_us,
-                 struct err *reterr) {
+static int stage(struct group *group, struct store_commit *commit, struct err *reterr) {
   if (changes_anything(commit)) {
     group->sequence.seq++;
-    group->sequence.time_us =
-        now_us > group->sequence.time_us ? now_us : group->sequence.time_us + 1;
+    bool is_later = group->now_us > group->sequence.time_us;
+    group->sequence.time_us = is_later ? group->now_us : group->sequence.time_us + 1;
     int code = stage_notes(group, commit, reterr);
     if (code == 0 && commit->message)
       code = stage_message(group, commit, reterr);
@@ -785,5 +683,5 @@ int group_add(struct group *group, struct store_commit *commit, bool *ret_is_ref
     }
   }
   int code = check(group, commit, ret_is_refusal, reterr);
-  return code ? code : stage(group, commit, clock_now_us(), reterr);
+  return code ? code : stage(group, commit, reterr);
 }

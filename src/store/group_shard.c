@@ -1,5 +1,7 @@
 #include "store/group_shard.h"
 
+#include "store/group_read.h"
+
 #include <stdlib.h>
 
 static bool is_patient(defs_type_id type) {

@@ -275,6 +275,7 @@ static void forget_staged(struct group *group) {
   group->dirty.n = group->versions.n = group->messages.n = group->lineages.n = 0;
   group->events.n = group->audits.n = group->deliveries.n = group->commits.n = group->words.n = 0;
   group->strays.n = 0;
+  map_init(&group->stored_holders, group->arena); /* what was read is no longer so */
   memset(group->live_change, 0, group->schema->types_n * sizeof *group->live_change);
   memset(group->version_change, 0, group->schema->types_n * sizeof *group->version_change);
   group->versions_written = group->sequence.versions;

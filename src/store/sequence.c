@@ -15,16 +15,19 @@ static int check_schema(int64_t version, struct err *reterr) {
                  (long long)version, SCHEMA_VERSION);
 }
 
-int sequence_read(struct db *db, struct sequence *ret_sequence, struct err *reterr) {
-  struct db_statement *row = NULL;
-  bool has_row = false;
+int sequence_ask(struct db *db, struct db_statement **ret_row, struct err *reterr) {
   int code = db_prepare(db,
                         STR("SELECT schema,time,rid,seq,message,versions,event,audit,delivery,job,"
                             "definitions,dictionaries FROM sequence WHERE id=1"),
-                        &row, reterr);
-  if (code != 0)
-    return code;
-  code = db_step(row, &has_row, reterr);
+                        ret_row, reterr);
+  if (code == 0)
+    db_send(*ret_row);
+  return code;
+}
+
+int sequence_take(struct db_statement *row, struct sequence *ret_sequence, struct err *reterr) {
+  bool has_row = false;
+  int code = db_step(row, &has_row, reterr);
   if (code == 0 && !has_row)
     code = err_set(reterr, ERR_STORE, "",
                    "The store has lost its row of last numbers; restore it from a backup.");
@@ -46,6 +49,12 @@ int sequence_read(struct db *db, struct sequence *ret_sequence, struct err *rete
     };
   db_release(row);
   return code;
+}
+
+int sequence_read(struct db *db, struct sequence *ret_sequence, struct err *reterr) {
+  struct db_statement *row = NULL;
+  int code = sequence_ask(db, &row, reterr);
+  return code ? code : sequence_take(row, ret_sequence, reterr);
 }
 
 int sequence_write(struct db *db, const struct sequence *sequence, struct err *reterr) {

@@ -26,6 +26,12 @@ struct sequence {
  * opened the store: it must not go on. */
 int sequence_read(struct db *db, struct sequence *ret_sequence, struct err *reterr) MUST_CHECK;
 
+/* The same in two steps, so that other questions can share the round trip: the statement is on its
+ * way when the first returns, and is released by the second. */
+int sequence_ask(struct db *db, struct db_statement **ret_row, struct err *reterr) MUST_CHECK;
+int sequence_take(struct db_statement *row, struct sequence *ret_sequence,
+                  struct err *reterr) MUST_CHECK;
+
 /* Inside the write transaction in which it was read. */
 int sequence_write(struct db *db, const struct sequence *sequence, struct err *reterr) MUST_CHECK;
 
