@@ -4,6 +4,7 @@
 #include "store/search_match.h"
 #include "store/search_plan.h"
 #include "store/search_probe.h"
+#include "store/search_scope.h"
 #include "store/search_tally.h"
 
 /* ---- Lists of rids --------------------------------------------------------------------------- */
@@ -112,7 +113,8 @@ static void instants(const struct search_operand *o, int64_t *ret_from, int64_t 
   }
 }
 
-static void add_updated(struct db_query *query, const struct search_context *c, defs_type_id type,
+static void add_updated(struct db_query *query, const struct search_context *c,
+                        const struct search_scope *scope, defs_type_id type,
                         const struct search_operand *o) {
   int64_t from, to;
   instants(o, &from, &to);
@@ -122,6 +124,7 @@ static void add_updated(struct db_query *query, const struct search_context *c, 
   db_query_i64(query, from);
   db_query_add(query, " AND updated<=");
   db_query_i64(query, to);
+  search_scope_add(query, c, scope);
 }
 
 /* ---- Counting -------------------------------------------------------------------------------- */
@@ -169,8 +172,9 @@ int search_count_spans(struct search_context *c, const struct search_spans *span
   return code;
 }
 
-static int count_updated(struct search_context *c, const struct search_predicate *p, uint64_t limit,
-                         uint64_t *ret_n, struct err *reterr) {
+static int count_updated(struct search_context *c, const struct search_condition *condition,
+                         uint64_t limit, uint64_t *ret_n, struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
   struct search_types types;
   uint64_t sum = 0, n = 0;
   int code = search_types_of(c, p->type, &types, reterr);
@@ -178,7 +182,7 @@ static int count_updated(struct search_context *c, const struct search_predicate
     for (size_t i = 0; i < p->operands_n && code == 0 && sum < limit; i++) {
       struct db_query from;
       db_query_init(&from, c->arena);
-      add_updated(&from, c, types.p[t], &p->operands[i]);
+      add_updated(&from, c, condition->scope, types.p[t], &p->operands[i]);
       code = search_tally(c, &from, limit - sum, &n, reterr);
       sum += code ? 0 : n;
     }
@@ -269,7 +273,7 @@ static int count(struct search_context *c, const struct search_condition *condit
     *ret_n = condition->is_unindexed ? limit : condition->rids_n;
     return 0;
   case SEARCH_ON_LAST_UPDATED:
-    return count_updated(c, condition->predicate, limit, ret_n, reterr);
+    return count_updated(c, condition, limit, ret_n, reterr);
   case SEARCH_ON_CHAIN:
     return count_chain(c, condition, limit, ret_n, reterr);
   case SEARCH_ON_HAS:
@@ -333,8 +337,9 @@ static int collect_own_spans(struct search_context *c, const struct search_condi
   return code ? code : search_collect_spans(c, &spans, NULL, rids, reterr);
 }
 
-static int collect_updated(struct search_context *c, const struct search_predicate *p,
+static int collect_updated(struct search_context *c, const struct search_condition *condition,
                            struct search_rids *rids, struct err *reterr) {
+  const struct search_predicate *p = condition->predicate;
   struct search_types types;
   int code = search_types_of(c, p->type, &types, reterr);
   for (size_t t = 0; t < types.n && code == 0; t++)
@@ -342,7 +347,7 @@ static int collect_updated(struct search_context *c, const struct search_predica
       struct db_query query;
       db_query_init(&query, c->arena);
       db_query_add(&query, "SELECT rid");
-      add_updated(&query, c, types.p[t], &p->operands[i]);
+      add_updated(&query, c, condition->scope, types.p[t], &p->operands[i]);
       code = search_rids_add_query(c, &query, rids, reterr);
     }
   return code;
@@ -451,7 +456,7 @@ int search_collect(struct search_context *c, const struct search_condition *cond
       code = search_rids_add(rids, condition->rids[i], reterr);
     return code;
   case SEARCH_ON_LAST_UPDATED:
-    return collect_updated(c, condition->predicate, rids, reterr);
+    return collect_updated(c, condition, rids, reterr);
   case SEARCH_ON_CHAIN:
     return collect_chain(c, condition, rids, reterr);
   case SEARCH_ON_HAS:

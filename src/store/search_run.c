@@ -3,6 +3,7 @@
 #include "store/search_contained.h"
 #include "store/search_cursor.h"
 #include "store/search_page.h"
+#include "store/search_scope.h"
 
 enum {
   CHEAP_TOTAL_MAX = 10000, /* candidates that _total=estimate looks at */
@@ -20,7 +21,7 @@ static int make_conditions(struct search_context *c, const struct search *search
       return code;
   }
   *ret_conditions = conditions;
-  return 0;
+  return search_scope_set(c, conditions, n, reterr);
 }
 
 static struct search_wish wish_of(const struct search *search,

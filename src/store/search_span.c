@@ -2,6 +2,7 @@
 
 #include "store/search_contained.h"
 #include "store/search_near.h"
+#include "store/search_scope.h"
 #include "store/search_single.h"
 
 enum { SPANS_MAX = 20000 };
@@ -587,6 +588,7 @@ static void add_span(struct db_query *query, const struct search_context *c,
     return;
   }
   add_table(query, table, span->param, alias);
+  search_scope_add(query, c, span->condition->scope);
   if (span->is_link) {
     db_query_add(query, " AND target=");
     db_query_i64(query, span->value);

@@ -3,13 +3,18 @@
  *
  * The place is a file in a new folder; where the environment has CALLOSUM_TEST_STORE=postgresql, a
  * new schema in the database that CALLOSUM_TEST_POSTGRES names (a URL; test/postgres.py makes one).
- * Without that URL the program says so and ends with 77: skipped. */
+ * Without that URL the program says so and ends with 77: skipped.
+ *
+ * CALLOSUM_TEST_STORE=sqlite-sharded, postgresql-sharded: the same as a distributed store
+ * (shard.h); on PostgreSQL its tables have partitions by `shard`, which stand for machines. */
 #ifndef TEST_UNIT_STORE_FIXTURE_H
 #define TEST_UNIT_STORE_FIXTURE_H
 
 #include "../test.h"
+#include "partitions.h"
 
 #include <libpq-fe.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,7 +29,12 @@ static struct store *fixture_store;
 
 __attribute__((unused)) static bool fixture_is_postgres(void) {
   const char *engine = getenv("CALLOSUM_TEST_STORE");
-  return engine && strcmp(engine, "postgresql") == 0;
+  return engine && strncmp(engine, "postgresql", 10) == 0;
+}
+
+__attribute__((unused)) static bool fixture_is_sharded(void) {
+  const char *engine = getenv("CALLOSUM_TEST_STORE");
+  return engine && strstr(engine, "-sharded");
 }
 
 __attribute__((constructor)) static void fixture_skip_without_server(void) {
@@ -48,10 +58,41 @@ __attribute__((unused)) static void fixture_run_sql(const char *sql) {
   free(fault);
 }
 
-__attribute__((unused)) static void fixture_open(void) {
+static int64_t sql_number(const char *sql);
+
+static void fixture_open_as_it_is(void) {
   struct err err;
   if (store_open(&(struct store_options){.path = fixture_path}, &fixture_store, &err) != 0)
     fail_msg("store_open: %s", err.text);
+}
+
+/* The store that was just made becomes one that is distributed. */
+static void fixture_distribute(void) {
+  enum { PARTITIONS = 4 };
+  static const char property[] = "INSERT INTO store(name,value) VALUES('shards','65536')";
+  store_close(fixture_store);
+  if (fixture_is_postgres()) {
+    struct buf buf;
+    buf_init(&buf, 8192);
+    buf_printf(&buf, "SET search_path=%s;", fixture_schema);
+    partitions_add_sql(&buf, PARTITIONS);
+    buf_add_z(&buf, property);
+    fixture_run_sql(buf_z(&buf));
+    buf_fini(&buf);
+  } else {
+    sqlite3 *file;
+    assert_int_equal(sqlite3_open(fixture_path, &file), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(file, property, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(file);
+  }
+}
+
+__attribute__((unused)) static void fixture_open(void) {
+  fixture_open_as_it_is();
+  if (!fixture_is_sharded() || sql_number("SELECT count(*) FROM store WHERE name='shards'") > 0)
+    return;
+  fixture_distribute();
+  fixture_open_as_it_is();
 }
 
 __attribute__((unused)) static void fixture_reopen(void) {
