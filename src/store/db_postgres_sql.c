@@ -154,6 +154,15 @@ static bool is_joined_on(struct str sql, size_t at) {
   }
 }
 
+/* The number behind a `?` that is not a new placeholder, but that one again (shard.h); or nothing.
+ */
+static struct str again(struct str sql, size_t *at) {
+  size_t from = *at;
+  while (*at < sql.n && sql.p[*at] >= '0' && sql.p[*at] <= '9')
+    ++*at;
+  return str_slice(sql, from, *at - from);
+}
+
 /* Copies `sql`, each `?` by way of `place` ("$%d" or a column), from the number `*places_n` on. */
 static void add_translated(struct buf *out, struct str sql, const char *place, int *places_n) {
   for (size_t at = 0;;) {
@@ -161,8 +170,12 @@ static void add_translated(struct buf *out, struct str sql, const char *place, i
     if (token.kind == TOKEN_END)
       return;
     if (token.kind == TOKEN_PLACE) {
+      struct str number = again(sql, &at);
       buf_add_z(out, place);
-      buf_add_i64(out, ++*places_n);
+      if (number.n)
+        buf_add(out, number);
+      else
+        buf_add_i64(out, ++*places_n);
       continue;
     }
     size_t behind = at;
