@@ -122,9 +122,13 @@ static bool exchange(struct pg *pg, int64_t until_us) {
   return true;
 }
 
-/* Waits until the server has read enough of what was queued. */
+/* Waits until the server has read what was queued. It answers nothing before the next sync, so
+ * nothing is waited for once all is sent. */
 static void drain(struct pg *pg) {
   while (pg->conn && pg->unflushed_bytes > UNFLUSHED_MAX) {
+    pg_flush(pg);
+    if (pg->unflushed_bytes == 0)
+      return;
     if (!exchange(pg, clock_monotonic_us() + WRITE_ANSWER_US)) {
       pg_lost(pg);
       return;
