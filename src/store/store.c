@@ -262,6 +262,10 @@ bool store_has_background(const struct store *store) {
   return !db_is_remote(store->writer) || watch_has_background(store->watch);
 }
 
+int64_t store_background_holder(const struct store *store) {
+  return store->watch ? store->self.id : 0;
+}
+
 struct background *store_background(struct store *store) {
   return store->background;
 }

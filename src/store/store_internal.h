@@ -53,6 +53,8 @@ uint64_t store_definitions(const struct store *store);
  * knows (watch.h)? */
 bool store_wants_background(const struct store *store);
 bool store_has_background(const struct store *store);
+/* Who must have the lease of the background's work for it; 0: there is none, as for a file. */
+int64_t store_background_holder(const struct store *store);
 
 /* Runs `task` in a write transaction; it may be called again where the first came to nothing. */
 int store_run_task(struct store *store,

@@ -7,12 +7,15 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "store/commit.h"
+#include "store/lease.h"
 #include "store/text_block.h"
+#include "store/watch.h"
 
 enum {
   EVENTS_MAX = 4000,   /* in one step */
   PAIRS_MAX = 1000000, /* words of resources in one step, which bounds its memory */
   ROWS_MAX = 4000,     /* written by one commit */
+  LOOKUPS_MAX = 2000,  /* words whose rows are asked for at once */
   MANY_EVENTS = 500,   /* since the last look: writers are busy, */
   BACKLOG = 5000,      /* then it only works when so much waits, */
   SHARE = 20,          /* and a twentieth of the time */
@@ -26,6 +29,7 @@ struct posting {
   struct str word;
   int64_t type;
   VEC(uint64_t) rids;
+  size_t merged_n; /* of them are in a row */
 };
 
 struct row {
@@ -33,15 +37,18 @@ struct row {
   int64_t type, first;
   struct str rids;
 };
+struct rows {
+  VEC(struct row) list;
+};
 
 struct step {
-  struct arena *arena, *scratch; /* scratch: of one resource */
+  struct arena *arena, *scratch; /* scratch: of one resource, of some words */
   struct store_view *view;
   uint64_t last_event; /* that this step has seen */
   struct text_rids changed;
   struct map postings;
   VEC(struct posting *) list;
-  VEC(struct row) rows;
+  struct rows grown, fresh; /* rows that have more now, and new ones */
   size_t pairs_n;
   struct err *err;
 };
@@ -138,23 +145,23 @@ static int add_resource(struct step *s, const struct store_resource *resource) {
 
 static int read_resources(struct step *s) {
   struct db_statement *row = NULL;
-  int code =
-      db_prepare(store_view_db(s->view),
-                 STR("SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=? AND r.state=1"),
-                 &row, s->err);
+  const uint64_t *rids = s->changed.list.p;
+  const struct db_column asked = {DB_I64, rids, 0, sizeof *rids};
+  bool has_row = false;
+  int code = db_select_rows(
+      store_view_db(s->view),
+      STR("SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=? AND r.state=1"), &asked, 1,
+      s->changed.list.n, &row, s->err);
   if (code != 0)
     return code;
-  for (size_t i = 0; code == 0 && i < s->changed.list.n && s->pairs_n <= PAIRS_MAX; i++) {
+  while (s->pairs_n <= PAIRS_MAX && (code = db_step(row, &has_row, s->err)) == 0 && has_row) {
     struct store_resource resource;
-    bool has_row;
     arena_reset(s->scratch);
-    db_bind_i64(row, 1, (int64_t)s->changed.list.p[i]);
-    code = db_step(row, &has_row, s->err);
-    if (code == 0 && has_row)
-      code = store_row_read(s->view, row, 0, s->scratch, &resource, s->err);
-    if (code == 0 && has_row)
+    code = store_row_read(s->view, row, 0, s->scratch, &resource, s->err);
+    if (code == 0)
       code = add_resource(s, &resource);
-    db_reset(row);
+    if (code != 0)
+      break;
   }
   db_release(row);
   return code;
@@ -168,63 +175,94 @@ static int by_word(const void *a, const void *b) {
   return order ? order : (x->type > y->type) - (x->type < y->type);
 }
 
-/* The row that `rid` belongs into, and where the one behind it begins. */
+/* A word on its way into the index: the row that its next rid belongs into, and where the row
+ * behind that begins. */
 struct place {
+  struct posting *posting;
+  struct str word;
+  int64_t type, rid; /* what is asked for */
   bool is_there;
   uint64_t first, end;
   struct text_rids rids;
 };
 
-/* A row of the posting's word and type by its relation to `rid`, as `sql` says. */
-static int find_row(struct step *s, struct str sql, const struct posting *posting, uint64_t rid,
-                    struct db_statement **ret_row, bool *ret_has_row) {
-  struct db_statement *row = NULL;
-  int code = db_prepare(store_view_db(s->view), sql, &row, s->err);
-  if (code != 0)
-    return code;
-  db_bind_text(row, 1, posting->word);
-  db_bind_i64(row, 2, posting->type);
-  db_bind_i64(row, 3, (int64_t)rid);
-  *ret_row = row;
-  return db_step(row, ret_has_row, s->err);
+/* The next words that have something left; all of them on the step's scratch. */
+static int take_places(struct step *s, size_t *at, struct place **ret_places, size_t *ret_n) {
+  size_t n = 0;
+  arena_reset(s->scratch);
+  struct place *places = ARENA_ARRAY(s->scratch, struct place, LOOKUPS_MAX);
+  if (!places)
+    return err_no_memory(s->err);
+  for (; *at < s->list.n && n < LOOKUPS_MAX; (*at)++) {
+    struct posting *posting = s->list.p[*at];
+    if (posting->merged_n == posting->rids.n)
+      continue;
+    uint64_t rid = posting->rids.p[posting->merged_n];
+    places[n++] = (struct place){.posting = posting,
+                                 .word = posting->word,
+                                 .type = posting->type,
+                                 .rid = (int64_t)rid,
+                                 .first = rid,
+                                 .end = UINT64_MAX,
+                                 .rids.arena = s->scratch};
+  }
+  *ret_places = places;
+  *ret_n = n;
+  return 0;
 }
 
-static int find_place(struct step *s, const struct posting *posting, uint64_t rid,
-                      struct place *place) {
+static int take_first(struct step *s, struct place *place, struct db_statement *row) {
+  place->is_there = true;
+  place->first = (uint64_t)db_column_i64(row, 0);
+  return text_block_read(&place->rids, place->first, db_column_str(row, 1), s->err);
+}
+
+static int take_end(struct step *s, struct place *place, struct db_statement *row) {
+  (void)s;
+  place->end = (uint64_t)db_column_i64(row, 0);
+  return 0;
+}
+
+static int look_up(struct step *s, struct str sql, struct place *places, size_t n,
+                   int (*take)(struct step *s, struct place *place, struct db_statement *row)) {
+  const struct db_column columns[] = {DB_COLUMN(DB_TEXT, places, word),
+                                      DB_COLUMN(DB_I64, places, type),
+                                      DB_COLUMN(DB_I64, places, rid)};
   struct db_statement *row = NULL;
-  bool has_row = false;
-  *place = (struct place){.first = rid, .end = UINT64_MAX, .rids.arena = s->scratch};
-  int code = find_row(s,
-                      STR("SELECT first,rids FROM text WHERE word=? AND type=? AND first<=?"
-                          " ORDER BY first DESC LIMIT 1"),
-                      posting, rid, &row, &has_row);
-  if (code == 0 && has_row) {
-    place->is_there = true;
-    place->first = (uint64_t)db_column_i64(row, 0);
-    code = text_block_read(&place->rids, place->first, db_column_str(row, 1), s->err);
-  }
-  db_release(row);
-  row = NULL;
-  if (code == 0)
-    code = find_row(s,
-                    STR("SELECT first FROM text WHERE word=? AND type=? AND first>?"
-                        " ORDER BY first LIMIT 1"),
-                    posting, rid, &row, &has_row);
-  if (code == 0 && has_row)
-    place->end = (uint64_t)db_column_i64(row, 0);
+  bool has_row;
+  int code = db_select_rows(store_view_db(s->view), sql, columns, 3, n, &row, s->err);
+  if (code != 0)
+    return code;
+  while ((code = db_step(row, &has_row, s->err)) == 0 && has_row)
+    if ((code = take(s, &places[db_asked_row(row)], row)) != 0)
+      break;
   db_release(row);
   return code;
 }
 
-static int write_blocks(struct step *s, const struct posting *posting, const struct place *place) {
+static int find_places(struct step *s, struct place *places, size_t n) {
+  int code = look_up(s,
+                     STR("SELECT first,rids FROM text WHERE word=? AND type=? AND first<=?"
+                         " ORDER BY first DESC LIMIT 1"),
+                     places, n, take_first);
+  return code ? code
+              : look_up(s,
+                        STR("SELECT first FROM text WHERE word=? AND type=? AND first>?"
+                            " ORDER BY first LIMIT 1"),
+                        places, n, take_end);
+}
+
+static int write_blocks(struct step *s, const struct place *place) {
   uint64_t first = place->first;
   for (size_t at = 0, used; at < place->rids.list.n; at += used) {
-    struct row *row = VEC_PUSH(s->arena, &s->rows);
+    bool is_there = at == 0 && place->is_there;
+    struct rows *rows = is_there ? &s->grown : &s->fresh;
+    struct row *row = VEC_PUSH(s->arena, &rows->list);
     if (!row)
       return err_no_memory(s->err);
     if (at > 0)
       first = place->rids.list.p[at];
-    *row = (struct row){.word = posting->word, .type = posting->type, .first = (int64_t)first};
+    *row = (struct row){.word = place->word, .type = place->type, .first = (int64_t)first};
     int code = text_block_write(s->arena, first, place->rids.list.p + at, place->rids.list.n - at,
                                 TEXT_BLOCK_MAX_BYTES, &row->rids, &used, s->err);
     if (code != 0)
@@ -233,87 +271,123 @@ static int write_blocks(struct step *s, const struct posting *posting, const str
   return 0;
 }
 
-static int merge_posting(struct step *s, const struct posting *posting) {
-  for (size_t i = 0; i < posting->rids.n;) {
-    struct place place;
-    arena_reset(s->scratch);
-    int code = find_place(s, posting, posting->rids.p[i], &place);
-    if (code != 0)
-      return code;
-    size_t known_n = place.rids.list.n;
-    for (; i < posting->rids.n && posting->rids.p[i] < place.end; i++) {
-      uint64_t *rid = VEC_PUSH(place.rids.arena, &place.rids.list);
-      if (!rid)
-        return err_no_memory(s->err);
-      *rid = posting->rids.p[i];
+/* Those of the word's rids that belong into the place. */
+static int merge(struct step *s, struct place *place) {
+  struct posting *posting = place->posting;
+  size_t known_n = place->rids.list.n;
+  for (; posting->merged_n < posting->rids.n && posting->rids.p[posting->merged_n] < place->end;
+       posting->merged_n++) {
+    uint64_t *rid = VEC_PUSH(place->rids.arena, &place->rids.list);
+    if (!rid)
+      return err_no_memory(s->err);
+    *rid = posting->rids.p[posting->merged_n];
+  }
+  text_rids_sort(&place->rids);
+  return place->rids.list.n > known_n ? write_blocks(s, place) : 0;
+}
+
+/* One row of each word. */
+static int merge_round(struct step *s, bool *ret_has_more) {
+  struct place *places = NULL;
+  size_t n;
+  *ret_has_more = false;
+  for (size_t at = 0; at < s->list.n;) {
+    int code = take_places(s, &at, &places, &n);
+    if (code == 0 && n > 0)
+      code = find_places(s, places, n);
+    for (size_t i = 0; code == 0 && i < n; i++) {
+      code = merge(s, &places[i]);
+      *ret_has_more |= places[i].posting->merged_n < places[i].posting->rids.n;
     }
-    text_rids_sort(&place.rids);
-    if (place.rids.list.n > known_n)
-      code = write_blocks(s, posting, &place);
     if (code != 0)
       return code;
   }
   return 0;
 }
 
+/* Most words have all their new rids behind those that they had: one round is enough. */
 static int make_rows(struct step *s) {
+  bool has_more = s->list.n > 0;
   int code = 0;
   if (s->list.n > 1)
     qsort(s->list.p, s->list.n, sizeof(struct posting *), by_word);
-  for (size_t i = 0; code == 0 && i < s->list.n; i++)
-    code = merge_posting(s, s->list.p[i]);
+  while (code == 0 && has_more)
+    code = merge_round(s, &has_more);
   return code;
 }
 
 /* ---- Writing them ---- */
 
 struct writing {
-  const struct row *rows;
-  size_t n;
+  const struct row *grown, *fresh;
+  size_t grown_n, fresh_n;
   uint64_t watermark; /* 0: not yet */
-  struct arena *arena;
+  int64_t holder;     /* who must have the lease; 0: there is none (a file) */
+  bool is_lost;       /* another process works now */
 };
 
-static int write_rows(void *what, struct db *db, struct sequence *sequence, struct err *reterr) {
-  (void)sequence;
-  const struct writing *w = what;
-  const struct row *rows = w->rows;
-  const struct db_column columns[] = {DB_COLUMN(DB_TEXT, rows, word), DB_COLUMN(DB_I64, rows, type),
-                                      DB_COLUMN(DB_I64, rows, first),
-                                      DB_COLUMN(DB_BYTES, rows, rids)};
-  int code = db_execute_rows(db,
-                             STR("INSERT INTO text VALUES(?,?,?,?)"
-                                 " ON CONFLICT(word,type,first) DO UPDATE SET rids=excluded.rids"),
-                             columns, 4, w->n, reterr);
-  if (code != 0 || w->watermark == 0)
-    return code;
+static int write_watermark(struct db *db, uint64_t watermark, struct err *reterr) {
   struct db_statement *row = NULL;
-  code = db_prepare(db,
-                    STR("INSERT INTO store VALUES('text_watermark',?)"
-                        " ON CONFLICT(name) DO UPDATE SET value=excluded.value"),
-                    &row, reterr);
+  char digits[24];
+  int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)watermark);
+  int code = db_run(db, "DELETE FROM store WHERE name='text_watermark'", reterr);
+  if (code == 0)
+    code = db_prepare(db, STR("INSERT INTO store(name,value) VALUES('text_watermark',?)"), &row,
+                      reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, (int64_t)w->watermark);
+  db_bind_text(row, 1, str_n(digits, (size_t)n));
   code = db_execute(row, reterr);
   db_release(row);
   return code;
 }
 
+static int write_rows(void *what, struct db *db, struct sequence *sequence, struct err *reterr) {
+  (void)sequence;
+  struct writing *w = what;
+  const struct row *rows = w->grown;
+  bool is_held = true;
+  int code = w->holder ? lease_is_held(db, STR(WATCH_BACKGROUND), w->holder, &is_held, reterr) : 0;
+  w->is_lost = !is_held;
+  if (code != 0 || w->is_lost)
+    return code;
+  const struct db_column grown[] = {DB_COLUMN(DB_BYTES, rows, rids), DB_COLUMN(DB_TEXT, rows, word),
+                                    DB_COLUMN(DB_I64, rows, type), DB_COLUMN(DB_I64, rows, first)};
+  code = db_execute_rows(db, STR("UPDATE text SET rids=? WHERE word=? AND type=? AND first=?"),
+                         grown, 4, w->grown_n, reterr);
+  rows = w->fresh;
+  const struct db_column fresh[] = {DB_COLUMN(DB_TEXT, rows, word), DB_COLUMN(DB_I64, rows, type),
+                                    DB_COLUMN(DB_I64, rows, first),
+                                    DB_COLUMN(DB_BYTES, rows, rids)};
+  if (code == 0)
+    code = db_execute_rows(db, STR("INSERT INTO text(word,type,first,rids) VALUES(?,?,?,?)"), fresh,
+                           4, w->fresh_n, reterr);
+  return code || w->watermark == 0 ? code : write_watermark(db, w->watermark, reterr);
+}
+
+static size_t least(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
 /* A few rows a commit, so that writers need not wait long; the watermark comes with the last. Rows
  * without it are candidates too many, no more. */
-static int commit_rows(struct step *s, struct store *store) {
-  for (size_t at = 0; at == 0 || at < s->rows.n; at += ROWS_MAX) {
-    size_t left = s->rows.n - at;
-    struct writing writing = {.rows = left > 0 ? s->rows.p + at : NULL,
-                              .n = left < ROWS_MAX ? left : ROWS_MAX,
-                              .watermark = left <= ROWS_MAX ? s->last_event : 0};
-    struct store_task task = {write_rows, &writing};
-    struct store_commit commit = {.arena = s->scratch, .principal = STR(""), .task_ = &task};
-    int code = store_commit_wait(store, &commit, s->err);
-    if (code != 0)
+static int commit_rows(struct step *s, struct store *store, bool *ret_is_lost) {
+  struct writing w = {
+      .grown = s->grown.list.p, .fresh = s->fresh.list.p, .holder = store_background_holder(store)};
+  size_t grown_left = s->grown.list.n, fresh_left = s->fresh.list.n;
+  do {
+    w.grown_n = least(grown_left, ROWS_MAX);
+    w.fresh_n = least(fresh_left, ROWS_MAX - w.grown_n);
+    grown_left -= w.grown_n;
+    fresh_left -= w.fresh_n;
+    w.watermark = grown_left + fresh_left == 0 ? s->last_event : 0;
+    int code = store_run_task(store, write_rows, &w, s->err);
+    *ret_is_lost = w.is_lost;
+    if (code != 0 || w.is_lost)
       return code;
-  }
+    w.grown = w.grown_n ? w.grown + w.grown_n : w.grown;
+    w.fresh = w.fresh_n ? w.fresh + w.fresh_n : w.fresh;
+  } while (grown_left + fresh_left > 0);
   return 0;
 }
 
@@ -324,7 +398,7 @@ static int look(struct step *s, struct text_index *index, bool *ret_is_time, lon
   uint64_t latest = 0;
   int code = 0;
   if (!index->is_known)
-    code = read_number(s, "SELECT value FROM store WHERE name='text_watermark'", &index->watermark);
+    code = text_watermark(store_view_db(s->view), &index->watermark, s->err);
   if (code == 0)
     code = read_number(s, "SELECT max(number) FROM event", &latest);
   if (code != 0)
@@ -351,10 +425,13 @@ static int index_changes(struct step *s, struct text_index *index, struct store 
     code = make_rows(s);
   store_view_close(s->view);
   s->view = NULL;
+  bool is_lost = false;
   if (code == 0)
-    code = commit_rows(s, store);
-  if (code != 0)
+    code = commit_rows(s, store, &is_lost);
+  if (code != 0 || is_lost) {
+    index->is_known = false; /* what is in the tables is not for sure */
     return code;
+  }
   index->watermark = s->last_event;
   index->events_max = most < EVENTS_MAX / 2 ? most * 2 : EVENTS_MAX;
   return 0;

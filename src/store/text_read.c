@@ -4,8 +4,10 @@
 #include "store/text_index.h"
 
 enum {
-  PENDING_MAX = 20000,     /* resources that changed and are not in the index yet */
-  CANDIDATES_MAX = 1500000 /* over it every resource is looked at */
+  PENDING_MAX = 20000,         /* resources that changed and are not in the index yet, */
+  PENDING_EVENTS_MAX = 100000, /* by so many changes */
+  CANDIDATES_MAX = 1500000,    /* over it every resource is looked at */
+  PAGE_ROWS = 2000,
 };
 
 struct reading {
@@ -27,42 +29,80 @@ static struct set all(struct reading *r) {
 
 /* ---- Words ---- */
 
-static int read_rows(struct reading *r, const struct db_query *query, struct set *set) {
+/* The row that the next page begins behind. */
+struct position {
+  bool is_set;
+  struct str word;
+  int64_t type, first;
+};
+
+static int note_position(struct reading *r, struct db_statement *row, struct position *position) {
+  *position = (struct position){.is_set = true,
+                                .word = arena_str(r->arena, db_column_str(row, 2)),
+                                .type = db_column_i64(row, 3),
+                                .first = db_column_i64(row, 0)};
+  return position->word.p ? 0 : err_no_memory(r->err);
+}
+
+static int read_page(struct reading *r, const struct db_query *query, struct set *set,
+                     struct position *position) {
   struct db_statement *row = NULL;
   bool has_row;
+  size_t n = 0;
   int code = db_query_start(r->db, query, &row, r->err);
   if (code != 0)
     return code;
+  position->is_set = false;
   while ((code = db_step(row, &has_row, r->err)) == 0 && has_row) {
     code =
         text_block_read(&set->rids, (uint64_t)db_column_i64(row, 0), db_column_str(row, 1), r->err);
     set->is_all = set->rids.list.n > CANDIDATES_MAX;
+    if (code == 0 && ++n == PAGE_ROWS)
+      code = note_position(r, row, position);
     if (code != 0 || set->is_all)
       break;
   }
   db_release(row);
-  text_rids_sort(&set->rids);
   return code;
 }
 
-static int read_word(struct reading *r, struct str word, bool is_prefix, struct set *ret_set) {
-  struct db_query query;
-  *ret_set = (struct set){.rids.arena = r->arena};
-  db_query_init(&query, r->arena);
-  db_query_add(&query, "SELECT first,rids FROM text WHERE word");
-  db_query_add(&query, is_prefix ? ">=" : "=");
-  db_query_text(&query, word);
+static void add_page_query(struct db_query *query, struct reading *r, struct str word,
+                           bool is_prefix, const struct position *position) {
+  db_query_add(query, "SELECT first,rids,word,type FROM text WHERE word");
+  db_query_add(query, is_prefix ? ">=" : "=");
+  db_query_text(query, word);
   if (is_prefix) {
-    db_query_add(&query, " AND word<");
-    db_query_text(&query, arena_printf(r->arena, "%.*s\xF4\x8F\xBF\xBF", STR_ARG(word)));
+    db_query_add(query, " AND word<");
+    db_query_text(query, arena_printf(r->arena, "%.*s\xF4\x8F\xBF\xBF", STR_ARG(word)));
   }
   if (r->type) {
-    db_query_add(&query, " AND type=");
-    db_query_i64(&query, r->type);
+    db_query_add(query, " AND type=");
+    db_query_i64(query, r->type);
   }
-  if (!is_prefix)
-    db_query_add(&query, " ORDER BY type,first");
-  return read_rows(r, &query, ret_set);
+  if (position->is_set) {
+    db_query_add(query, " AND (word,type,first)>(");
+    db_query_text(query, position->word);
+    db_query_add(query, ",");
+    db_query_i64(query, position->type);
+    db_query_add(query, ",");
+    db_query_i64(query, position->first);
+    db_query_add(query, ")");
+  }
+  db_query_addf(query, " ORDER BY word,type,first LIMIT %d", PAGE_ROWS);
+}
+
+static int read_word(struct reading *r, struct str word, bool is_prefix, struct set *ret_set) {
+  struct position position = {0};
+  int code;
+  *ret_set = (struct set){.rids.arena = r->arena};
+  do {
+    struct db_query query;
+    db_query_init(&query, r->arena);
+    add_page_query(&query, r, word, is_prefix, &position);
+    code = read_page(r, &query, ret_set, &position);
+  } while (code == 0 && position.is_set && !ret_set->is_all);
+  text_rids_sort(&ret_set->rids);
+  return code;
 }
 
 /* ---- Sets ---- */
@@ -147,6 +187,23 @@ static int evaluate(struct reading *r, const struct text_query *query, struct se
 
 /* ---- What is not in the index ---- */
 
+int text_watermark(struct db *db, uint64_t *ret_watermark, struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  uint64_t watermark = 0;
+  int code =
+      db_prepare(db, STR("SELECT value FROM store WHERE name='text_watermark'"), &row, reterr);
+  if (code != 0)
+    return code;
+  code = db_step(row, &has_row, reterr);
+  if (code == 0 && has_row && !str_to_u64(db_column_str(row, 0), &watermark))
+    code = err_set(reterr, ERR_STORE, "", "The store's place in the index for texts is damaged.");
+  db_release(row);
+  if (code == 0)
+    *ret_watermark = watermark;
+  return code;
+}
+
 static int too_many(struct reading *r, uint64_t watermark) {
   struct db_query query;
   int64_t latest = 0;
@@ -162,39 +219,44 @@ static int too_many(struct reading *r, uint64_t watermark) {
                  percent);
 }
 
+static void add_pending_query(struct db_query *query, const struct reading *r, uint64_t watermark) {
+  db_query_add(query, "SELECT rid FROM event WHERE kind<>0 AND number>");
+  db_query_i64(query, (int64_t)watermark);
+  if (r->type) {
+    db_query_add(query, " AND type+0="); /* in the order of the events, not by the type's index */
+    db_query_i64(query, r->type);
+  }
+  db_query_addf(query, " ORDER BY number LIMIT %d", PENDING_EVENTS_MAX);
+}
+
 static int add_pending(struct reading *r, struct set *set) {
+  struct text_rids pending = {.arena = r->arena};
+  struct db_statement *row = NULL;
   struct db_query query;
-  int64_t watermark;
-  db_query_init(&query, r->arena);
-  db_query_add(&query, "SELECT value FROM store WHERE name='text_watermark'");
-  int code = db_query_number(r->db, &query, 0, &watermark, r->err);
+  uint64_t watermark;
+  bool has_row;
+  int code = text_watermark(r->db, &watermark, r->err);
   if (code != 0)
     return code;
-  struct db_statement *row = NULL;
   db_query_init(&query, r->arena);
-  db_query_add(&query, "SELECT DISTINCT rid FROM event WHERE kind<>0 AND number>");
-  db_query_i64(&query, watermark);
-  if (r->type) {
-    db_query_add(&query, " AND type+0="); /* in the order of the events, not by the type's index */
-    db_query_i64(&query, r->type);
-  }
-  db_query_addf(&query, " LIMIT %d", PENDING_MAX + 1);
+  add_pending_query(&query, r, watermark);
   code = db_query_start(r->db, &query, &row, r->err);
   if (code != 0)
     return code;
-  bool has_row;
-  size_t n = 0;
-  while ((code = db_step(row, &has_row, r->err)) == 0 && has_row && n <= PENDING_MAX) {
-    uint64_t *place = VEC_PUSH(r->arena, &set->rids.list);
+  while ((code = db_step(row, &has_row, r->err)) == 0 && has_row) {
+    uint64_t *place = VEC_PUSH(r->arena, &pending.list);
     if (!place) {
       code = err_no_memory(r->err);
       break;
     }
     *place = (uint64_t)db_column_i64(row, 0);
-    n++;
   }
   db_release(row);
-  return code == 0 && n > PENDING_MAX ? too_many(r, (uint64_t)watermark) : code;
+  bool is_cut = pending.list.n == PENDING_EVENTS_MAX;
+  text_rids_sort(&pending);
+  if (code == 0 && (is_cut || pending.list.n > PENDING_MAX))
+    return too_many(r, watermark);
+  return code ? code : unite(r, set, &(struct set){.rids = pending});
 }
 
 int text_candidates(struct db *db, const struct schema *schema, struct arena *arena,

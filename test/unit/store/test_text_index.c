@@ -103,10 +103,19 @@ static const char *found_by(const char *param, struct str query) {
   return arena_str(test_arena, buf_str(&buf)).p;
 }
 
+static int64_t watermark(void) {
+  struct store_view *view;
+  struct err err;
+  uint64_t number;
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  assert_int_equal(text_watermark(store_view_db(view), &number, &err), 0);
+  store_view_close(view);
+  return (int64_t)number;
+}
+
 static void wait_until_indexed(void) {
   for (unsigned i = 0; i < 1000; i++) {
-    if (sql_number("SELECT max(number) FROM event") ==
-        sql_number("SELECT value FROM store WHERE name='text_watermark'"))
+    if (sql_number("SELECT max(number) FROM event") == watermark())
       return;
     usleep(10000);
   }
