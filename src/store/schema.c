@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/id.h"
+#include "store/transfer.h"
 
 static const struct schema_tables *tables_of(struct db *db) {
   return db_kind(db) == DB_POSTGRES ? &schema_tables_postgres : &schema_tables_sqlite;
@@ -262,6 +263,8 @@ int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema, s
   if (code == 0)
     code = bring_up_to_date(db, reterr);
   if (code == 0)
+    code = transfer_refuse_unfinished(db, reterr);
+  if (code == 0)
     code = read_key(db, &ret_schema->key, reterr);
   if (code == 0)
     code = read_shards(db, &ret_schema->is_sharded, reterr);
@@ -284,6 +287,8 @@ static int read_schema(struct db *db, struct arena *arena, struct schema *schema
     return err_set(reterr, ERR_STORE, "",
                    "The store was made by an older version of Callosum; `callosum serve` or"
                    " `callosum import` upgrades it when it opens it for writing.");
+  if (code == 0)
+    code = transfer_refuse_unfinished(db, reterr);
   if (code == 0)
     code = read_key(db, &schema->key, reterr);
   if (code == 0)

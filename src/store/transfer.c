@@ -140,7 +140,8 @@ static int refuse_processes(struct db *db, const char *path, struct err *reterr)
   int64_t n = 0, since_us = clock_now_us() - PROCESS_GONE_US;
   if (!db_is_remote(db))
     return 0;
-  int code = ask_number(db, STR("SELECT count(*) FROM process WHERE seen>?"), &since_us, &n, reterr);
+  int code =
+      ask_number(db, STR("SELECT count(*) FROM process WHERE seen>?"), &since_us, &n, reterr);
   if (code == 0 && n > 0)
     code =
         err_set(reterr, ERR_CONFLICT, "",
