@@ -26,6 +26,7 @@ static const struct transfer_table TABLES[] = {
     {"resource", 1, true, false,
      {I(rid), I(type), B(id), I(version), I(updated), I(state), I(seq), B(keys), B(body)}},
     {"identity", 2, false, false, {I(key), I(rid)}},
+    {"stray", 2, false, false, {I(rid), I(other)}},
     {"version", 2, true, false, {I(rid), I(version), I(updated), I(state), I(seq), B(body)}},
     {"token", 4, false, false, {I(param), I(first), I(hash), I(rid)}},
     {"string", 5, false, false, {I(param), I(first), T(folded), I(exact), I(rid)}},
