@@ -99,8 +99,9 @@ void pg_flush(struct pg *pg) {
 static void take_answers(struct pg *pg);
 
 /* Reads what there is and writes what can be written, waiting for either at most until `until_us`
- * (0: without a limit). False: the time is over. */
-static bool exchange(struct pg *pg, int64_t until_us) {
+ * (0: without a limit). False: the time is over. The server may answer nothing before the next
+ * sync: whoever only sends (not `is_for_answer`) does not wait once all is sent. */
+static bool exchange(struct pg *pg, bool is_for_answer, int64_t until_us) {
   int left = PQflush(pg->conn);
   struct pollfd fd = {.fd = PQsocket(pg->conn), .events = (short)(POLLIN | (left ? POLLOUT : 0))};
   int timeout_ms = -1;
@@ -112,6 +113,8 @@ static bool exchange(struct pg *pg, int64_t until_us) {
   }
   if (left == 0)
     pg->unflushed_bytes = 0;
+  if (left == 0 && !is_for_answer)
+    return true;
   int n = left < 0 ? 1 : poll(&fd, 1, timeout_ms);
   if (n < 0 && errno != EINTR) {
     pg_lost(pg);
@@ -122,14 +125,10 @@ static bool exchange(struct pg *pg, int64_t until_us) {
   return true;
 }
 
-/* Waits until the server has read what was queued. It answers nothing before the next sync, so
- * nothing is waited for once all is sent. */
+/* Waits until the server has read what was queued. */
 static void drain(struct pg *pg) {
   while (pg->conn && pg->unflushed_bytes > UNFLUSHED_MAX) {
-    pg_flush(pg);
-    if (pg->unflushed_bytes == 0)
-      return;
-    if (!exchange(pg, clock_monotonic_us() + WRITE_ANSWER_US)) {
+    if (!exchange(pg, false, clock_monotonic_us() + WRITE_ANSWER_US)) {
       pg_lost(pg);
       return;
     }
@@ -277,7 +276,7 @@ static void cancel(struct pg *pg, const struct pg_statement *statement) {
   PQfreeCancel(asked);
   int64_t until_us = clock_monotonic_us() + CANCEL_US;
   while (pg->conn && is_awaited(pg, statement)) {
-    if (!exchange(pg, until_us)) {
+    if (!exchange(pg, true, until_us)) {
       pg_lost(pg);
       return;
     }
@@ -295,7 +294,7 @@ int pg_wait(struct pg *pg, struct pg_statement *statement, struct err *reterr) {
     until_us = pg->base.waiting_deadline_us;
   take_answers(pg);
   while (pg->conn && is_awaited(pg, statement)) {
-    if (exchange(pg, until_us))
+    if (exchange(pg, true, until_us))
       take_answers(pg);
     else if (is_writing)
       pg_lost(pg);
