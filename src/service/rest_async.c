@@ -14,6 +14,10 @@
 #define REQUEST_MAX_BYTES ((size_t)256 << 20)
 #define THREADS_MAX 32
 #define RETRY_AFTER_S 1
+#define LOOK_MS 1000 /* how often a store that others share is looked through for jobs */
+#define OTHERS_FIRST_US                                                                            \
+  ((int64_t)2 * 1000000) /* who accepted a request is left to begin with it                        \
+                          */
 
 struct rest_async {
   struct service *service;
@@ -21,8 +25,9 @@ struct rest_async {
   pthread_cond_t changed;
   uint64_t *queue; /* numbers of jobs, oldest first */
   size_t queue_n, queue_capacity;
-  size_t running_n, reserved_n;
-  bool is_closing;
+  size_t reserved_n;
+  bool is_closing, is_shared;
+  bool has_looker; /* one of the threads looks for what others have left */
   unsigned threads_n;
   pthread_t threads[THREADS_MAX];
 };
@@ -302,28 +307,37 @@ static void fail_job(struct rest_async *async, struct arena *arena, uint64_t num
     log_error("async", "the failure of a job could not be noted: %s", ignored.text);
 }
 
-static int claim(struct rest_async *async, struct arena *arena, uint64_t number,
-                 struct request *request, struct job *ret_job, struct err *reterr) {
-  struct store *store = async->service->options.store;
+static int read_job(struct rest_async *async, struct arena *arena, uint64_t number,
+                    struct request *request, struct job *ret_job, struct err *reterr) {
   struct store_view *view;
-  int code = store_view_open(store, &view, reterr);
+  int code = store_view_open(async->service->options.store, &view, reterr);
   if (code)
     return code;
   code = job_read(view, arena, number, STR_NULL, ret_job, reterr);
   store_view_close(view);
-  if (code == 0)
-    code = read_request(arena, ret_job->request, request, reterr);
-  if (code == 0)
-    code = job_change(store, &(struct job_change){.verb = JOB_CLAIM, .number = number}, reterr);
-  if (code == 0 && !request->may_run_twice)
-    code = job_change(
-        store,
-        &(struct job_change){.verb = JOB_PROGRESS, .number = number, .progress = STR(STARTED)},
-        reterr);
-  return code;
+  return code ? code : read_request(arena, ret_job->request, request, reterr);
 }
 
-static void run_job(struct rest_async *async, uint64_t number) {
+/* One that was begun before, by a process that has ended, is this one's to answer for. */
+static int check_begun(const struct job *job, const struct request *request, struct err *reterr) {
+  if (request->may_run_twice || !str_is(job->progress, STARTED))
+    return 0;
+  return err_set(reterr, ERR_INTERNAL, "",
+                 "The server was stopped while it ran this request. Parts of it may have been done;"
+                 " it is not run again by itself.");
+}
+
+static int claim(struct rest_async *async, struct arena *arena, uint64_t number,
+                 struct request *request, struct job *ret_job, struct err *reterr) {
+  int code = read_job(async, arena, number, request, ret_job, reterr);
+  struct job_change change = {.verb = JOB_CLAIM,
+                              .number = number,
+                              .progress = request->may_run_twice ? STR_NULL : STR(STARTED)};
+  return code ? code : job_change(async->service->options.store, &change, reterr);
+}
+
+/* False: it was not this process's to run. */
+static bool run_job(struct rest_async *async, uint64_t number) {
   struct arena *arena = arena_new(JOB_ARENA_BYTES);
   struct request request = {0};
   struct job job;
@@ -332,13 +346,15 @@ static void run_job(struct rest_async *async, uint64_t number) {
   struct job_change finish = {.verb = JOB_FINISH, .number = number};
   if (!arena) {
     log_error("async", "no memory to run a job");
-    return;
+    return false;
   }
   int code = claim(async, arena, number, &request, &job, &err);
-  if (code == ERR_NOT_FOUND || code == ERR_CONFLICT) { /* cancelled before it began */
+  if (code == ERR_NOT_FOUND || code == ERR_CONFLICT) { /* cancelled, or claimed by another */
     arena_free(arena);
-    return;
+    return false;
   }
+  if (code == 0)
+    code = check_begun(&job, &request, &err);
   if (code == 0)
     code = run_request(async, arena, &job, &request, &run, &err);
   if (code == 0)
@@ -349,6 +365,61 @@ static void run_job(struct rest_async *async, uint64_t number) {
   if (code && code != ERR_NOT_FOUND && code != ERR_CONFLICT)
     fail_job(async, arena, number, &err);
   arena_free(arena);
+  return true;
+}
+
+/* A job that another process has left behind: it waits for long, or its runner has died. 0: none.
+ */
+static int find_left(struct rest_async *async, uint64_t *ret_number, struct err *reterr) {
+  struct store *store = async->service->options.store;
+  struct arena *arena = arena_new(JOB_ARENA_BYTES);
+  struct store_view *view;
+  struct jobs jobs = {0};
+  int code = arena ? store_view_open(store, &view, reterr) : err_no_memory(reterr);
+  if (code == 0) {
+    code = job_claimable(view, arena, STR(KIND), 1, &jobs, reterr);
+    store_view_close(view);
+  }
+  bool is_left = jobs.n > 0 && (jobs.p[0].state == JOB_RUNNING ||
+                                store_now_us(store) - jobs.p[0].updated_us > OTHERS_FIRST_US);
+  *ret_number = is_left ? jobs.p[0].number : 0;
+  arena_free(arena);
+  return code;
+}
+
+static bool is_closing(struct rest_async *async) {
+  pthread_mutex_lock(&async->lock);
+  bool is = async->is_closing;
+  pthread_mutex_unlock(&async->lock);
+  return is;
+}
+
+/* The store says itself when it can't be read; then it is tried again later. */
+static void run_left(struct rest_async *async) {
+  uint64_t number = 0;
+  struct err err;
+  while (!is_closing(async) && find_left(async, &number, &err) == 0 && number)
+    if (!run_job(async, number))
+      break;
+}
+
+/* Called and returns with the lock. One of the threads that wait looks, too; when it has something
+ * to do, another one takes its place. */
+static void wait_for_job(struct rest_async *async) {
+  struct timespec until = clock_in_ms(LOOK_MS);
+  if (!async->is_shared || async->has_looker) {
+    pthread_cond_wait(&async->changed, &async->lock);
+    return;
+  }
+  async->has_looker = true;
+  bool is_time = pthread_cond_timedwait(&async->changed, &async->lock, &until) != 0;
+  async->has_looker = false;
+  pthread_cond_signal(&async->changed);
+  if (!is_time)
+    return;
+  pthread_mutex_unlock(&async->lock);
+  run_left(async);
+  pthread_mutex_lock(&async->lock);
 }
 
 static void *work(void *what) {
@@ -356,13 +427,13 @@ static void *work(void *what) {
   pthread_mutex_lock(&async->lock);
   while (!async->is_closing) {
     if (async->queue_n == 0) {
-      pthread_cond_wait(&async->changed, &async->lock);
+      wait_for_job(async);
       continue;
     }
     uint64_t number = async->queue[0];
     memmove(async->queue, async->queue + 1, --async->queue_n * sizeof *async->queue);
     pthread_mutex_unlock(&async->lock);
-    run_job(async, number);
+    (void)run_job(async, number);
     pthread_mutex_lock(&async->lock);
     async->reserved_n--;
   }
@@ -372,20 +443,7 @@ static void *work(void *what) {
 
 /* ---- Opening and closing -------------------------------------------------------------------- */
 
-static int take_up(struct rest_async *async, struct arena *arena, const struct job *job,
-                   struct err *reterr) {
-  struct err err;
-  if (str_is(job->progress, STARTED)) {
-    (void)!err_set(&err, ERR_INTERNAL, "",
-                   "The server was stopped while this request ran. Parts of it may have been done;"
-                   " it is not run again by itself.");
-    fail_job(async, arena, job->number, &err);
-    return 0;
-  }
-  async->reserved_n++;
-  return enqueue(async, job->number, reterr);
-}
-
+/* What waits in a file is nobody else's; in a store that is shared it is found by looking. */
 static int take_up_all(struct rest_async *async, struct err *reterr) {
   struct arena *arena = arena_new(JOB_ARENA_BYTES);
   struct store_view *view;
@@ -397,8 +455,10 @@ static int take_up_all(struct rest_async *async, struct err *reterr) {
     code = job_unfinished(view, arena, STR(KIND), &jobs, reterr);
     store_view_close(view);
   }
-  for (size_t i = 0; i < jobs.n && code == 0; i++)
-    code = take_up(async, arena, &jobs.p[i], reterr);
+  for (size_t i = 0; i < jobs.n && code == 0; i++) {
+    async->reserved_n++;
+    code = enqueue(async, jobs.p[i].number, reterr);
+  }
   arena_free(arena);
   return code;
 }
@@ -410,7 +470,8 @@ int rest_async_open(struct service *service, struct rest_async **ret_async, stru
   async->service = service;
   pthread_mutex_init(&async->lock, NULL);
   pthread_cond_init(&async->changed, NULL);
-  int code = take_up_all(async, reterr);
+  async->is_shared = store_is_shared(service->options.store);
+  int code = async->is_shared ? 0 : take_up_all(async, reterr);
   unsigned wanted = (unsigned)service->limits.async_running;
   for (; code == 0 && async->threads_n < wanted && async->threads_n < THREADS_MAX;
        async->threads_n++)

@@ -23,6 +23,7 @@
 #define BULK_GROUP_DEFAULT 8192
 #define QUEUE_DEFAULT 8192
 #define VIEW_WAIT_S 10
+#define SHOWN_PATH_BYTES 512
 #define TASK_ARENA_MAX_BYTES ((size_t)1 << 20)
 #define WRITER_CACHE_BYTES ((size_t)32 << 20)
 #define BULK_CACHE_BYTES ((size_t)64 << 20)
@@ -41,7 +42,7 @@ struct store_view {
 };
 
 struct store {
-  char *path;
+  char *path, shown_path[SHOWN_PATH_BYTES];
   struct store_options options;
   struct arena *arena; /* the schema's numbers */
   struct schema schema;
@@ -408,6 +409,7 @@ int store_open(const struct store_options *options, struct store **ret_store, st
   pthread_cond_init(&store->has_view, NULL);
   atomic_store(&store->definitions, UNKNOWN);
   store->path = strdup(options->path);
+  (void)db_shown_path(options->path, store->shown_path, sizeof store->shown_path);
   size_t readers = or_default(options->readers, READERS_DEFAULT);
   store->options = (struct store_options){
       .path = store->path,
@@ -459,6 +461,14 @@ void store_close(struct store *store) {
   pthread_mutex_destroy(&store->follow_lock);
   pthread_mutex_destroy(&store->lock);
   free(store);
+}
+
+bool store_is_shared(const struct store *store) {
+  return db_is_url(store->path);
+}
+
+const char *store_shown_path(const struct store *store) {
+  return store->shown_path;
 }
 
 /* ---- Writing ---- */

@@ -45,6 +45,11 @@ int store_open(const struct store_options *options, struct store **ret_store,
 /* Waits for what was submitted, then closes. */
 void store_close(struct store *store);
 
+/* May other processes have it open too, and write? */
+bool store_is_shared(const struct store *store);
+/* What was opened, without a password: for people. */
+const char *store_shown_path(const struct store *store);
+
 /* ---- Writing
  * ---------------------------------------------------------------------------------------------- */
 
