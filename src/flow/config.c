@@ -33,6 +33,8 @@ static const struct setting top_settings[] = {
      "a folder of map files; each replaces the built-in one of its name"},
     {"timeZone", KIND_ZONE, offsetof(struct config, time_zone_minutes), 0,
      "offset of v2 times that say none, such as \"+01:00\" (\"+00:00\")"},
+    {"leaseSeconds", KIND_NUMBER, offsetof(struct config, lease_s), 3600,
+     "after which the work of a process that gives no sign of life is another's (0: 30)"},
     {"threads", KIND_NUMBER, offsetof(struct config, threads), 64,
      "worker threads; 0: one per core"},
 };

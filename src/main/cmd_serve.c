@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define CONFIGURATION_HEX_BYTES 17 /* of its hash, with the NUL */
+
 /* The configuration, with what the command line says laid over it. */
 struct serve_options {
   struct config config;
@@ -239,10 +241,27 @@ static int open_intake(struct server *server, const struct config *config, struc
   return code;
 }
 
+/* What makes the answers of two processes differ: maps, limits, the time zone of messages. */
+static void hash_configuration(const struct config *config, const struct maps *maps,
+                               char ret_hex[CONFIGURATION_HEX_BYTES]) {
+  uint8_t digest[HASH_SHA256_BYTES], of_maps[HASH_SHA256_BYTES];
+  maps_digest(maps, of_maps);
+  const struct str parts[] = {
+      str_n((const char *)of_maps, sizeof of_maps),
+      str_n((const char *)&config->limits, sizeof config->limits),
+      str_n((const char *)&config->time_zone_minutes, sizeof config->time_zone_minutes)};
+  hash_sha256_parts(parts, sizeof parts / sizeof parts[0], digest);
+  for (size_t i = 0; i < CONFIGURATION_HEX_BYTES / 2; i++)
+    snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
+}
+
 static int open_server(struct server *server, const struct serve_options *options,
                        struct err *reterr) {
   const struct config *config = &options->config;
-  struct store_options store = {.path = config->store};
+  char configuration[CONFIGURATION_HEX_BYTES];
+  struct store_options store = {.path = config->store,
+                                .configuration = configuration,
+                                .lease_us = (int64_t)config->lease_s * 1000000};
   struct service_options service = {.address = config->http.address,
                                     .port = (uint16_t)config->http.port,
                                     .max_body_bytes = config->http.max_bytes,
@@ -253,9 +272,11 @@ static int open_server(struct server *server, const struct serve_options *option
                                     .public_host = options->public_host,
                                     .threads = (unsigned)config->threads,
                                     .limits = &config->limits};
-  int code = store_open(&store, &server->store, reterr);
-  if (code == 0)
-    code = maps_open(config->maps, &server->maps, reterr);
+  int code = maps_open(config->maps, &server->maps, reterr);
+  if (code)
+    return code;
+  hash_configuration(config, server->maps, configuration);
+  code = store_open(&store, &server->store, reterr);
   if (code)
     return code;
   service.store = server->store;

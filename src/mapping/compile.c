@@ -367,6 +367,17 @@ void maps_close(struct maps *maps) {
     arena_free(maps->arena);
 }
 
+void maps_digest(const struct maps *maps, uint8_t ret_digest[HASH_SHA256_BYTES]) {
+  uint8_t digest[HASH_SHA256_BYTES] = {0};
+  for (size_t i = 0; i < maps->files.n; i++) {
+    const struct str parts[] = {str_n((const char *)digest, sizeof digest), maps->files.p[i].name,
+                                maps->files.p[i].text};
+    hash_sha256_parts(parts, sizeof parts / sizeof parts[0], ret_digest);
+    memcpy(digest, ret_digest, sizeof digest);
+  }
+  memcpy(ret_digest, digest, sizeof digest);
+}
+
 struct mapping_row maps_row(const struct maps *maps, uint32_t row) {
   if (row == 0 || row >= maps->rows.n)
     return (struct mapping_row){0};

@@ -8,6 +8,7 @@
 #ifndef MAPPING_MAPPING_H
 #define MAPPING_MAPPING_H
 
+#include "base/hash.h"
 #include "format/er7.h"
 #include "format/json.h"
 #include "model/definitions.h"
@@ -18,6 +19,9 @@ struct maps;
  * of its namesake. `reterr->where` is "PID.map line 12". */
 int maps_open(const char *override_dir, struct maps **ret_maps, struct err *reterr) MUST_CHECK;
 void maps_close(struct maps *maps);
+
+/* SHA-256 of all files with their names: equal maps have equal digests. */
+void maps_digest(const struct maps *maps, uint8_t ret_digest[HASH_SHA256_BYTES]);
 
 /* One element made from one place in the message. */
 struct mapping_lineage {

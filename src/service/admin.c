@@ -17,6 +17,7 @@ static const struct admin_resource resources[] = {
     {"figures", admin_figures},    {"messages", admin_messages},
     {"messages/*", admin_message}, {"persons", admin_persons},
     {"persons/*", admin_person},   {"resources/*/*/explain", admin_explain},
+    {"store", admin_store},
 };
 
 /* ---- Parameters and members ----------------------------------------------------------------- */

@@ -47,6 +47,7 @@ void admin_member(struct json_writer *w, const char *name, struct str value);
 void admin_member_instant(struct json_writer *w, const char *name, int64_t at_us);
 
 int admin_figures(struct admin_call *call, struct err *reterr) MUST_CHECK;
+int admin_store(struct admin_call *call, struct err *reterr) MUST_CHECK;
 int admin_messages(struct admin_call *call, struct err *reterr) MUST_CHECK;
 int admin_message(struct admin_call *call, struct err *reterr) MUST_CHECK;
 int admin_explain(struct admin_call *call, struct err *reterr) MUST_CHECK;
