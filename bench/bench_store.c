@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "model/resource.h"
 #include "model/search_values.h"
+#include "store/db.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -255,7 +256,8 @@ int main(int argc, char **argv) {
   struct loaded loaded = {.arena = arena_new((size_t)8 << 30)};
   if (has_writers ? !str_to_u64(str_of(argv[1]), &writers_n) : load(&loaded, argv[1], &err) != 0)
     return fail(argv[1], has_writers ? NULL : &err);
-  struct str path = arena_printf(loaded.arena, "%s/bench_store.db", argv[2]);
+  struct str path = db_is_url(argv[2]) ? str_of(argv[2])
+                                       : arena_printf(loaded.arena, "%s/bench_store.db", argv[2]);
   if (store_open(&(struct store_options){.path = path.p, .is_bulk = is_bulk}, &store, &err) != 0)
     return fail(path.p, &err);
   if (has_writers)
