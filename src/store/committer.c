@@ -13,6 +13,13 @@
 #define BULK_WAIT_MS 50
 #define IDLE_MS 3000
 
+/* How long a group is tried again while the server can't be reached; when the store is closed
+ * meanwhile; and the pauses in between. */
+#define PATIENCE_US ((int64_t)30 * 1000000)
+#define CLOSING_PATIENCE_US ((int64_t)2 * 1000000)
+#define FIRST_PAUSE_MS 10
+#define LONGEST_PAUSE_MS 1000
+
 /* The log, in pages of the database: from SOFT on the second thread moves it into the file; when it
  * can't keep up because new pages come all the time, the committer itself moves the rest at HARD,
  * which lets the log start over. */
@@ -39,9 +46,10 @@ struct committer {
   bool is_informed;        /* what is remembered of parameters and rows is of durable.definitions */
   size_t group_max, queue_max;
   bool is_bulk;
+  int64_t outage_since_us; /* 0: the server can be reached, as far as is known */
 
   pthread_mutex_t lock;
-  pthread_cond_t has_work, has_log;
+  pthread_cond_t has_work, has_log, has_closing;
   struct store_commit *first, *last;
   size_t queue_n, queue_rows, urgent_n;
   bool is_closing, wants_checkpoint, is_checkpointing;
@@ -253,17 +261,74 @@ static int run_transaction(struct committer *committer, struct store_commit *com
   return 0;
 }
 
-/* Trouble that every commit would meet. */
+/* ---- When the server can't be reached ---- */
+
+/* Until when a group is tried again: an outage is waited for once, not by every group that comes
+ * while it lasts. */
+static int64_t give_up_at_us(struct committer *committer, int64_t now_us) {
+  if (committer->outage_since_us == 0)
+    committer->outage_since_us = now_us;
+  pthread_mutex_lock(&committer->lock);
+  int64_t patience_us = committer->is_closing ? CLOSING_PATIENCE_US : PATIENCE_US;
+  pthread_mutex_unlock(&committer->lock);
+  return committer->outage_since_us + patience_us;
+}
+
+static void pause_ms(struct committer *committer, long ms) {
+  struct timespec until = clock_in_ms(ms);
+  pthread_mutex_lock(&committer->lock);
+  while (pthread_cond_timedwait(&committer->has_closing, &committer->lock, &until) == 0)
+    if (committer->is_closing)
+      break;
+  pthread_mutex_unlock(&committer->lock);
+}
+
+/* Runs the group as often as it must be. Nothing is kept of a try that came to nothing: the group
+ * begins afresh, and what is noted in the commits is noted again. */
+static int run_until_known(struct committer *committer, struct store_commit *commits,
+                           struct err *reterr) {
+  long wait_ms = FIRST_PAUSE_MS;
+  int code;
+  while ((code = run_transaction(committer, commits, reterr)) == ERR_UNAVAILABLE) {
+    int64_t now_us = clock_monotonic_us();
+    if (committer->outage_since_us == 0)
+      log_warning("store", "changes wait for the store: %s", reterr->text);
+    if (now_us + wait_ms * 1000 > give_up_at_us(committer, now_us))
+      return code;
+    pause_ms(committer, wait_ms);
+    wait_ms = wait_ms * 2 < LONGEST_PAUSE_MS ? wait_ms * 2 : LONGEST_PAUSE_MS;
+  }
+  if (committer->outage_since_us != 0)
+    log_info("store", "the store is back");
+  committer->outage_since_us = 0;
+  return code;
+}
+
+/* Trouble that every commit would meet; or that may have stored them: no second try. */
 static bool is_of_the_machine(int code) {
-  return code == ERR_NO_SPACE || code == ERR_READ_ONLY || code == ERR_IO || code == ERR_BUSY;
+  return code == ERR_NO_SPACE || code == ERR_READ_ONLY || code == ERR_IO || code == ERR_BUSY ||
+         code == ERR_UNAVAILABLE || code == ERR_UNCERTAIN;
+}
+
+static void log_failure(int code, const struct store_commit *commits, const struct err *err) {
+  size_t n = 0;
+  for (; commits; commits = commits->next_)
+    n++;
+  if (code == ERR_UNCERTAIN)
+    log_error("store",
+              "IT IS NOT KNOWN whether a group of %zu changes was stored; their senders were told"
+              " so: %s",
+              n, err->text);
+  else
+    log_error("store", "a group of %zu changes was not stored: %s", n, err->text);
 }
 
 static void run_group(struct committer *committer, struct store_commit *commits) {
   struct err err;
-  int code = run_transaction(committer, commits, &err);
+  int code = run_until_known(committer, commits, &err);
   bool try_each = code != 0 && commits->next_ && !is_of_the_machine(code);
   if (code != 0 && !try_each)
-    log_error("store", "a group of changes was not stored: %s", err.text);
+    log_failure(code, commits, &err);
   for (struct store_commit *commit = commits, *next; commit; commit = next) {
     next = commit->next_;
     commit->next_ = NULL;
@@ -341,9 +406,12 @@ static void train(struct committer *committer) {
   struct err err;
   training->dictionary = STR_NULL;
   training->arena = arena_new(TRAINING_MAX_BYTES);
-  if (training->arena &&
-      train_dictionary(committer->log_db, committer->options.codec, training->arena, training->kind,
-                       training->pieces_n, &training->dictionary, &err) != 0)
+  int code = training->arena ? db_begin_read(committer->log_db, &err) : err_no_memory(&err);
+  if (code == 0)
+    code = train_dictionary(committer->log_db, committer->options.codec, training->arena,
+                            training->kind, training->pieces_n, &training->dictionary, &err);
+  db_rollback(committer->log_db);
+  if (code != 0)
     log_warning("store", "a compression dictionary was not made: %s", err.text);
   pthread_mutex_lock(&committer->lock);
   training->state = TRAINING_READY;
@@ -424,6 +492,7 @@ int committer_open(const struct committer_options *options, struct committer **r
   pthread_mutex_init(&committer->lock, NULL);
   pthread_cond_init(&committer->has_work, NULL);
   pthread_cond_init(&committer->has_log, NULL);
+  pthread_cond_init(&committer->has_closing, NULL);
   committer->options = *options;
   committer->db = options->db;
   committer->group_max = options->store->group_max;
@@ -456,6 +525,7 @@ void committer_close(struct committer *committer) {
   committer->is_closing = true;
   pthread_cond_broadcast(&committer->has_work);
   pthread_cond_broadcast(&committer->has_log);
+  pthread_cond_broadcast(&committer->has_closing);
   pthread_mutex_unlock(&committer->lock);
   if (committer->has_commit_thread)
     pthread_join(committer->commit_thread, NULL);
@@ -465,6 +535,7 @@ void committer_close(struct committer *committer) {
   arena_free(committer->training.arena);
   group_fini(&committer->group);
   free(committer->is_identifier);
+  pthread_cond_destroy(&committer->has_closing);
   pthread_cond_destroy(&committer->has_log);
   pthread_cond_destroy(&committer->has_work);
   pthread_mutex_destroy(&committer->lock);
