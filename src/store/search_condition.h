@@ -56,6 +56,7 @@ struct search_condition {
   enum keys_table table;
   uint16_t param; /* number of schema.h */
   bool is_negated;
+  bool is_only_tested; /* the index is not asked: other conditions leave few (search_scope.h) */
   bool has_no_ranges; /* number, quantity: lo is hi in all rows of the parameter */
   bool has_all;       /* every resource of the type has the parameter, so that none is without */
   const struct search_test *tests;

@@ -8,8 +8,8 @@ static bool is_candidate(const struct search_condition *condition) {
   const struct search_predicate *p = condition->predicate;
   bool is_hashed = condition->table == KEYS_TOKEN || condition->table == KEYS_URI ||
                    condition->table == KEYS_REFERENCE;
-  if (p->subject != SEARCH_ON_PARAM || p->modifier == SEARCH_MISSING || !is_hashed ||
-      condition->tests_n != 1 || condition->tests[0].values.n > SPANS_MOST)
+  if (condition->is_only_tested || p->subject != SEARCH_ON_PARAM || p->modifier == SEARCH_MISSING ||
+      !is_hashed || condition->tests_n != 1 || condition->tests[0].values.n > SPANS_MOST)
     return false;
   const struct search_test *test = &condition->tests[0];
   return !test->is_any_value && !test->is_system_only && !test->is_any_first &&

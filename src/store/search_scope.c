@@ -1,5 +1,6 @@
 #include "store/search_scope.h"
 
+#include "store/search_collect.h"
 #include "store/shard.h"
 
 /* ---- Shards ---- */
@@ -104,12 +105,14 @@ static int scope_of(struct search_context *c, const struct search_condition *con
 
 /* ---- The scope of a search ---- */
 
-/* The smallest that access or one of the conditions gives. */
+/* The smallest that access (`*ret_by` is NULL) or one of the conditions gives. */
 static int find_scope(struct search_context *c, const struct search_condition *conditions, size_t n,
-                      struct search_scope *best, struct err *reterr) {
+                      struct search_scope *best, const struct search_condition **ret_by,
+                      struct err *reterr) {
   int code = 0;
   bool has = false;
   *best = (struct search_scope){0};
+  *ret_by = NULL;
   if (c->filter.is_of_patient && c->filter.patient_rid)
     code = add_target(c, c->filter.patient_rid, best, &has, reterr);
   if (!has)
@@ -117,9 +120,39 @@ static int find_scope(struct search_context *c, const struct search_condition *c
   for (size_t i = 0; i < n && code == 0; i++) {
     struct search_scope scope;
     code = scope_of(c, &conditions[i], &scope, &has, reterr);
-    if (code == 0 && has && scope.n > 0 && (best->n == 0 || scope.n < best->n))
+    if (code == 0 && has && scope.n > 0 && (best->n == 0 || scope.n < best->n)) {
       *best = scope;
+      *ret_by = &conditions[i];
+    }
   }
+  return code;
+}
+
+/* Does the planner ask first which values there are: the systems of a code, the lengths of dates?
+ * They can't be told for one shard without going through its rows, so it would ask all. */
+static bool needs_values(const struct search_condition *condition) {
+  if (condition->predicate->subject != SEARCH_ON_PARAM)
+    return false;
+  for (size_t i = 0; i < condition->tests_n; i++)
+    for (size_t k = 0; k < condition->tests[i].values.n; k++)
+      if (condition->tests[i].values.p[k].from != condition->tests[i].values.p[k].to)
+        return true;
+  return condition->table == KEYS_DATE;
+}
+
+/* What refers to the one resource is gone through, where it is not much. */
+static int spare_others(struct search_context *c, struct search_condition *conditions, size_t n,
+                        const struct search_condition *by, struct err *reterr) {
+  enum { FEW = 1000 };
+  uint64_t rows = 0;
+  bool spares = false;
+  for (size_t i = 0; i < n; i++)
+    spares |= needs_values(&conditions[i]);
+  if (!by || !spares)
+    return 0;
+  int code = search_count(c, by, NULL, FEW, &rows, reterr);
+  for (size_t i = 0; i < n && code == 0 && rows < FEW; i++)
+    conditions[i].is_only_tested = needs_values(&conditions[i]);
   return code;
 }
 
@@ -139,10 +172,11 @@ int search_scope_set(struct search_context *c, struct search_condition *conditio
   struct search_scope *scope = ARENA_NEW(c->arena, struct search_scope);
   if (!scope)
     return err_no_memory(reterr);
-  int code = find_scope(c, conditions, n, scope, reterr);
+  const struct search_condition *by;
+  int code = find_scope(c, conditions, n, scope, &by, reterr);
   for (size_t i = 0; i < n && code == 0 && scope->n > 0; i++)
     set_scope(&conditions[i], scope);
-  return code;
+  return code ? code : spare_others(c, conditions, n, by, reterr);
 }
 
 void search_scope_add(struct db_query *query, const struct search_context *c,

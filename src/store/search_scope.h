@@ -18,7 +18,8 @@ struct search_scope {
 };
 
 /* Finds the scope of a search whose conditions are all to hold, and puts it into each of them that
- * is about the resources searched for. */
+ * is about the resources searched for. Where the scope's own condition leaves few of these, what
+ * would make the planner ask all shards is only tested. */
 int search_scope_set(struct search_context *c, struct search_condition *conditions, size_t n,
                      struct err *reterr) MUST_CHECK;
 

@@ -16,6 +16,8 @@ static const struct search_condition *kept_out(const struct search_condition *co
 
 /* Links are no rows of the candidate's own; what only the body decides can't exclude. */
 static bool is_sieve(const struct search_condition *condition) {
+  if (condition->is_only_tested)
+    return false;
   if (excludes(condition))
     return kept_out(condition) && search_spans_are_exact(kept_out(condition));
   return search_is_drivable(condition) && (search_has_spans(condition) || condition->solved);

@@ -36,6 +36,8 @@ static bool has_rest(const struct search_condition *condition) {
 bool search_is_drivable(const struct search_condition *condition) {
   const struct search_predicate *p = condition->predicate;
   bool needs_all = p->subject != SEARCH_ON_ALL;
+  if (condition->is_only_tested)
+    return false;
   if (condition->is_negated)
     return has_rest(condition);
   if (p->modifier == SEARCH_MISSING && p->is_missing && condition->has_all)

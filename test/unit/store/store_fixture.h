@@ -11,7 +11,6 @@
 #define TEST_UNIT_STORE_FIXTURE_H
 
 #include "../test.h"
-#include "partitions.h"
 
 #include <libpq-fe.h>
 #include <sqlite3.h>
@@ -20,7 +19,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/shard.h"
 #include "store/store_internal.h"
+
+#include "partitions.h"
+
+#ifndef FIXTURE_PARTITIONS
+#define FIXTURE_PARTITIONS 2
+#endif
 
 static char fixture_folder[64];
 static char fixture_path[512]; /* what store_open is given: a file, or a URL */
@@ -68,21 +74,20 @@ static void fixture_open_as_it_is(void) {
 
 /* The store that was just made becomes one that is distributed. */
 static void fixture_distribute(void) {
-  enum { PARTITIONS = 4 };
-  static const char property[] = "INSERT INTO store(name,value) VALUES('shards','65536')";
   store_close(fixture_store);
   if (fixture_is_postgres()) {
     struct buf buf;
-    buf_init(&buf, 8192);
+    buf_init(&buf, 32768);
     buf_printf(&buf, "SET search_path=%s;", fixture_schema);
-    partitions_add_sql(&buf, PARTITIONS);
-    buf_add_z(&buf, property);
+    partitions_add_sql(&buf, FIXTURE_PARTITIONS);
     fixture_run_sql(buf_z(&buf));
     buf_fini(&buf);
   } else {
     sqlite3 *file;
     assert_int_equal(sqlite3_open(fixture_path, &file), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(file, property, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(file, "INSERT INTO store VALUES('shards','65536')", NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(file);
   }
 }
@@ -129,7 +134,9 @@ __attribute__((unused)) static int fixture_teardown(void **state) {
   if (fixture_is_postgres()) {
     /* A test that failed may have left a transaction open: don't wait for it. */
     char sql[120];
-    snprintf(sql, sizeof sql, "SET lock_timeout='5s'; DROP SCHEMA %s CASCADE", fixture_schema);
+    snprintf(sql, sizeof sql,
+             "SET lock_timeout='5s'; SET client_min_messages=warning; DROP SCHEMA %s CASCADE",
+             fixture_schema);
     fixture_run_sql(sql);
   }
   static const char *const suffixes[] = {"", "-wal", "-shm", "-owner"};
