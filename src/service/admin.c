@@ -163,9 +163,8 @@ void admin_handle(struct service *service, struct http_request *request, struct 
 /* ---- Health and figures --------------------------------------------------------------------- */
 
 void admin_health(struct service *service, struct http_request *request) {
-  struct store_figures figures;
   struct err err;
-  if (store_figures(service->options.store, &figures, &err) != 0)
+  if (store_ping(service->options.store, &err) != 0)
     fail(request, &err);
   else
     respond(request, 200, STR("{\"status\":\"ok\"}"));
@@ -204,8 +203,11 @@ static int count_types(struct admin_call *call, uint64_t **ret_counts, struct er
 int admin_figures(struct admin_call *call, struct err *reterr) {
   struct json_writer *w = &call->w;
   struct store_figures figures;
+  struct store_processes processes;
   uint64_t *counts = NULL;
   int code = store_figures(call->service->options.store, &figures, reterr);
+  if (code == 0)
+    code = admin_processes(call, &processes, reterr);
   if (code == 0)
     code = count_types(call, &counts, reterr);
   if (code || !counts)
@@ -225,6 +227,7 @@ int admin_figures(struct admin_call *call, struct err *reterr) {
   json_member_int(w, STR("messages"), (int64_t)figures.messages);
   json_member_int(w, STR("commits"), (int64_t)figures.commits);
   json_member_int(w, STR("fsyncs"), (int64_t)figures.fsyncs);
+  json_member_int(w, STR("processes"), (int64_t)processes.n);
   json_member_int(w, STR("queue"), (int64_t)figures.queue_length);
   json_member_int(w, STR("fileBytes"), (int64_t)figures.file_bytes);
   json_member_int(w, STR("rssBytes"), (int64_t)resident_bytes());

@@ -8,6 +8,7 @@
 
 #include "format/json.h"
 #include "service/service_internal.h"
+#include "store/process.h"
 
 /* `path` is below /api. */
 void admin_handle(struct service *service, struct http_request *request, struct str path);
@@ -47,6 +48,10 @@ void admin_member(struct json_writer *w, const char *name, struct str value);
 void admin_member_instant(struct json_writer *w, const char *name, int64_t at_us);
 
 int admin_figures(struct admin_call *call, struct err *reterr) MUST_CHECK;
+/* Those that share the store. */
+int admin_processes(struct admin_call *call, struct store_processes *ret_processes,
+                    struct err *reterr) MUST_CHECK;
+
 int admin_store(struct admin_call *call, struct err *reterr) MUST_CHECK;
 int admin_messages(struct admin_call *call, struct err *reterr) MUST_CHECK;
 int admin_message(struct admin_call *call, struct err *reterr) MUST_CHECK;

@@ -1,6 +1,5 @@
 /* GET /api/store: what the data lies on, and the processes that share it. */
 #include "service/admin.h"
-#include "store/process.h"
 
 static const struct store_process *this_one(const struct store_processes *processes) {
   for (size_t i = 0; i < processes->n; i++)
@@ -31,8 +30,8 @@ static void write_process(struct json_writer *w, const struct store_process *pro
   json_end_object(w);
 }
 
-static int read_processes(struct admin_call *call, struct store_processes *ret_processes,
-                          struct err *reterr) {
+int admin_processes(struct admin_call *call, struct store_processes *ret_processes,
+                    struct err *reterr) {
   struct store_view *view;
   int code = store_view_open(call->service->options.store, &view, reterr);
   if (code)
@@ -46,7 +45,7 @@ int admin_store(struct admin_call *call, struct err *reterr) {
   const struct store *store = call->service->options.store;
   struct json_writer *w = &call->w;
   struct store_processes processes;
-  int code = read_processes(call, &processes, reterr);
+  int code = admin_processes(call, &processes, reterr);
   if (code)
     return code;
   const struct store_process *self = this_one(&processes);

@@ -654,6 +654,17 @@ uint64_t store_epoch(const struct store *store) {
   return atomic_load(&store->epoch);
 }
 
+int store_ping(struct store *store, struct err *reterr) {
+  struct store_view *view;
+  struct sequence sequence;
+  int code = store_view_open(store, &view, reterr);
+  if (code != 0)
+    return code;
+  code = sequence_read(view->db, &sequence, reterr);
+  store_view_close(view);
+  return code;
+}
+
 static int read_figures(struct db *db, struct store_figures *figures, struct err *reterr) {
   struct db_statement *row = NULL;
   bool has_row = false;

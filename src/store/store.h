@@ -319,6 +319,9 @@ int store_lineage_of_resource(struct store_view *view, const struct access *acce
  * it gave. */
 int64_t store_now_us(const struct store *store);
 
+/* Can it be read? ERR_UNAVAILABLE, and what a read may give. */
+int store_ping(struct store *store, struct err *reterr) MUST_CHECK;
+
 struct store_figures {
   uint64_t resources, versions, messages, commits, fsyncs, file_bytes, queue_length;
 };

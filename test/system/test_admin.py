@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+import engine
 from client import observation, patient
 
 pytestmark = pytest.mark.both_engines
@@ -36,6 +37,9 @@ def admitted(server):
 def test_figures_and_health(admitted):
     figures = admitted.request("GET", "/api/figures").json
     assert figures["resources"]["Patient"] >= 1 and figures["messages"] >= 1 and figures["rssBytes"] > 0
+    assert figures["processes"] == 1
+    store = admitted.request("GET", "/api/store").json
+    assert store["engine"] == engine.NAME and [p["isThis"] for p in store["processes"]] == [True]
     assert admitted.request("GET", "/healthz").json == {"status": "ok"}
 
 

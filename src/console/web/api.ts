@@ -8,6 +8,7 @@ export interface Figures {
   versions: number;
   messages: number;
   commits: number;
+  processes: number;
   queue: number;
   fileBytes: number;
   rssBytes: number;

@@ -28,7 +28,7 @@ function Health() {
   if (!figures.value) return <span class="health" />;
   const f = figures.value;
   const title = `${formatCount(f.messages)} messages, ${formatCount(f.versions)} versions, ${formatBytes(f.fileBytes)} on disk, ` +
-    `${formatBytes(f.rssBytes)} of memory, ${formatCount(f.queue)} waiting`;
+    `${formatBytes(f.rssBytes)} of memory, ${formatCount(f.queue)} waiting` + (f.processes > 1 ? `, ${f.processes} processes` : "");
   return <span class="health good" title={title}>{formatCount(f.resourcesTotal)} resources</span>;
 }
 
