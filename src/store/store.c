@@ -366,7 +366,9 @@ static int open_parts(struct store *store, struct err *reterr) {
     code = open_committer(store, reterr);
   if (code == 0)
     code = open_watch(store, true, reterr);
-  return code ? code : background_open(store, store->options.is_bulk, &store->background, reterr);
+  if (code == 0)
+    code = background_open(store, store->options.is_bulk, &store->background, reterr);
+  return code || !store->watch ? code : watch_start(store->watch, reterr);
 }
 
 /* In a read transaction. */
@@ -391,7 +393,9 @@ static int open_for_reading(struct store *store, struct err *reterr) {
   if (code == 0)
     code = read_parameters(store, db, reterr);
   db_rollback(db);
-  return code ? code : open_watch(store, false, reterr);
+  if (code == 0)
+    code = open_watch(store, false, reterr);
+  return code || !store->watch ? code : watch_start(store->watch, reterr);
 }
 
 static size_t or_default(size_t value, size_t fallback) {

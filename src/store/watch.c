@@ -136,7 +136,7 @@ static int look_at_lease(struct watch *watch, struct err *reterr) {
   code = db_step(row, &has_row, reterr);
   if (code == 0)
     watch->is_background_free =
-        !has_row || db_column_i64(row, 0) <= store_now_us(watch->options.store);
+        !has_row || db_column_i64(row, 0) <= clock_now_us() + watch_clock_ahead_us(watch);
   db_release(row);
   return code;
 }
@@ -205,22 +205,23 @@ int watch_open(const struct watch_options *options, struct watch **ret_watch, st
   pthread_mutex_init(&watch->lock, NULL);
   pthread_cond_init(&watch->changed, NULL);
   watch->options = *options;
-  watch->is_away = true; /* nobody to say good-bye to, as long as it was not seen */
   watch->beat.arena = arena_new(BEAT_ARENA_MAX_BYTES);
   int code = watch->beat.arena ? db_open(&options->db, &watch->db, reterr) : err_no_memory(reterr);
   if (code == 0 && options->process)
     code = first_beat(watch, reterr);
-  if (code == 0) {
-    watch->is_away = false;
-    watch->has_thread = pthread_create(&watch->thread, NULL, run, watch) == 0;
-    if (!watch->has_thread)
-      code = err_set(reterr, ERR_NO_MEMORY, "", "A thread of the store can't be started.");
-  }
+  watch->is_away = code != 0; /* nobody to say good-bye to, where it was not reached */
   if (code == 0)
     *ret_watch = watch;
   else
     watch_close(watch);
   return code;
+}
+
+int watch_start(struct watch *watch, struct err *reterr) {
+  watch->has_thread = pthread_create(&watch->thread, NULL, run, watch) == 0;
+  return watch->has_thread
+             ? 0
+             : err_set(reterr, ERR_NO_MEMORY, "", "A thread of the store can't be started.");
 }
 
 static int leave_inside(void *what, struct db *db, struct sequence *sequence, struct err *reterr) {

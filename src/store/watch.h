@@ -32,6 +32,8 @@ struct watch_options {
 /* The first beat is durable when it returns. */
 int watch_open(const struct watch_options *options, struct watch **ret_watch,
                struct err *reterr) MUST_CHECK;
+/* The thread begins: when all that it wakes is there. */
+int watch_start(struct watch *watch, struct err *reterr) MUST_CHECK;
 /* Takes the process out of the list, when the server is there. Before the committer is closed. */
 void watch_close(struct watch *watch); /* NULL is allowed */
 

@@ -5,6 +5,7 @@ import time
 import pytest
 
 import engine
+import postgres
 from client import Server, bundle, entry, observation, patient
 from test_admin import ADMISSION, send
 from test_async import ask, only_entry, result
@@ -241,3 +242,24 @@ def test_one_goes_and_another_comes_while_all_work(servers, tmp_path):
     assert set(acknowledged) <= stored
     numbers = [row[0] for row in engine.rows(tmp_path / "callosum.db", "SELECT number FROM event ORDER BY number")]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_server_that_goes_and_comes_back_is_told_once(tmp_path):
+    with postgres.Cluster() as cluster:
+        server = Server(cluster.url())
+        try:
+            server.fhir("PUT", "Patient/a", {**patient("A"), "id": "a"})
+            cluster.stop()
+            until(lambda: any("can't be read" in line for line in server.log), 10)
+            time.sleep(3)
+            assert server.fhir("GET", "Patient/a").status == 503
+            assert server.request("GET", "/healthz").status == 503
+            cluster.start()
+            until(lambda: any("is there again" in line for line in server.log), 10)
+            assert server.fhir("GET", "Patient/a").status == 200
+            answer = server.fhir("PUT", "Patient/a", {**patient("B"), "id": "a"})
+            assert answer.status == 200, answer.body
+            assert sum("can't be read" in line for line in server.log) == 1
+            until(lambda: processes(server)[0]["seenSecondsAgo"] < 10, 15)
+        finally:
+            assert server.stop() == 0
