@@ -14,15 +14,17 @@ import postgres
 def pytest_configure(config):
     config.addinivalue_line("markers", "both_engines: asks for something that holds on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "sqlite_only: of a module that is marked both_engines, this one is about the file")
+    config.addinivalue_line("markers", "postgresql_only: belongs to the session on PostgreSQL alone")
 
 
 def belongs_here(item):
-    return item.get_closest_marker("both_engines") and not item.get_closest_marker("sqlite_only")
+    marks = {mark.name for mark in item.iter_markers()}
+    if engine.NAME == "sqlite":
+        return "postgresql_only" not in marks
+    return marks & {"both_engines", "postgresql_only"} and "sqlite_only" not in marks
 
 
 def pytest_collection_modifyitems(config, items):
-    if engine.NAME == "sqlite":
-        return
     others = [item for item in items if not belongs_here(item)]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if belongs_here(item)]

@@ -20,10 +20,16 @@ def database():
     return os.environ["CALLOSUM_TEST_POSTGRES"]
 
 
+class FileStore(str):
+    """A path that means a file on either engine."""
+
+
 def store(path):
     """What `--store` is given for the store that a test calls `path`; what is a URL already stays."""
+    if NAME == "sqlite" or isinstance(path, FileStore):
+        return str(path)
     path = str(path)
-    if NAME == "sqlite" or path.startswith("postgresql:"):
+    if path.startswith("postgresql:"):
         return path
     if path not in schemas:
         name = "t_" + hashlib.sha1(path.encode()).hexdigest()[:16]

@@ -252,7 +252,8 @@ static void commit_refusal(struct job *job, const struct er7_message *message,
  * is not marked as faulty. */
 static bool is_ours(int code) {
   return code == ERR_STORE || code == ERR_IO || code == ERR_NO_SPACE || code == ERR_READ_ONLY ||
-         code == ERR_BUSY || code == ERR_TIMEOUT || code == ERR_NO_MEMORY;
+         code == ERR_BUSY || code == ERR_TIMEOUT || code == ERR_NO_MEMORY ||
+         code == ERR_UNAVAILABLE || code == ERR_UNCERTAIN;
 }
 
 static void begin_commit(struct job *job) {

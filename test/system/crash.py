@@ -141,24 +141,32 @@ class Deployment:
         i = self.pick()
         server = self.take_out(i)
         if server:
-            try:
-                code = server.stop()
-            except subprocess.TimeoutExpired:
-                server.kill()
-                code = "not within 20 s"
-            if code != 0:
-                self.other.append(f"process {i} stopped with {code}:\n{self.log_end(i)}")
+            server.process.terminate()
         yield
+        if server:
+            self.expect_end(i, server)
         self.mend()
 
+    def expect_end(self, i, server):
+        """A process that is frozen, or whose end PostgreSQL has not noticed, may keep the others from writing for a while."""
+        try:
+            code = server.process.wait(RECOVERY_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            code = f"SIGKILL, as it did not end within {RECOVERY_S} s"
+        if code != 0:
+            self.other.append(f"process {i} stopped with {code}:\n{self.log_end(i)}")
+
     def freeze_process(self):
+        """While others may wait for what it has locked."""
         server = self.servers[self.pick()]
         if server:
             server.process.send_signal(signal.SIGSTOP)
+            thaw = threading.Timer(self.chance.choice([0.2, 1, 3]), server.process.send_signal, [signal.SIGCONT])
+            thaw.start()
         yield
-        time.sleep(self.chance.uniform(0, 1))
-        if server and server.process.poll() is None:
-            server.process.send_signal(signal.SIGCONT)
+        if server:
+            thaw.join()
 
     def cut_clients(self):
         for forwarder in self.front.values():
@@ -169,8 +177,6 @@ class Deployment:
         for forwarder in self.front.values():
             forwarder.cut_answers(self.chance.uniform(0.2, 1))
         yield
-        for forwarder in self.front.values():
-            forwarder.hear_again()
 
     def faults(self):
         """(what, generator function, how often)."""
@@ -179,15 +185,11 @@ class Deployment:
                 ("answers to clients are cut off", self.cut_answers_to_clients, 1)]
 
     def close(self):
-        for i, server in enumerate(self.servers):
-            if server and self.take_out(i):
-                server.process.send_signal(signal.SIGCONT)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    if server.stop() != 0:
-                        self.other.append(f"process {i} stopped with {server.process.returncode} at last:\n{self.log_end(i)}")
-                if server.process.poll() is None:
-                    server.kill()
-                    self.other.append(f"process {i} did not stop within 20 s:\n{self.log_end(i)}")
+        for i in range(len(self.servers)):
+            server = self.take_out(i)
+            if server:
+                server.process.terminate()
+                self.expect_end(i, server)
         for forwarder in self.front.values():
             forwarder.close()
 
@@ -247,10 +249,8 @@ class PostgresDeployment(Deployment):
 
     def cut_answers_of_server(self):
         """A COMMIT arrives, and its answer does not."""
-        forwarder = self.back[self.pick()]
-        forwarder.cut_answers(self.chance.choice([0.5, 1]))
+        self.back[self.pick()].cut_answers(self.chance.choice([0.5, 1]))
         yield
-        forwarder.hear_again()
 
     def terminate_backends(self):
         with contextlib.suppress(PostgresError):
@@ -265,12 +265,15 @@ class PostgresDeployment(Deployment):
             else:
                 self.cluster.stop(mode)
             yield
-            self.cluster.start()
+            self.mend_cluster()
         return fault
 
-    def mend(self):
+    def mend_cluster(self):
         if not self.cluster.is_running():
             self.cluster.start()
+
+    def mend(self):
+        self.mend_cluster()
         super().mend()
 
     def faults(self):

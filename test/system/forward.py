@@ -48,15 +48,14 @@ class Forwarder:
         self.call(lambda: [link.abort() for link in tuple(self.links) if random.random() < share])
 
     def cut_answers(self, share=1.0):
-        """What the client sends next still arrives; then the connection breaks, before anything is answered."""
+        """What the client sends next still arrives; then the connection breaks, before anything is answered. One that
+        sends nothing breaks within a second."""
         def deafen():
             for link in self.links:
-                link.is_deaf = link.is_deaf or random.random() < share
+                if random.random() < share:
+                    link.is_deaf = True
+                    self.loop.call_later(random.uniform(0.2, 1), link.abort)
         self.call(deafen)
-
-    def hear_again(self):
-        """Breaks off what was made deaf and has not sent anything since."""
-        self.call(lambda: [link.abort() for link in tuple(self.links) if link.is_deaf])
 
     # ---- Inside ----
 

@@ -51,9 +51,15 @@ __attribute__((constructor)) static void fixture_skip_without_server(void) {
   _exit(77);
 }
 
+static void fixture_ignore_notice(void *arg, const char *text) {
+  (void)arg;
+  (void)text;
+}
+
 /* A statement beside the store's own connections, as the owner of its schema. */
 __attribute__((unused)) static void fixture_run_sql(const char *sql) {
   PGconn *server = PQconnectdb(getenv("CALLOSUM_TEST_POSTGRES"));
+  PQsetNoticeProcessor(server, fixture_ignore_notice, NULL);
   PGresult *result = PQexec(server, sql);
   ExecStatusType status = PQresultStatus(result);
   char *fault = strdup(PQerrorMessage(server));
