@@ -6,7 +6,7 @@
 static const struct command *const commands[] = {
     &command_serve,    &command_convert, &command_send,  &command_simulate,   &command_query,
     &command_trace,    &command_import,  &command_check, &command_completion, &command_fhirpath,
-    &command_validate, &command_version, &command_copy,
+    &command_validate, &command_version, &command_copy,  &command_backup,     &command_restore,
 };
 
 const struct command *const *command_list(size_t *ret_n) {

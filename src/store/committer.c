@@ -52,8 +52,9 @@ struct committer {
   pthread_cond_t has_work, has_log, has_closing;
   struct store_commit *first, *last;
   size_t queue_n, queue_rows, urgent_n;
-  bool is_closing, wants_checkpoint, is_checkpointing;
-  bool is_warm; /* has worked since it was idle */
+  bool is_closing, wants_checkpoint, is_checkpointing, wants_statistics;
+  uint64_t counted_at; /* the last rid when the tables were last looked at */
+  bool is_warm;        /* has worked since it was idle */
   struct training training;
   uint64_t fsyncs;
 
@@ -366,6 +367,37 @@ static void tend_log(struct committer *committer) {
     checkpoint(committer, committer->db);
 }
 
+/* ---- Statistics ---- */
+
+/*
+ * Which index a PostgreSQL takes for a look-up depends on what it knows of the tables, and of new
+ * ones it knows nothing: it may go through all resources of a type for each rid. It looks by itself
+ * within minutes; in a store that is being filled that is too late.
+ */
+#define COUNT_FIRST_AT 64
+#define COUNT_AGAIN_AFTER_TIMES 8
+static const char COUNT_SQL[] =
+    "ANALYZE (SKIP_LOCKED) resource, identity, version, token, string, date, number, quantity, "
+    "uri, reference, vocabulary, text, event, message, message_seen, message_word, lineage";
+
+static void tend_statistics(struct committer *committer) {
+  uint64_t rid = committer->durable.rid;
+  if (!db_is_remote(committer->db) || rid < COUNT_FIRST_AT ||
+      rid / COUNT_AGAIN_AFTER_TIMES < committer->counted_at)
+    return;
+  committer->counted_at = rid;
+  pthread_mutex_lock(&committer->lock);
+  committer->wants_statistics = true;
+  pthread_cond_signal(&committer->has_log);
+  pthread_mutex_unlock(&committer->lock);
+}
+
+static void count(struct committer *committer) {
+  struct err err;
+  if (db_run(committer->log_db, COUNT_SQL, &err) != 0)
+    log_warning("store", "the tables were not looked at for better plans: %s", err.text);
+}
+
 /* ---- Dictionaries ---- */
 
 /* Between two groups: is there one to add, or time to make one? */
@@ -426,16 +458,19 @@ static void *run_log_thread(void *what) {
   while (!committer->is_closing) {
     bool wants_checkpoint = committer->wants_checkpoint;
     bool wants_training = committer->training.state == TRAINING_WANTED;
-    if (!wants_checkpoint && !wants_training) {
+    bool wants_statistics = committer->wants_statistics;
+    if (!wants_checkpoint && !wants_training && !wants_statistics) {
       pthread_cond_wait(&committer->has_log, &committer->lock);
       continue;
     }
-    committer->wants_checkpoint = false;
+    committer->wants_checkpoint = committer->wants_statistics = false;
     committer->is_checkpointing = wants_checkpoint;
     pthread_mutex_unlock(&committer->lock);
     if (wants_checkpoint)
       checkpoint(committer, committer->log_db);
-    else
+    if (wants_statistics)
+      count(committer);
+    if (wants_training)
       train(committer);
     pthread_mutex_lock(&committer->lock);
     committer->is_checkpointing = false;
@@ -450,6 +485,7 @@ static void *run_commit_thread(void *what) {
   while ((group = take_group(committer)) != NULL) {
     run_group(committer, group);
     tend_log(committer);
+    tend_statistics(committer);
     tend_dictionaries(committer);
   }
   return NULL;
@@ -480,6 +516,8 @@ static int read_first_sequence(struct committer *committer, struct err *reterr) 
   int code = db_begin_read(committer->db, reterr);
   if (code == 0)
     code = sequence_read(committer->db, &committer->durable, reterr);
+  if (code == 0)
+    committer->counted_at = committer->durable.rid;
   db_rollback(committer->db);
   return code;
 }

@@ -15,11 +15,14 @@ enum {
 };
 
 /* The order of joins is the search planner's, written into the SQL, so PostgreSQL's own planner is
- * held to it and to indices. What the URL's `options` say comes behind, and so wins. */
+ * held to it and to indices: an order is that of an index where one has it (a sort of a few rows by
+ * a second column stays possible), rows come as they are found, and the same statement has the same
+ * plan on empty tables and on full ones, as a plan that is kept must not depend on when it was made
+ * (test_search_plan_postgres.c). What the URL's `options` say comes behind, and so wins. */
 #define SESSION_SETTINGS                                                                           \
   "-c plan_cache_mode=force_generic_plan -c join_collapse_limit=1 -c from_collapse_limit=1 "       \
-  "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off " \
-  "-c enable_material=off -c jit=off "                                                             \
+  "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c jit=off "               \
+  "-c enable_sort=off -c enable_bitmapscan=off -c enable_material=off -c enable_memoize=off "      \
   "-c max_parallel_workers_per_gather=0 -c synchronous_commit=on -c lock_timeout=30s "             \
   "-c client_min_messages=warning -c standard_conforming_strings=on"
 #define WRITER_SETTINGS " -c idle_in_transaction_session_timeout=30s"

@@ -107,6 +107,8 @@ void pg_queue_drops(struct pg *pg) {
     if (pg_queue_once(pg, sql) != 0)
       break; /* the session is going, and they with it */
   }
+  if (pg->dropped_n)
+    pg_queue_sync(pg); /* what stands before BEGIN must not be one transaction with it */
   pg->dropped_n = 0;
 }
 

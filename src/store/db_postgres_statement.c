@@ -172,7 +172,7 @@ static void send_for_rows(struct pg_statement *statement) {
   statement->is_answered = false;
   statement->code = 0;
   statement->row = -1;
-  statement->rows_n = 0;
+  statement->rows_n = -1; /* not looked at, though the answer may come while another is waited for */
   int code = pg_statement_queue(statement, true, &err);
   if (code == 0 || statement->is_answered)
     return;
@@ -233,7 +233,7 @@ int pg_step(struct db_statement *base, bool *ret_has_row, struct err *reterr) {
     while (code == 0 && statement->row + 1 >= statement->rows_n &&
            statement->piece_first < statement->asked_n)
       code = next_piece(statement, reterr);
-  } else if (!statement->result) {
+  } else if (!statement->is_sent || statement->rows_n < 0) {
     code = wait_for_rows(statement, reterr);
   }
   if (code)

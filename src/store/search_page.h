@@ -49,6 +49,14 @@ struct search_rows {
   VEC(uint16_t)
   referring; /* parameters by which something refers to something, once they are asked */
   bool has_referring;
+  VEC(struct search_wanted) wanted; /* to be read and appended next */
+  size_t matches_n;                 /* behind them come includes */
+};
+
+/* A resource that is to be included, if it is of `type` (0: any). */
+struct search_wanted {
+  uint64_t rid;
+  defs_type_id type;
 };
 
 void search_rows_init(struct search_rows *rows, struct search_context *c);

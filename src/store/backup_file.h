@@ -1,0 +1,47 @@
+/*
+ * Files of backups: made beside their final place, appearing there whole or not at all, packed by
+ * zstd (RFC 8878) or plain. Private to backup*.c.
+ *
+ * Threads: any. Memory: the caller's arena.
+ */
+#ifndef STORE_BACKUP_FILE_H
+#define STORE_BACKUP_FILE_H
+
+#include "base/base.h"
+
+/* Makes an empty file beside `path`, for this user alone, and gives its name. ERR_NO_SPACE,
+ * ERR_READ_ONLY, ERR_IO. */
+int backup_file_new(struct arena *arena, const char *path, const char **ret_name,
+                    struct err *reterr) MUST_CHECK;
+
+/* Makes `name` durable under `path`, which must not exist: ERR_CONFLICT. */
+int backup_file_place(const char *name, const char *path, struct err *reterr) MUST_CHECK;
+
+/* Makes the names in the folder of `path` durable. */
+int backup_file_sync_folder(const char *path, struct err *reterr) MUST_CHECK;
+
+/* Does the name say that it is packed (".zst")? */
+bool backup_file_is_packed_name(const char *path);
+
+/* Packs `from` into the file `to`. */
+int backup_file_pack(const char *from, const char *to, struct err *reterr) MUST_CHECK;
+
+/* The content of `from`, be it packed or plain, into the file `to`. ERR_STORE: damaged, or its end
+ * is missing. */
+int backup_file_unpack(const char *from, const char *to, struct err *reterr) MUST_CHECK;
+
+/* Is the file packed, by its first bytes? */
+int backup_file_is_packed(const char *path, bool *ret_is_packed, struct err *reterr) MUST_CHECK;
+
+/* Looks at the head of the SQLite file `name` before any of it is believed: ERR_STORE where it is
+ * none, of another program, of a newer version, or shorter than it says. `shown`: its name in the
+ * message. */
+int backup_file_check_head(const char *name, const char *shown, struct err *reterr) MUST_CHECK;
+
+/* ERR_NOT_FOUND, or ERR_STORE where it is not a file. */
+int backup_file_must_exist(const char *path, struct err *reterr) MUST_CHECK;
+
+/* What the operating system said, as an err. */
+int backup_file_fail(const char *path, const char *what, int error, struct err *reterr) MUST_CHECK;
+
+#endif
