@@ -124,6 +124,7 @@ static const char *const MAKE[] = {
     " body bytea," SHARD ", PRIMARY KEY(number, shard)) WITH (fillfactor=80,"
     " autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_insert_scale_factor=0.02)",
     "CREATE INDEX delivery_waiting ON delivery(not_before, number) WHERE state=0",
+    "CREATE INDEX delivery_due ON delivery(destination, not_before, number) WHERE state=0",
 
     "CREATE TABLE job(number bigint, created bigint NOT NULL, updated bigint NOT NULL,"
     " expires bigint NOT NULL, done bigint NOT NULL, total bigint NOT NULL,"

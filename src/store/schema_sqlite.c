@@ -144,7 +144,8 @@ static const char *const FROM_2[] = {
     "ALTER TABLE job ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE delivery ADD COLUMN holder INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE delivery ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE delivery ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX delivery_due ON delivery(destination, not_before) WHERE state=0;",
 
     NULL,
 };
