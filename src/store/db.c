@@ -199,11 +199,11 @@ bool db_is_over(const struct db *db) {
 }
 
 void db_set_deadline(struct db *db, int64_t time_us) {
-  enum { WAITING = 10 };
-  int64_t longest_us = INT64_MAX / 4 / WAITING;
+  int waiting = db->driver->waiting;
+  int64_t longest_us = INT64_MAX / 4 / waiting;
   time_us = time_us > longest_us ? longest_us : time_us;
   db->deadline_us = time_us ? thread_us() + time_us : 0;
-  db->waiting_deadline_us = clock_monotonic_us() + time_us * WAITING;
+  db->waiting_deadline_us = clock_monotonic_us() + time_us * waiting;
   db->driver->deadline_changed(db);
 }
 
@@ -213,14 +213,24 @@ void db_set_sharded(struct db *db, bool is_sharded) {
   db->is_sharded = is_sharded && db_is_remote(db);
 }
 
-/* `sql` as the driver is to be given it; `buf` is the caller's to end. */
-static int add_shards(const struct db *db, struct str sql, struct buf *buf, struct str *ret_sql,
+/* The text behind a driver's own mark of what kind of statement it is. */
+static struct str behind_mark(struct str key) {
+  if (key.n == 0 || key.p[0] != DB_KEY_MARK)
+    return key;
+  ssize_t end = str_find_char(key, DB_KEY_MARK, 1);
+  return end < 0 ? key : str_slice(key, (size_t)end + 1, key.n);
+}
+
+/* `key` as the driver is to be given it; `buf` is the caller's to end. */
+static int add_shards(const struct db *db, struct str key, struct buf *buf, struct str *ret_sql,
                       struct err *reterr) {
   enum { SQL_MAX_BYTES = 1 << 20 };
   buf_init(buf, SQL_MAX_BYTES);
-  *ret_sql = sql;
+  *ret_sql = key;
   if (!db->is_sharded)
     return 0;
+  struct str sql = behind_mark(key);
+  buf_add(buf, str_n(key.p, key.n - sql.n));
   if (!shard_add_sql(buf, sql))
     return err_set(reterr, ERR_INTERNAL, "", "A statement does not tell where its rows go: %.*s",
                    STR_ARG(sql));
@@ -375,24 +385,12 @@ bool db_column_is_null(struct db_statement *statement, int column) {
 
 int db_execute_rows(struct db *db, struct str sql, const struct db_column *columns,
                     size_t columns_n, size_t rows_n, struct err *reterr) {
-  if (rows_n == 0)
-    return 0;
-  struct buf buf;
-  int code = add_shards(db, sql, &buf, &sql, reterr);
-  if (code == 0)
-    code = db->driver->execute_rows(db, sql, columns, columns_n, rows_n, reterr);
-  buf_fini(&buf);
-  return code;
+  return rows_n == 0 ? 0 : db->driver->execute_rows(db, sql, columns, columns_n, rows_n, reterr);
 }
 
 int db_select_rows(struct db *db, struct str sql, const struct db_column *columns, size_t columns_n,
                    size_t rows_n, struct db_statement **ret_statement, struct err *reterr) {
-  struct buf buf;
-  int code = add_shards(db, sql, &buf, &sql, reterr);
-  if (code == 0)
-    code = db->driver->select_rows(db, sql, columns, columns_n, rows_n, ret_statement, reterr);
-  buf_fini(&buf);
-  return code;
+  return db->driver->select_rows(db, sql, columns, columns_n, rows_n, ret_statement, reterr);
 }
 
 size_t db_asked_row(const struct db_statement *statement) {

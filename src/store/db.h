@@ -52,6 +52,8 @@ struct db_options {
   size_t cache_bytes;        /* SQLite: pages kept by this connection; 0: 2 MB */
   size_t mmap_bytes;         /* SQLite: of the file mapped for reading; 0: none */
   int64_t wait_us;           /* PostgreSQL: how long to try to reach the server; 0: one attempt */
+  int64_t ask_us;            /* PostgreSQL: how long db_commit tries to find out what became of a
+                                commit whose answer was lost; 0: 30 s */
 };
 
 /*
@@ -103,7 +105,8 @@ int db_now(struct db *db, int64_t *ret_now_us, struct err *reterr) MUST_CHECK;
 void db_set_sharded(struct db *db, bool is_sharded);
 
 /* When this thread has worked for so long (microseconds of its processor time; 0: never), or has
- * waited ten times as long, a statement that is still running is broken off with ERR_TOO_COSTLY.
+ * waited ten times as long (for PostgreSQL, which works while we wait: three times), a statement
+ * that is still running is broken off with ERR_TOO_COSTLY; a read transaction then has ended.
  * For reading only. */
 void db_set_deadline(struct db *db, int64_t time_us);
 bool db_is_over(const struct db *db); /* is the deadline past? */
@@ -187,7 +190,9 @@ struct db_column {
  *   INSERT INTO t[(...)] VALUES(...) [ON CONFLICT ...]
  *   UPDATE t SET ... WHERE ...
  *   DELETE FROM t WHERE ...
- * so that PostgreSQL can be given all rows as arrays.
+ * so that PostgreSQL can be given all rows as arrays. No two rows may change the same row of the
+ * table: the later one is refused or has no effect there. Placeholders of an INSERT stand among the
+ * VALUES only.
  */
 int db_execute_rows(struct db *db, struct str sql, const struct db_column *columns,
                     size_t columns_n, size_t rows_n, struct err *reterr) MUST_CHECK;

@@ -15,6 +15,10 @@
 
 #define DB_KEPT_MAX 96 /* statements per connection */
 
+/* A driver may keep statements of another kind under the same text: it puts what tells them apart
+ * in front, between two of these. */
+#define DB_KEY_MARK '\1'
+
 struct db_statement {
   const struct db_driver *driver;
   struct db *db;
@@ -35,6 +39,7 @@ struct db {
 
 struct db_driver {
   enum db_kind kind;
+  int waiting; /* how many times the deadline's time may be waited rather than worked */
 
   int (*open)(const struct db_options *options, struct db **ret_db, struct err *reterr);
   void (*close)(struct db *db); /* the kept statements are gone already */

@@ -13,6 +13,7 @@
 static void pg_close(struct db *db) {
   struct pg *pg = pg_of(db);
   pg_rollback(db);
+  pg_queue_writer_end(pg);
   pg_disconnect(pg);
   pg_plans_free(pg);
   free(pg->pending);
@@ -84,17 +85,18 @@ int pg_number(struct pg *pg, const char *sql, int64_t *ret_number, struct err *r
 
 static int begin(struct pg *pg, enum pg_transaction transaction, struct err *reterr) {
   pg_rollback(&pg->base);
-  pg->failed = 0;
   int code = pg_ensure(pg, reterr);
   if (code)
     return code;
+  pg->failed = 0;
   pg->transaction = transaction;
   pg->is_begin_sent = false;
+  pg->asked_n = 0;
   pg->now_at_us = 0;
   return 0;
 }
 
-static int pg_begin_read(struct db *db, struct err *reterr) {
+int pg_begin_read(struct db *db, struct err *reterr) {
   return begin(pg_of(db), PG_READING, reterr);
 }
 
@@ -106,8 +108,20 @@ static int pg_begin_write(struct db *db, struct err *reterr) {
 static int begin_alone(struct pg *pg, struct err *reterr) {
   if (pg->pending_n > 0)
     return 0;
+  int code = pg_ensure(pg, reterr);
   pg->failed = 0;
-  return pg_ensure(pg, reterr);
+  return code;
+}
+
+/* The lock of all write transactions; when it is taken, the server tells its time. */
+static int queue_lock(struct pg *pg, struct err *reterr) {
+  char sql[120];
+  snprintf(sql, sizeof sql, "SELECT clock_timestamp() FROM pg_advisory_xact_lock(%d,%d)",
+           (int)PG_LOCK_CLASS, (int)pg->schema);
+  int code = db_prepare(&pg->base, str_of(sql), &pg->lock, reterr);
+  if (code == 0)
+    pg_send(pg->lock);
+  return code;
 }
 
 int pg_queue_begin(struct pg *pg, struct err *reterr) {
@@ -123,14 +137,13 @@ int pg_queue_begin(struct pg *pg, struct err *reterr) {
   pg_queue_drops(pg);
   if (pg->transaction == PG_READING)
     return pg_queue_text(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, reterr);
-  char sql[120];
-  snprintf(sql, sizeof sql, "SELECT clock_timestamp() FROM pg_advisory_xact_lock(%d,%d)",
-           (int)PG_LOCK_CLASS, (int)pg->schema);
   int code = pg_queue_text(pg, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, reterr);
-  return code ? code : pg_queue_text(pg, sql, NULL, reterr);
+  return code ? code : queue_lock(pg, reterr);
 }
 
 static void end(struct pg *pg) {
+  db_release(pg->lock);
+  pg->lock = NULL;
   pg->transaction = PG_NO_TRANSACTION;
   pg->is_begin_sent = false;
 }
@@ -149,14 +162,10 @@ void pg_rollback(struct db *db) {
   end(pg);
 }
 
-/* A session that is lost before COMMIT is sent has written nothing. */
-static int queue_commit(struct pg *pg, struct err *reterr) {
-  int code = pg_queue_writer_number(pg, reterr);
-  if (code == 0)
-    code = pg->failed;
-  if (code)
-    return code;
-  return pg_queue_text(pg, "COMMIT", NULL, reterr);
+/* COMMIT is sent only when the server is known to have the lock: whoever takes it later, to ask
+ * what became of the transaction, then comes after it. */
+static int wait_for_lock(struct pg *pg, struct err *reterr) {
+  return pg->now_at_us ? 0 : pg_wait(pg, pg_statement_of(pg->lock), reterr);
 }
 
 static int pg_commit(struct db *db, struct err *reterr) {
@@ -170,14 +179,18 @@ static int pg_commit(struct db *db, struct err *reterr) {
     return 0;
   }
   int pid = PQbackendPID(pg->conn);
-  int code = queue_commit(pg, reterr);
+  int code = wait_for_lock(pg, reterr);
+  if (code == 0)
+    code = pg_queue_writer_number(pg, reterr);
   if (code)
+    return code; /* COMMIT was not sent, and will not be */
+  code = pg_queue_text(pg, "COMMIT", NULL, reterr);
+  if (code == 0)
+    code = pg_wait(pg, NULL, reterr);
+  if (code && pg->conn)
     return code;
-  code = pg_wait(pg, NULL, reterr);
-  if (code && !pg->conn)
+  if (code)
     code = pg_ask_outcome(pg, pid, reterr);
-  else if (code)
-    return code;
   pg->is_writer_new &= code != 0;
   end(pg);
   return code;
@@ -194,11 +207,13 @@ static int pg_now(struct db *db, int64_t *ret_now_us, struct err *reterr) {
     return 0;
   }
   if (!pg->now_at_us) {
-    int64_t now = 0;
-    int code = pg_number(pg, "SELECT clock_timestamp()", &now, reterr);
+    bool has_row = false;
+    int code = pg_queue_begin(pg, reterr);
+    if (code == 0)
+      code = pg_step(pg->lock, &has_row, reterr);
     if (code)
       return code;
-    pg->now_us = now + EPOCH_2000_US;
+    pg->now_us = pg_column_i64(pg->lock, 0) + EPOCH_2000_US;
     pg->now_at_us = clock_monotonic_us();
   }
   *ret_now_us = pg->now_us + (clock_monotonic_us() - pg->now_at_us);
@@ -313,6 +328,7 @@ static int pg_size(struct db *db, struct db_size *ret_size, struct err *reterr) 
 
 const struct db_driver db_postgres = {
     .kind = DB_POSTGRES,
+    .waiting = 3, /* it is the server that works then */
     .open = pg_open,
     .close = pg_close,
     .run = pg_run,

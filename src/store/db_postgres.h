@@ -23,7 +23,6 @@
 #include <libpq-fe.h>
 
 #define PG_COLUMNS_MAX 64 /* of many rows at once */
-#define PG_ROWS_KEY '\1'  /* begins the key of a statement for many rows */
 #define PG_PLANS_MAX 160  /* statements that the server keeps prepared for one session */
 
 /* A statement as the server knows it: a text and the types of its parameters. */
@@ -62,7 +61,8 @@ struct pg {
   bool is_begin_sent; /* BEGIN goes out with the first statement */
   int failed;         /* the first failure of this transaction, which all that follows gets */
   struct err failure;
-  bool is_unbounded; /* a statement that may take long is running (db_run) */
+  size_t asked_n;    /* statements of this transaction whose rows were asked for */
+  bool is_ending;    /* the server said that it closes this session */
   bool is_read_only; /* the server turned out to be: look for another one at the next begin */
 
   /* A queue: pending[first..first + n), what was sent and is not answered. */
@@ -77,7 +77,8 @@ struct pg {
   char (*dropped)[24]; /* names of plans that the server may forget */
   size_t dropped_n, dropped_capacity;
 
-  int64_t now_us, now_at_us; /* the server's clock, and our monotonic clock when it was told */
+  struct db_statement *lock; /* of this write transaction; it answers with the server's clock */
+  int64_t now_us, now_at_us; /* that clock, and our monotonic clock when it was told */
   int64_t size_at_us;
   uint64_t size_bytes;
 
@@ -95,7 +96,7 @@ struct pg_statement {
   uint64_t *numbers; /* where fixed-size values lie, in network order */
   int failed;        /* the first bind that did not work */
 
-  bool is_sent, is_answered;
+  bool is_sent, is_answered, is_open; /* open: its rows are being given */
   PGresult *result;
   int row, rows_n;
   int code; /* of the answer */
@@ -119,6 +120,8 @@ static inline struct pg_statement *pg_statement_of(struct db_statement *statemen
 
 /* Of an answer that tells an error. */
 int pg_error_of_result(const struct pg *pg, const PGresult *result, struct err *reterr);
+/* Does the server close the session after this? */
+bool pg_error_is_fatal(const PGresult *result);
 /* Of the attempt to connect. */
 int pg_error_of_connect(const struct pg *pg, const PGconn *conn, struct err *reterr);
 /* The session is gone. */
@@ -131,6 +134,8 @@ int pg_check_url(const struct pg *pg, struct err *reterr) MUST_CHECK;
 /* A session, tried for `wait_us`. */
 int pg_connect(struct pg *pg, int64_t wait_us, struct err *reterr) MUST_CHECK;
 void pg_disconnect(struct pg *pg);
+/* May the next attempt succeed without anybody doing anything about it? */
+bool pg_is_passing(int code);
 /* A session that seems alive: the one there is, or a new one. */
 int pg_ensure(struct pg *pg, struct err *reterr) MUST_CHECK;
 
@@ -150,6 +155,8 @@ void pg_flush(struct pg *pg);
 /* Waits until `statement` is answered; NULL: until everything is. The transaction's first failure.
  */
 int pg_wait(struct pg *pg, struct pg_statement *statement, struct err *reterr) MUST_CHECK;
+/* Takes the answers that are here, without waiting. */
+void pg_take_answers(struct pg *pg);
 /* Nobody wants this statement's answer any more. */
 void pg_forget(struct pg *pg, const struct pg_statement *statement);
 /* Takes note of a failure; the first one of a transaction stays. */
@@ -202,6 +209,7 @@ int pg_order_piece(struct pg_statement *statement, struct err *reterr) MUST_CHEC
 
 /* Queues BEGIN (and the lock) where a transaction was begun and nothing sent yet. */
 int pg_queue_begin(struct pg *pg, struct err *reterr) MUST_CHECK;
+int pg_begin_read(struct db *db, struct err *reterr) MUST_CHECK;
 void pg_rollback(struct db *db);
 /* One number by a text without parameters, outside db_prepare. */
 int pg_number(struct pg *pg, const char *sql, int64_t *ret_number, struct err *reterr) MUST_CHECK;

@@ -141,9 +141,10 @@ int pg_check_url(const struct pg *pg, struct err *reterr) {
 
 /* ---- One attempt ---- */
 
-static void ignore_notice(void *what, const PGresult *result) {
-  (void)what;
-  (void)result;
+/* What the server says unasked: only that it ends the session matters. */
+static void hear_notice(void *what, const PGresult *result) {
+  struct pg *pg = what;
+  pg->is_ending |= pg_error_is_fatal(result);
 }
 
 static PGconn *start(const struct pg *pg) {
@@ -202,8 +203,9 @@ static int attempt(struct pg *pg, struct err *reterr) {
     PQfinish(conn);
     return code;
   }
-  PQsetNoticeReceiver(conn, ignore_notice, NULL);
+  PQsetNoticeReceiver(conn, hear_notice, pg);
   pg->conn = conn;
+  pg->is_ending = false;
   pg->session++;
   int code = check_server(pg, reterr);
   if (code == 0)
@@ -217,8 +219,7 @@ static int attempt(struct pg *pg, struct err *reterr) {
 
 /* ---- Again and again ---- */
 
-/* May the next attempt succeed without anybody doing anything about it? */
-static bool is_passing(int code) {
+bool pg_is_passing(int code) {
   return code == ERR_UNAVAILABLE || code == ERR_BUSY || code == ERR_READ_ONLY;
 }
 
@@ -230,7 +231,7 @@ int pg_connect(struct pg *pg, int64_t wait_us, struct err *reterr) {
     int64_t rest_us = until_us - clock_monotonic_us();
     if (code == 0)
       pg->is_read_only = false;
-    if (code == 0 || !is_passing(code) || rest_us <= 0)
+    if (code == 0 || !pg_is_passing(code) || rest_us <= 0)
       return code;
     usleep((useconds_t)(pause_us < rest_us ? pause_us : rest_us));
     pause_us = pause_us * 2 < RETRY_MAX_US ? pause_us * 2 : RETRY_MAX_US;
@@ -247,10 +248,16 @@ void pg_disconnect(struct pg *pg) {
 
 /* Did the server say good-bye while nobody listened? */
 static bool is_gone(struct pg *pg) {
-  struct pollfd fd = {.fd = PQsocket(pg->conn), .events = POLLIN};
-  if (poll(&fd, 1, 0) > 0 && PQconsumeInput(pg->conn) == 0)
-    return true;
-  return PQstatus(pg->conn) == CONNECTION_BAD;
+  while (pg->conn) {
+    struct pollfd fd = {.fd = PQsocket(pg->conn), .events = POLLIN};
+    if (poll(&fd, 1, 0) <= 0)
+      return pg->is_ending;
+    if (PQconsumeInput(pg->conn) == 0)
+      return true;
+    PQisBusy(pg->conn); /* parses what came */
+    pg_take_answers(pg);
+  }
+  return true;
 }
 
 int pg_ensure(struct pg *pg, struct err *reterr) {

@@ -89,6 +89,11 @@ int pg_error_of_result(const struct pg *pg, const PGresult *result, struct err *
   return set_by_state(pg, state, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), reterr);
 }
 
+bool pg_error_is_fatal(const PGresult *result) {
+  const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
 int pg_error_lost(const struct pg *pg, struct err *reterr) {
   return err_set(reterr, ERR_UNAVAILABLE, "", "The connection to %s was lost.", pg->shown);
 }

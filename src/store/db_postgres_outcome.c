@@ -11,7 +11,7 @@
 #include <sys/random.h>
 
 enum {
-  ASK_US = 30000000,            /* how long the server may take to come back */
+  ASK_US = 30000000,            /* how long the server may take to come back, if not told */
   ID_SECONDS_SHIFT = 29,        /* an id is the second in which it was made, then random bits */
   ID_RENEWED_AFTER = 86400,     /* seconds */
   ID_FORGOTTEN_AFTER = 2592000, /* seconds: rows of writers that ended without saying so */
@@ -20,6 +20,8 @@ enum {
 static int64_t id_at(int64_t seconds) {
   return seconds << ID_SECONDS_SHIFT;
 }
+
+#define FORGET_WRITERS "DELETE FROM db_writer WHERE id=$1 OR id<$2"
 
 /* Ids are renewed every day, so that a row that is much older is nobody's. */
 static int renew_id(struct pg *pg, struct err *reterr) {
@@ -49,7 +51,7 @@ static int queue_with_ids(struct pg *pg, const char *sql, int64_t a, int64_t b,
 int pg_queue_writer_number(struct pg *pg, struct err *reterr) {
   int code = renew_id(pg, reterr);
   if (code == 0 && pg->is_writer_new)
-    code = queue_with_ids(pg, "DELETE FROM db_writer WHERE id=$1 OR id<$2", pg->old_writer_id,
+    code = queue_with_ids(pg, FORGET_WRITERS, pg->old_writer_id,
                           pg->writer_id - id_at(ID_FORGOTTEN_AFTER), NULL, reterr);
   if (code == 0)
     code =
@@ -87,30 +89,46 @@ static int read_number(struct pg *pg, int64_t *ret_number, struct err *reterr) {
   return code;
 }
 
-int pg_ask_outcome(struct pg *pg, int old_pid, struct err *reterr) {
-  int64_t until_us = clock_monotonic_us() + ASK_US, number = 0;
-  int code = ERR_UNAVAILABLE;
-  while (code && clock_monotonic_us() < until_us) {
-    pg->transaction = PG_NO_TRANSACTION;
-    pg->failed = 0;
-    code = pg_connect(pg, until_us - clock_monotonic_us(), reterr);
-    if (code && code != ERR_UNAVAILABLE && code != ERR_BUSY && code != ERR_READ_ONLY)
-      break;
-    if (code == 0)
-      code = end_old_backend(pg, old_pid, reterr);
-    if (code == 0)
-      code = read_number(pg, &number, reterr);
-  }
+static int ask(struct pg *pg, int old_pid, int64_t wait_us, int64_t *ret_number,
+               struct err *reterr) {
+  pg->transaction = PG_NO_TRANSACTION;
   pg->failed = 0;
-  if (code)
-    return err_set(
-        reterr, ERR_UNCERTAIN, "",
-        "The connection to %s was lost during a commit, and the server could not be asked "
-        "within %d s whether it was done.",
-        pg->shown, ASK_US / 1000000);
+  int code = pg_connect(pg, wait_us, reterr);
+  if (code == 0)
+    code = end_old_backend(pg, old_pid, reterr);
+  if (code == 0)
+    code = read_number(pg, ret_number, reterr);
+  pg->failed = 0;
+  return code;
+}
+
+int pg_ask_outcome(struct pg *pg, int old_pid, struct err *reterr) {
+  int64_t wait_us = pg->options.ask_us ? pg->options.ask_us : ASK_US, number = 0;
+  int64_t until_us = clock_monotonic_us() + wait_us;
+  int code;
+  do {
+    code = ask(pg, old_pid, wait_us, &number, reterr);
+    wait_us = until_us - clock_monotonic_us();
+  } while (pg_is_passing(code) && wait_us > 0);
+  if (code) {
+    struct err why = *reterr;
+    return err_set(reterr, ERR_UNCERTAIN, "",
+                   "The connection was lost during a commit, and it could not be asked whether it "
+                   "was done: %s",
+                   why.text);
+  }
   if (number == pg->writer_number)
     return 0;
   return err_set(reterr, ERR_UNAVAILABLE, "",
                  "The connection to %s was lost during a commit; nothing of it was written.",
                  pg->shown);
+}
+
+void pg_queue_writer_end(struct pg *pg) {
+  struct err ignored; /* what stays is taken out by another writer, a month later */
+  if (pg->writer_id && pg->conn &&
+      queue_with_ids(pg, FORGET_WRITERS, pg->writer_id, 0, NULL, &ignored) == 0) {
+    pg_queue_sync(pg);
+    pg_flush(pg);
+  }
 }

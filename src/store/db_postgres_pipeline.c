@@ -48,7 +48,7 @@ static int note_sent(struct pg *pg, bool is_taken, enum pg_sent kind, struct pg_
   struct pg_pending *pending = is_taken ? push(pg) : NULL;
   if (!pending) {
     pg_lost(pg);
-    return pg->failed ? pg_error_lost(pg, reterr) : err_no_memory(reterr);
+    return pg_error_lost(pg, reterr);
   }
   pending->kind = kind;
   pending->plan = plan;
@@ -96,13 +96,16 @@ void pg_flush(struct pg *pg) {
     pg->unflushed_bytes = 0;
 }
 
-static void take_answers(struct pg *pg);
+enum awaited { AWAIT_ANSWER, AWAIT_SENT };
 
-/* Reads what there is and writes what can be written, waiting for either at most until `until_us`
- * (0: without a limit). False: the time is over. The server may answer nothing before the next
- * sync: whoever only sends (not `is_for_answer`) does not wait once all is sent. */
-static bool exchange(struct pg *pg, bool is_for_answer, int64_t until_us) {
+/* Reads what there is and writes what can be written, waiting at most until `until_us` (0: without
+ * a limit). False: the time is over. */
+static bool exchange(struct pg *pg, enum awaited awaited, int64_t until_us) {
   int left = PQflush(pg->conn);
+  if (left == 0)
+    pg->unflushed_bytes = 0;
+  if (left == 0 && awaited == AWAIT_SENT)
+    return true;
   struct pollfd fd = {.fd = PQsocket(pg->conn), .events = (short)(POLLIN | (left ? POLLOUT : 0))};
   int timeout_ms = -1;
   if (until_us) {
@@ -111,28 +114,24 @@ static bool exchange(struct pg *pg, bool is_for_answer, int64_t until_us) {
       return false;
     timeout_ms = rest_us > 1000000000 ? 1000000 : (int)(rest_us / 1000) + 1;
   }
-  if (left == 0)
-    pg->unflushed_bytes = 0;
-  if (left == 0 && !is_for_answer)
-    return true;
   int n = left < 0 ? 1 : poll(&fd, 1, timeout_ms);
   if (n < 0 && errno != EINTR) {
     pg_lost(pg);
     return true;
   }
   if ((left < 0 || (n > 0 && (fd.revents & ~POLLOUT))) && PQconsumeInput(pg->conn) == 0)
-    take_answers(pg); /* what came before the end */
+    pg_take_answers(pg); /* what came before the end */
   return true;
 }
 
-/* Waits until the server has read what was queued. */
+/* Waits until the server has read what was queued; it answers nothing before the next sync. */
 static void drain(struct pg *pg) {
   while (pg->conn && pg->unflushed_bytes > UNFLUSHED_MAX) {
-    if (!exchange(pg, false, clock_monotonic_us() + WRITE_ANSWER_US)) {
+    if (!exchange(pg, AWAIT_SENT, clock_monotonic_us() + WRITE_ANSWER_US)) {
       pg_lost(pg);
       return;
     }
-    take_answers(pg);
+    pg_take_answers(pg);
   }
 }
 
@@ -232,6 +231,7 @@ static void take_answer(struct pg *pg, PGresult *result) {
       head->plan->session = 0;
     if (status != PGRES_PIPELINE_ABORTED || pg->failed == 0) {
       int code = pg_error_of_result(pg, result, &err);
+      pg->is_ending |= pg_error_is_fatal(result);
       pg->is_read_only |= code == ERR_READ_ONLY;
       pg_note_failure(pg, code, &err);
       answer(statement, code, &err);
@@ -242,8 +242,7 @@ static void take_answer(struct pg *pg, PGresult *result) {
   PQclear(result);
 }
 
-/* Takes the answers that are here. */
-static void take_answers(struct pg *pg) {
+void pg_take_answers(struct pg *pg) {
   int nothing_n = 0;
   while (pg->conn && pg->pending_n && nothing_n < 3 && !PQisBusy(pg->conn)) {
     PGresult *result = PQgetResult(pg->conn);
@@ -256,7 +255,7 @@ static void take_answers(struct pg *pg) {
       nothing_n = 0;
     }
   }
-  if (pg->conn && PQstatus(pg->conn) == CONNECTION_BAD)
+  if (pg->conn && (pg->is_ending || PQstatus(pg->conn) == CONNECTION_BAD))
     pg_lost(pg);
 }
 
@@ -276,11 +275,11 @@ static void cancel(struct pg *pg, const struct pg_statement *statement) {
   PQfreeCancel(asked);
   int64_t until_us = clock_monotonic_us() + CANCEL_US;
   while (pg->conn && is_awaited(pg, statement)) {
-    if (!exchange(pg, true, until_us)) {
+    if (!exchange(pg, AWAIT_ANSWER, until_us)) {
       pg_lost(pg);
       return;
     }
-    take_answers(pg);
+    pg_take_answers(pg);
   }
 }
 
@@ -288,14 +287,14 @@ int pg_wait(struct pg *pg, struct pg_statement *statement, struct err *reterr) {
   pg_queue_sync(pg);
   bool is_writing = pg->transaction == PG_WRITING;
   int64_t until_us = 0;
-  if (is_writing && !pg->is_unbounded)
+  if (is_writing)
     until_us = clock_monotonic_us() + WRITE_ANSWER_US;
   else if (pg->base.deadline_us && !is_writing)
     until_us = pg->base.waiting_deadline_us;
-  take_answers(pg);
+  pg_take_answers(pg);
   while (pg->conn && is_awaited(pg, statement)) {
-    if (exchange(pg, true, until_us))
-      take_answers(pg);
+    if (exchange(pg, AWAIT_ANSWER, until_us))
+      pg_take_answers(pg);
     else if (is_writing)
       pg_lost(pg);
     else

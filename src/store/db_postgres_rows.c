@@ -17,10 +17,10 @@ static int prepare_rows(struct db *db, struct str sql, const struct db_column *c
                    columns_n);
   struct buf key;
   buf_init(&key, (size_t)1 << 20);
-  buf_add_char(&key, PG_ROWS_KEY);
+  buf_add_char(&key, DB_KEY_MARK);
   for (size_t i = 0; i < columns_n; i++)
     buf_add_char(&key, (char)('a' + columns[i].type));
-  buf_add_char(&key, PG_ROWS_KEY);
+  buf_add_char(&key, DB_KEY_MARK);
   buf_add(&key, sql);
   struct db_statement *base = NULL;
   int code =
@@ -109,10 +109,12 @@ static int64_t ordinality(const struct pg_statement *statement, int row) {
  * does not, the rows are counted into order here. */
 int pg_order_piece(struct pg_statement *statement, struct err *reterr) {
   bool is_ordered = true;
-  int64_t last = 0;
-  for (int i = 0; i < statement->rows_n && is_ordered; i++) {
+  int64_t last = 1;
+  for (int i = 0; i < statement->rows_n; i++) {
     int64_t at = ordinality(statement, i);
-    is_ordered = at >= last;
+    if (at < 1 || (uint64_t)at > statement->piece_n)
+      return err_set(reterr, ERR_STORE, "", "The server answered what it was not asked.");
+    is_ordered &= at >= last;
     last = at;
   }
   if (is_ordered)

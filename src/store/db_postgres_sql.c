@@ -1,5 +1,7 @@
 #include "store/db_postgres_sql.h"
 
+enum { PLACES_MAX = 1 << 20 };
+
 /* ---- Tokens ---- */
 
 enum token_kind {
@@ -80,6 +82,8 @@ static struct token next_token(struct str sql, size_t *at) {
       end++;
   } else if (c == '?') {
     kind = TOKEN_PLACE;
+    while (end < sql.n && sql.p[end] >= '0' && sql.p[end] <= '9')
+      end++;
   } else if (c == '(' || c == ')') {
     kind = c == '(' ? TOKEN_OPEN : TOKEN_CLOSE;
   }
@@ -129,6 +133,14 @@ static size_t find_word(struct str sql, size_t from, const char *word) {
   return find_words(sql, from, &word, 1);
 }
 
+static bool has_place(struct str sql, size_t at) {
+  for (;;) {
+    struct token token = next_token(sql, &at);
+    if (token.kind == TOKEN_END || token.kind == TOKEN_PLACE)
+      return token.kind == TOKEN_PLACE;
+  }
+}
+
 /* ---- Joins and placeholders ---- */
 
 /* Behind CROSS JOIN: does a table, a function or a sub-select with its alias end before an ON? */
@@ -154,28 +166,25 @@ static bool is_joined_on(struct str sql, size_t at) {
   }
 }
 
-/* The number behind a `?` that is not a new placeholder, but that one again (shard.h); or nothing.
- */
-static struct str again(struct str sql, size_t *at) {
-  size_t from = *at;
-  while (*at < sql.n && sql.p[*at] >= '0' && sql.p[*at] <= '9')
-    ++*at;
-  return str_slice(sql, from, *at - from);
+/* The number of a placeholder: its own (`?3`), or the next one. As SQLite counts. */
+static int number_of_place(struct str place, int *places_n) {
+  uint64_t number = 0;
+  if (!str_to_u64(str_slice(place, 1, place.n), &number) || number > PLACES_MAX)
+    number = (uint64_t)*places_n + 1;
+  if ((int)number > *places_n)
+    *places_n = (int)number;
+  return (int)number;
 }
 
-/* Copies `sql`, each `?` by way of `place` ("$%d" or a column), from the number `*places_n` on. */
+/* Copies `sql`, each placeholder as `place` and its number; `*places_n` are known already. */
 static void add_translated(struct buf *out, struct str sql, const char *place, int *places_n) {
   for (size_t at = 0;;) {
     struct token token = next_token(sql, &at);
     if (token.kind == TOKEN_END)
       return;
     if (token.kind == TOKEN_PLACE) {
-      struct str number = again(sql, &at);
       buf_add_z(out, place);
-      if (number.n)
-        buf_add(out, number);
-      else
-        buf_add_i64(out, ++*places_n);
+      buf_add_i64(out, number_of_place(token.text, places_n));
       continue;
     }
     size_t behind = at;
@@ -250,9 +259,8 @@ static bool add_insert(struct rows_sql *r) {
   add_part(r, values, at - 1);
   buf_add(r->out, STR(" FROM "));
   add_arrays(r->out, r->types, r->types_n, false);
-  int seen = r->places_n;
   add_part(r, at, r->sql.n);
-  return r->places_n == seen; /* behind the values the arrays can't be seen */
+  return !has_place(r->sql, at); /* behind the values the arrays can't be seen */
 }
 
 /* UPDATE t SET .. | FROM arrays | WHERE ..;  DELETE FROM t | USING arrays | WHERE .. */

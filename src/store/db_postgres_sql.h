@@ -11,7 +11,7 @@
 
 #include "store/db.h"
 
-/* `?` becomes $1, $2..; `a CROSS JOIN b ON` becomes `a JOIN b ON`. ERR_NO_MEMORY. */
+/* `?` becomes $1, $2.., `?N` $N; `a CROSS JOIN b ON` becomes `a JOIN b ON`. ERR_NO_MEMORY. */
 int pg_sql_plain(struct str sql, struct buf *ret_sql, int *ret_places_n,
                  struct err *reterr) MUST_CHECK;
 

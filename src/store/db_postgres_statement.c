@@ -23,14 +23,14 @@ static bool make_places(struct pg_statement *statement, int places_n) {
   return statement->types && statement->values && statement->lengths && statement->numbers;
 }
 
-/* A key that begins with ROWS_KEY is of a statement for many rows: then come the types of its
- * columns, one letter each, and the same again. */
+/* A key with a mark is of a statement for many rows: the mark has the types of its columns, one
+ * letter each. */
 static int translate(struct str key, struct buf *ret_sql, int *ret_places_n, struct err *reterr) {
-  if (key.n == 0 || key.p[0] != PG_ROWS_KEY)
+  if (key.n == 0 || key.p[0] != DB_KEY_MARK)
     return pg_sql_plain(key, ret_sql, ret_places_n, reterr);
   enum db_type types[PG_COLUMNS_MAX];
   size_t n = 0;
-  for (; n < PG_COLUMNS_MAX && key.p[1 + n] != PG_ROWS_KEY; n++)
+  for (; n < PG_COLUMNS_MAX && key.p[1 + n] != DB_KEY_MARK; n++)
     types[n] = (enum db_type)(key.p[1 + n] - 'a');
   *ret_places_n = (int)n;
   return pg_sql_rows(str_slice(key, n + 2, key.n), types, n, ret_sql, reterr);
@@ -66,7 +66,7 @@ static void forget_answer(struct pg_statement *statement) {
     pg_forget(pg_of(statement->base.db), statement);
   PQclear(statement->result);
   statement->result = NULL;
-  statement->is_sent = statement->is_answered = false;
+  statement->is_sent = statement->is_answered = statement->is_open = false;
   free(statement->order);
   statement->order = NULL;
 }
@@ -172,8 +172,9 @@ static void send_for_rows(struct pg_statement *statement) {
   statement->is_answered = false;
   statement->code = 0;
   statement->row = -1;
-  statement->rows_n = -1; /* not looked at, though the answer may come while another is waited for */
+  statement->rows_n = 0;
   int code = pg_statement_queue(statement, true, &err);
+  pg_of(statement->base.db)->asked_n++;
   if (code == 0 || statement->is_answered)
     return;
   statement->is_answered = true;
@@ -201,13 +202,32 @@ int pg_execute(struct db_statement *base, struct err *reterr) {
 
 /* ---- Rows out ---- */
 
+/* Was the session found to be lost by the first question of a read transaction? Then nothing was
+ * seen of the state that the transaction was to show, and a new session may show its own. */
+static bool may_ask_again(const struct pg *pg, int code) {
+  return code == ERR_UNAVAILABLE && !pg->conn && pg->transaction == PG_READING && pg->asked_n == 1;
+}
+
+static int ask_again(struct pg_statement *statement, struct err *reterr) {
+  struct pg *pg = pg_of(statement->base.db);
+  forget_answer(statement);
+  int code = pg_begin_read(&pg->base, reterr);
+  if (code)
+    return code;
+  send_for_rows(statement);
+  return pg_wait(pg, statement, reterr);
+}
+
 static int wait_for_rows(struct pg_statement *statement, struct err *reterr) {
   struct pg *pg = pg_of(statement->base.db);
   if (!statement->is_sent)
     send_for_rows(statement);
   int code = pg_wait(pg, statement, reterr);
+  if (may_ask_again(pg, code))
+    code = ask_again(statement, reterr);
   if (code)
     return code;
+  statement->is_open = true;
   statement->row = -1;
   statement->rows_n = statement->result ? PQntuples(statement->result) : 0;
   return statement->columns ? pg_order_piece(statement, reterr) : 0;
@@ -233,7 +253,7 @@ int pg_step(struct db_statement *base, bool *ret_has_row, struct err *reterr) {
     while (code == 0 && statement->row + 1 >= statement->rows_n &&
            statement->piece_first < statement->asked_n)
       code = next_piece(statement, reterr);
-  } else if (!statement->is_sent || statement->rows_n < 0) {
+  } else if (!statement->is_open) {
     code = wait_for_rows(statement, reterr);
   }
   if (code)

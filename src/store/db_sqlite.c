@@ -565,6 +565,7 @@ static size_t sqlite_asked_row(const struct db_statement *statement) {
 
 const struct db_driver db_sqlite = {
     .kind = DB_SQLITE,
+    .waiting = 10,
     .open = sqlite_open,
     .close = sqlite_close,
     .run = sqlite_run,

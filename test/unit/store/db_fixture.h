@@ -55,4 +55,36 @@ __attribute__((unused)) static struct db_statement *prepare(const char *sql) {
   return statement;
 }
 
+__attribute__((unused)) static bool step(struct db_statement *statement) {
+  bool has_row = false;
+  must(db_step(statement, &has_row, &err));
+  return has_row;
+}
+
+/* What a statement with one number gives. */
+__attribute__((unused)) static int64_t number(const char *sql) {
+  struct db_statement *statement = prepare(sql);
+  int64_t value = step(statement) ? db_column_i64(statement, 0) : -1;
+  db_release(statement);
+  return value;
+}
+
+/* Rows with k, n=10k, x=k/2 in the open transaction. */
+__attribute__((unused)) static void insert_number(int64_t k) {
+  struct db_statement *insert = prepare("INSERT INTO t(k,n,x) VALUES(?,?,?)");
+  db_bind_i64(insert, 1, k);
+  db_bind_i64(insert, 2, k * 10);
+  db_bind_double(insert, 3, (double)k / 2);
+  must(db_execute(insert, &err));
+  db_release(insert);
+}
+
+/* k from `first` on, committed. */
+__attribute__((unused)) static void insert_numbers(int64_t first, int64_t n) {
+  must(db_begin_write(fixture_db, &err));
+  for (int64_t i = 0; i < n; i++)
+    insert_number(first + i);
+  must(db_commit(fixture_db, &err));
+}
+
 #endif
