@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 #define SIZE_KEPT_US 10000000 /* how old the answer of db_size may be */
+#define SHOWN_MAX_BYTES 140   /* of the URL, so that a message has room for its reason */
 #define EPOCH_2000_US 946684800000000
 
 /* ---- Life ---- */
@@ -43,7 +44,7 @@ static int check_identity(struct pg *pg, struct err *reterr) {
 }
 
 static int pg_open(const struct db_options *options, struct db **ret_db, struct err *reterr) {
-  char shown[512];
+  char shown[SHOWN_MAX_BYTES];
   struct pg *pg = calloc(1, sizeof *pg);
   if (!pg)
     return err_no_memory(reterr);
@@ -92,6 +93,7 @@ static int begin(struct pg *pg, enum pg_transaction transaction, struct err *ret
   pg->transaction = transaction;
   pg->is_begin_sent = false;
   pg->asked_n = 0;
+  pg->has_written = false;
   pg->now_at_us = 0;
   return 0;
 }
@@ -135,10 +137,14 @@ int pg_queue_begin(struct pg *pg, struct err *reterr) {
     return 0;
   pg->is_begin_sent = true;
   pg_queue_drops(pg);
-  if (pg->transaction == PG_READING)
-    return pg_queue_text(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, reterr);
-  int code = pg_queue_text(pg, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, reterr);
-  return code ? code : queue_lock(pg, reterr);
+  bool is_reading = pg->transaction == PG_READING;
+  int code = pg_queue_text(pg,
+                           is_reading ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                                      : "BEGIN ISOLATION LEVEL READ COMMITTED",
+                           NULL, reterr);
+  if (code == 0 && !is_reading)
+    code = queue_lock(pg, reterr);
+  return code ? pg_note_failure(pg, code, reterr) : 0;
 }
 
 static void end(struct pg *pg) {
@@ -174,8 +180,8 @@ static int pg_commit(struct db *db, struct err *reterr) {
     *reterr = pg->failure;
     return pg->failed;
   }
-  if (pg->transaction != PG_WRITING || !pg->is_begin_sent) {
-    pg_rollback(db);
+  if (pg->transaction != PG_WRITING || !pg->is_begin_sent || !pg->has_written) {
+    pg_rollback(db); /* nothing that could be lost */
     return 0;
   }
   int pid = PQbackendPID(pg->conn);
@@ -230,6 +236,7 @@ static int take_run(struct pg *pg, struct err *reterr) {
     if (code == 0 && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
         status != PGRES_EMPTY_QUERY)
       code = pg_note_failure(pg, pg_error_of_result(pg, result, reterr), reterr);
+    pg->is_ending |= pg_error_is_fatal(result);
   }
   return code;
 }
@@ -242,13 +249,14 @@ static int pg_run(struct db *db, const char *sql, struct err *reterr) {
     code = pg_wait(pg, NULL, reterr);
   if (code)
     return code;
+  pg->has_written = true;
   if (PQexitPipelineMode(pg->conn) != 1 || PQsetnonblocking(pg->conn, 0) != 0 ||
       PQsendQuery(pg->conn, sql) != 1) {
     pg_lost(pg);
     return pg_error_lost(pg, reterr);
   }
   code = take_run(pg, reterr);
-  if (PQstatus(pg->conn) == CONNECTION_BAD || PQsetnonblocking(pg->conn, 1) != 0 ||
+  if (pg->is_ending || PQstatus(pg->conn) == CONNECTION_BAD || PQsetnonblocking(pg->conn, 1) != 0 ||
       PQenterPipelineMode(pg->conn) != 1)
     pg_lost(pg);
   return code;

@@ -62,6 +62,7 @@ struct pg {
   int failed;         /* the first failure of this transaction, which all that follows gets */
   struct err failure;
   size_t asked_n;    /* statements of this transaction whose rows were asked for */
+  bool has_written;  /* was anything but a SELECT sent in this transaction? */
   bool is_ending;    /* the server said that it closes this session */
   bool is_read_only; /* the server turned out to be: look for another one at the next begin */
 
@@ -89,6 +90,7 @@ struct pg {
 struct pg_statement {
   struct db_statement base;
   char *sql; /* in PostgreSQL's words */
+  bool is_select;
   int places_n;
   Oid *types;          /* of each value; 0: not known yet */
   const char **values; /* NULL: null */
@@ -120,6 +122,8 @@ static inline struct pg_statement *pg_statement_of(struct db_statement *statemen
 
 /* Of an answer that tells an error. */
 int pg_error_of_result(const struct pg *pg, const PGresult *result, struct err *reterr);
+/* Would preparing the statement again help? The tables have changed, or somebody dropped it. */
+bool pg_error_is_stale(const PGresult *result);
 /* Does the server close the session after this? */
 bool pg_error_is_fatal(const PGresult *result);
 /* Of the attempt to connect. */
@@ -169,6 +173,8 @@ void pg_lost(struct pg *pg);
 /* The plan for a text and types, known to the server or not. */
 struct pg_plan *pg_plan(struct pg *pg, const char *text, const Oid *types, int types_n,
                         struct err *reterr) MUST_CHECK;
+/* The server has the plan under its name, but can't use it any more: it gets another one. */
+void pg_plan_renew(struct pg *pg, struct pg_plan *plan);
 void pg_plans_free(struct pg *pg);
 /* Lets the server forget the plans that were given up; between transactions. */
 void pg_queue_drops(struct pg *pg);

@@ -23,7 +23,7 @@ enum {
   "-c plan_cache_mode=force_generic_plan -c join_collapse_limit=1 -c from_collapse_limit=1 "       \
   "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c jit=off "               \
   "-c enable_sort=off -c enable_bitmapscan=off -c enable_material=off -c enable_memoize=off "      \
-  "-c max_parallel_workers_per_gather=0 -c synchronous_commit=on -c lock_timeout=30s "             \
+  "-c max_parallel_workers_per_gather=0 -c synchronous_commit=on -c lock_timeout=45s "             \
   "-c client_min_messages=warning -c standard_conforming_strings=on"
 #define WRITER_SETTINGS " -c idle_in_transaction_session_timeout=30s"
 

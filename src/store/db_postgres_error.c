@@ -89,6 +89,11 @@ int pg_error_of_result(const struct pg *pg, const PGresult *result, struct err *
   return set_by_state(pg, state, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), reterr);
 }
 
+bool pg_error_is_stale(const PGresult *result) {
+  const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  return state && (strcmp(state, "0A000") == 0 || strcmp(state, "26000") == 0);
+}
+
 bool pg_error_is_fatal(const PGresult *result) {
   const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);

@@ -229,6 +229,8 @@ static void take_answer(struct pg *pg, PGresult *result) {
     struct err err;
     if (head->kind == PG_SENT_PREPARE && head->plan)
       head->plan->session = 0;
+    else if (head->plan && pg_error_is_stale(result))
+      pg_plan_renew(pg, head->plan);
     if (status != PGRES_PIPELINE_ABORTED || pg->failed == 0) {
       int code = pg_error_of_result(pg, result, &err);
       pg->is_ending |= pg_error_is_fatal(result);

@@ -61,6 +61,10 @@ static struct pg_plan **place_for_plan(struct pg *pg) {
   return oldest;
 }
 
+static void give_name(struct pg *pg, struct pg_plan *plan) {
+  snprintf(plan->name, sizeof plan->name, "c%llu", (unsigned long long)++pg->names_given);
+}
+
 static struct pg_plan *plan_new(struct pg *pg, uint64_t hash, const char *text, const Oid *types,
                                 int types_n) {
   struct pg_plan *plan = calloc(1, sizeof *plan);
@@ -76,8 +80,14 @@ static struct pg_plan *plan_new(struct pg *pg, uint64_t hash, const char *text, 
   }
   if (types_n)
     memcpy(plan->types, types, (size_t)types_n * sizeof *types);
-  snprintf(plan->name, sizeof plan->name, "c%llu", (unsigned long long)++pg->names_given);
+  give_name(pg, plan);
   return plan;
+}
+
+void pg_plan_renew(struct pg *pg, struct pg_plan *plan) {
+  drop_later(pg, plan);
+  plan->session = 0;
+  give_name(pg, plan);
 }
 
 struct pg_plan *pg_plan(struct pg *pg, const char *text, const Oid *types, int types_n,

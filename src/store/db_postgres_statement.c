@@ -56,6 +56,7 @@ int pg_statement_new(struct db *db, struct str sql, struct db_statement **ret_st
       pg_statement_free(&statement->base);
     return err_no_memory(reterr);
   }
+  statement->is_select = str_starts_with(str_of(statement->sql), STR("SELECT "));
   *ret_statement = &statement->base;
   return 0;
 }
@@ -161,6 +162,7 @@ int pg_statement_queue(struct pg_statement *statement, bool wants_rows, struct e
   struct pg_plan *plan = pg_plan(pg, statement->sql, statement->types, statement->places_n, reterr);
   if (!plan)
     return ERR_NO_MEMORY;
+  pg->has_written |= !statement->is_select;
   return pg_queue(pg, plan, statement->values, statement->lengths, wants_rows ? statement : NULL,
                   reterr);
 }

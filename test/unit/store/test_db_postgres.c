@@ -574,6 +574,57 @@ static void an_error_does_not_spoil_what_was_prepared(void **state) {
   db_release(right);
 }
 
+/* Another process changes a table that a kept statement reads. */
+static void what_was_prepared_is_prepared_again(void **state) {
+  (void)state;
+  struct db *db = NULL;
+  insert_numbers(1, 2);
+  must(open_with("", false, &db));
+  struct db *before = using(db);
+  struct db_statement *select = prepare("SELECT * FROM t WHERE k=?");
+  bool has_row;
+  db_bind_i64(select, 1, 2);
+  assert_true(step(select));
+  db_release(select);
+  must(db_run(before, "ALTER TABLE t DROP COLUMN x", &err));
+  select = prepare("SELECT * FROM t WHERE k=?");
+  db_bind_i64(select, 1, 2);
+  assert_int_equal(db_step(select, &has_row, &err), ERR_STORE);
+  db_reset(select);
+  db_bind_i64(select, 1, 2);
+  assert_true(step(select));
+  assert_int_equal(db_column_i64(select, 1), 20);
+  db_release(select);
+  must(db_run(db, "DEALLOCATE ALL", &err));
+  select = prepare("SELECT * FROM t WHERE k=?");
+  db_bind_i64(select, 1, 1);
+  assert_int_equal(db_step(select, &has_row, &err), ERR_STORE);
+  db_reset(select);
+  assert_true(step(select));
+  db_release(select);
+  using(before);
+  db_close(db);
+}
+
+static void a_transaction_that_wrote_nothing_leaves_no_number(void **state) {
+  (void)state;
+  must(db_begin_write(fixture_db, &err));
+  assert_int_equal(number("SELECT count(*) FROM t"), 0);
+  must(db_commit(fixture_db, &err));
+  assert_false(db_is_begun(fixture_db));
+  assert_int_equal(number("SELECT count(*) FROM db_writer"), 0);
+  must(db_begin_write(fixture_db, &err));
+  must(db_run(fixture_db, "INSERT INTO t(k) VALUES(1)", &err));
+  must(db_commit(fixture_db, &err));
+  must(db_begin_write(fixture_db, &err));
+  struct db_statement *insert = prepare("INSERT INTO t(k) VALUES(2) RETURNING k");
+  assert_true(step(insert));
+  db_release(insert);
+  must(db_commit(fixture_db, &err));
+  assert_int_equal(number("SELECT sum(k) FROM t"), 3);
+  assert_int_equal(number("SELECT max(number) FROM db_writer"), 2);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       PROXY_TEST(a_commit_that_the_server_did_not_see_was_not_written),
@@ -591,6 +642,8 @@ int main(void) {
       DB_TEST(a_wrong_url_is_told_without_its_password),
       DB_TEST(what_the_server_refuses_is_told),
       DB_TEST(the_servers_limits_are_told),
+      DB_TEST(what_was_prepared_is_prepared_again),
+      DB_TEST(a_transaction_that_wrote_nothing_leaves_no_number),
       DB_TEST(an_error_does_not_spoil_what_was_prepared),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
