@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <sqlite3.h>
+#include <zstd.h>
 
 #include "store/schema_tables.h"
+#include "store/search.h"
 
 /* Version 1 as it was released. */
 static const char TABLES_V1[] =
@@ -169,6 +171,170 @@ static void old_file_is_not_read_without_being_upgraded(void **state) {
   assert_non_null(strstr(err.text, "older version"));
 }
 
+/* ---- A file of version 2, as its program left it (test/fixtures) ---- */
+
+static void write_fixture(void) {
+  static char packed[1 << 20];
+  FILE *in = fopen(FIXTURES "/store-v2.db.zst", "rb");
+  assert_non_null(in);
+  size_t packed_n = fread(packed, 1, sizeof packed, in);
+  fclose(in);
+  size_t n = (size_t)ZSTD_getFrameContentSize(packed, packed_n);
+  char *bytes = malloc(n);
+  assert_non_null(bytes);
+  assert_int_equal(ZSTD_decompress(bytes, n, packed, packed_n), n);
+  FILE *out = fopen(fixture_path, "wb");
+  assert_non_null(out);
+  assert_int_equal(fwrite(bytes, 1, n, out), n);
+  assert_int_equal(fclose(out), 0);
+  free(bytes);
+}
+
+static size_t found_n(const char *type, const char *name, const char *value) {
+  const struct search_pair pair = {str_of(name), str_of(value)};
+  const struct search_options options = {0};
+  struct access access = everything();
+  const struct search *search;
+  struct store_resources found;
+  struct issues issues = {0};
+  struct store_view *view;
+  struct err err;
+  assert_int_equal(
+      search_parse(test_arena, type_of(type), &pair, 1, &options, &search, &issues, &err), 0);
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  assert_int_equal(search_ids(view, &access, test_arena, search, 10, &found, &err), 0);
+  store_view_close(view);
+  return found.n;
+}
+
+/* The row of last numbers says what stands in the tables. */
+static void check_sequence(void) {
+  static const char *const sources[] = {
+      "rid FROM resource", "seq FROM commit_log", "number FROM message",    "number FROM event",
+      "number FROM audit", "number FROM job",     "number FROM dictionary",
+  };
+  static const char *const columns[] = {"rid",   "seq", "message",     "event",
+                                        "audit", "job", "dictionaries"};
+  for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+    char *end = strchr(sources[i], ' ');
+    int64_t last =
+        sql_number(text_of("SELECT max(%.*s)%s", (int)(end - sources[i]), sources[i], end));
+    assert_true(last > 0);
+    assert_int_equal(sql_number(text_of("SELECT %s FROM sequence", columns[i])), last);
+  }
+  assert_int_equal(sql_number("SELECT versions FROM sequence"),
+                   sql_number("SELECT n FROM counter WHERE kind=2"));
+  assert_int_equal(sql_number("SELECT time FROM sequence"),
+                   sql_number("SELECT max(time) FROM commit_log"));
+}
+
+static void old_versions_are_there(void) {
+  struct access access = everything();
+  struct store_resource found;
+  struct store_view *view;
+  struct err err;
+  assert_int_equal(read_one("Patient", "updated", &found), 0);
+  assert_int_equal(found.version, 3);
+  assert_int_equal(read_one("Practitioner", "gone", &found), ERR_DELETED);
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  for (uint32_t version = 1; version <= 3; version++) {
+    assert_int_equal(store_vread(view, &access, test_arena, type_of("Patient"), STR("updated"),
+                                 version, &found, &err),
+                     0);
+    assert_true(str_find(found.body, str_of(text_of("Stand %u", version))) > 0);
+  }
+  struct store_message_row message;
+  assert_int_equal(store_message_read(view, &access, test_arena, 1, &message, &err), 0);
+  assert_true(str_is(message.control_id, "v2-1") && str_starts_with(message.raw, STR("MSH|")));
+  struct store_lineage_rows lineage;
+  assert_int_equal(store_lineage_of_message(view, &access, test_arena, 1, &lineage, &err), 0);
+  assert_true(lineage.n >= 2 && lineage.p[0].lineage.n > 0);
+  store_view_close(view);
+}
+
+static void store_of_version_2_goes_on_as_it_was(void **state) {
+  (void)state;
+  struct db_identity identity;
+  struct store_view *view;
+  struct err err;
+  write_fixture();
+  fixture_open();
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  assert_int_equal(db_identity(store_view_db(view), &identity, &err), 0);
+  assert_int_equal(identity.version, SCHEMA_VERSION);
+  store_view_close(view);
+  assert_int_equal(sql_number("SELECT schema FROM sequence"), SCHEMA_VERSION);
+  check_sequence();
+  old_versions_are_there();
+  assert_int_equal(found_n("Patient", "identifier", "urn:site|4711"), 1);
+  assert_int_equal(found_n("Patient", "ward", "nord"), 1); /* its own parameter is in force */
+  assert_int_equal(found_n("Observation", "value-quantity", "71.5||kg"), 1);
+
+  int64_t before = sql_number("SELECT max(number) FROM event");
+  uint64_t total, more;
+  size_t patients_n = history_of_type("Patient", &total);
+  struct store_write write = write_of("Patient", "updated", "later");
+  assert_int_equal(commit(&write, 1), 0);
+  assert_int_equal(write.version, 4);
+  assert_int_equal(sql_number("SELECT max(number) FROM event"), before + 1);
+  assert_int_equal(sql_number("SELECT count(*) FROM event"), before + 1);
+  assert_int_equal(history_of_type("Patient", &more), patients_n + 1);
+  assert_int_equal(more, total + 1);
+  fixture_reopen();
+  check_sequence();
+  assert_int_equal(found_n("Patient", "ward", "nord"), 1);
+}
+
+static int64_t number_in_file(const char *sql) {
+  sqlite3 *db;
+  sqlite3_stmt *row = NULL;
+  assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &row, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+  int64_t number = sqlite3_column_int64(row, 0);
+  sqlite3_finalize(row);
+  sqlite3_close(db);
+  return number;
+}
+
+/* All of it or nothing: here a table is in the way of the last steps. */
+static void upgrade_that_fails_leaves_the_file_as_it_was(void **state) {
+  (void)state;
+  struct store_options options = {.path = fixture_path};
+  struct err err;
+  sqlite3 *db;
+  write_fixture();
+  assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+  run_sql(db, "CREATE TABLE lease(other)");
+  sqlite3_close(db);
+  assert_true(store_open(&options, &fixture_store, &err) != 0);
+  fixture_store = NULL;
+  assert_int_equal(number_in_file("PRAGMA user_version"), 2);
+  assert_int_equal(number_in_file("SELECT count(*) FROM sqlite_schema WHERE name='sequence'"), 0);
+  assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+  run_sql(db, "DROP TABLE lease");
+  sqlite3_close(db);
+  fixture_open();
+  check_sequence();
+}
+
+/* A newer program upgrades the store while this one has it open: it must not go on. */
+static void store_that_was_upgraded_meanwhile_is_not_written(void **state) {
+  (void)state;
+  sqlite3 *db;
+  struct err err;
+  fixture_open();
+  struct store_write write = write_of("Patient", "1", "x");
+  assert_int_equal(commit(&write, 1), 0);
+  assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+  run_sql(db, "UPDATE sequence SET schema=schema+1");
+  sqlite3_close(db);
+  struct store_write late = write_of("Patient", "2", "x");
+  assert_int_equal(store_commit_wait(fixture_store, commit_of(&late, 1), &err), ERR_STORE);
+  assert_non_null(strstr(err.text, "newer Callosum"));
+  assert_int_equal(sql_number("SELECT count(*) FROM resource"), 1);
+}
+
 /* ---- Both engines ---- */
 
 struct table {
@@ -296,6 +462,9 @@ int main(void) {
       STORE_TEST(old_file_is_upgraded_with_what_it_holds),
       STORE_TEST(index_of_an_old_file_is_made_again),
       STORE_TEST(old_file_is_not_read_without_being_upgraded),
+      STORE_TEST(store_of_version_2_goes_on_as_it_was),
+      STORE_TEST(upgrade_that_fails_leaves_the_file_as_it_was),
+      STORE_TEST(store_that_was_upgraded_meanwhile_is_not_written),
       STORE_TEST(both_engines_have_the_same_tables),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
