@@ -279,7 +279,7 @@ static int open_types(struct search_source *source, bool wants_all, struct err *
   int64_t last;
   int code = search_types_count(c, source->types, &of_types, reterr);
   db_query_init(&query, c->arena);
-  db_query_add(&query, "SELECT max(rid) FROM resource");
+  db_query_add(&query, "SELECT rid FROM sequence"); /* so many numbers were given */
   if (code == 0)
     code = db_query_number(c->db, &query, 0, &last, reterr);
   if (code)

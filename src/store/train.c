@@ -13,11 +13,13 @@ bool train_is_due(enum body_kind kind, uint64_t pieces_n, uint64_t trained_at) {
   return kind != BODY_OTHER && pieces_n >= FIRST_AT && pieces_n / AGAIN_AFTER_TIMES >= trained_at;
 }
 
-/* The piece of this number, or the next one that there is. */
+/* The piece of this number, or the next one that there is. Resources are numbered by their events,
+ * as their own numbers may say where they are (shard.h). */
 static struct str sql_of(enum body_kind kind) {
   switch (kind) {
   case BODY_JSON:
-    return STR("SELECT body FROM resource WHERE rid>=? AND state=1 ORDER BY rid LIMIT 1");
+    return STR("SELECT r.body FROM event e CROSS JOIN resource r ON r.rid=e.rid"
+               " WHERE e.number>=? AND r.state=1 ORDER BY e.number LIMIT 1");
   case BODY_MESSAGE:
     return STR("SELECT raw FROM message WHERE number>=? ORDER BY number LIMIT 1");
   case BODY_LINEAGE:
