@@ -47,8 +47,7 @@ static int read_rows(struct search_context *c, struct search_window *window,
   }
   probe->condition->cost->rows += window->rows.n;
   *ret_is_common = window->rows.n >= most;
-  if (probe->spans.n > 1)
-    search_rids_sort(&window->rows);
+  search_rids_sort(&window->rows); /* of several spans; or of a table that is in several parts */
   return code;
 }
 

@@ -83,7 +83,7 @@ static void fixture_distribute(void) {
   store_close(fixture_store);
   if (fixture_is_postgres()) {
     struct buf buf;
-    buf_init(&buf, 32768);
+    buf_init(&buf, 65536);
     buf_printf(&buf, "SET search_path=%s;", fixture_schema);
     partitions_add_sql(&buf, FIXTURE_PARTITIONS);
     fixture_run_sql(buf_z(&buf));
