@@ -26,7 +26,8 @@ struct command {
 
 extern const struct command command_serve, command_simulate, command_send, command_convert,
     command_fhirpath, command_validate, command_import, command_query, command_trace, command_check,
-    command_completion, command_version, command_copy, command_backup, command_restore;
+    command_completion, command_version, command_copy, command_backup, command_restore,
+    command_schema;
 
 /* All commands, in the order of the help. */
 const struct command *const *command_list(size_t *ret_n);

@@ -4,9 +4,10 @@
 #include <stdio.h>
 
 static const struct command *const commands[] = {
-    &command_serve,    &command_convert, &command_send,  &command_simulate,   &command_query,
-    &command_trace,    &command_import,  &command_check, &command_completion, &command_fhirpath,
-    &command_validate, &command_version, &command_copy,  &command_backup,     &command_restore,
+    &command_serve,      &command_convert,  &command_send,     &command_simulate,
+    &command_query,      &command_trace,    &command_import,   &command_check,
+    &command_completion, &command_fhirpath, &command_validate, &command_version,
+    &command_copy,       &command_backup,   &command_restore,  &command_schema,
 };
 
 const struct command *const *command_list(size_t *ret_n) {

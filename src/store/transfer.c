@@ -40,6 +40,7 @@ struct transfer {
   struct transfer_report *report;
   struct db *from, *to;
   struct arena *arena;
+  bool is_sharded; /* the source's numbers tell where rows are (shard.h), and so do the target's */
   struct mark mark;
   struct str written_mark; /* as it stands in the target */
 };
@@ -251,6 +252,10 @@ static int open_source(struct transfer *t, struct err *reterr) {
     code = transfer_refuse_unfinished(t->from, reterr);
   if (code == 0)
     code = refuse_processes(t->from, t->options->from, reterr);
+  struct str shards = STR_NULL;
+  if (code == 0)
+    code = read_fact(t->from, t->arena, "shards", &shards, reterr);
+  t->is_sharded = shards.p != NULL;
   return code ? code : seal_of(t->from, t->arena, &t->mark.seal, &t->mark.seq, reterr);
 }
 
@@ -273,6 +278,20 @@ static int refuse_content(struct transfer *t, struct err *reterr) {
                      " place, or into what a copy of the same store has left unfinished.",
                      db_shown_path(t->options->to, shown, sizeof shown), tables[i].name);
   }
+  return code;
+}
+
+/* Numbers are carried over as they are. Those of a store that was never distributed would all lie
+ * on one shard. */
+static int refuse_other_numbers(struct transfer *t, struct err *reterr) {
+  struct str shards = STR_NULL;
+  char shown[256];
+  int code = read_fact(t->to, t->arena, "shards", &shards, reterr);
+  if (code == 0 && shards.p && !t->is_sharded)
+    code = err_set(reterr, ERR_CONFLICT, "",
+                   "%s is distributed over several machines, and the numbers in the source do not"
+                   " tell where its rows belong. Such a store is filled with `callosum import`.",
+                   db_shown_path(t->options->to, shown, sizeof shown));
   return code;
 }
 
@@ -320,6 +339,8 @@ static int begin_copy(struct transfer *t, struct err *reterr) {
   if (code == 0)
     code = refuse_content(t, reterr);
   if (code == 0)
+    code = refuse_other_numbers(t, reterr);
+  if (code == 0)
     code = clear_target(t, reterr);
   if (code == 0)
     code = set_mark(t, "INSERT INTO store(name,value) VALUES('" TRANSFER_COPY_NAME "',?)",
@@ -366,6 +387,7 @@ static int open_target(struct transfer *t, struct err *reterr) {
     code = read_fact(t->to, t->arena, TRANSFER_COPY_NAME, &written, reterr);
   if (code != 0)
     return code;
+  db_set_sharded(t->to, t->is_sharded);
   return written.p ? go_on(t, written, reterr) : begin_copy(t, reterr);
 }
 
