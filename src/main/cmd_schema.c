@@ -9,8 +9,11 @@
 #define SCRIPT_MAX_BYTES ((size_t)4 << 20)
 
 static int run_schema(int argc, char **argv) {
-  static const struct option options[] = {
-      {"postgresql", no_argument, NULL, 'p'}, {"sqlite", no_argument, NULL, 's'}, {0}};
+  static const struct option options[] = {{"postgresql", no_argument, NULL, 'p'},
+                                          {"sqlite", no_argument, NULL, 's'},
+                                          {"citus", no_argument, NULL, 'c'},
+                                          {"shards", required_argument, NULL, 'n'},
+                                          {0}};
   bool with_tables = false, with_citus = false;
   enum db_kind kind = DB_POSTGRES;
   uint64_t shards = 0;
