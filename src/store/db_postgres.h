@@ -59,6 +59,7 @@ struct pg {
 
   enum pg_transaction transaction;
   bool is_begin_sent; /* BEGIN goes out with the first statement */
+  bool is_cancelled;  /* by us: its deadline is past */
   int failed;         /* the first failure of this transaction, which all that follows gets */
   struct err failure;
   size_t asked_n;    /* statements of this transaction whose rows were asked for */

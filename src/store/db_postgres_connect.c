@@ -128,12 +128,26 @@ static int check_options(const struct pg *pg, const PQconninfoOption *parsed, st
   return 0;
 }
 
+/* libpq's message where it is safe to show: of a parameter, it has only the name. */
+static void read_unknown_parameter(const char *message, char *why, size_t why_n) {
+  static const char START[] = "invalid URI query parameter: \"";
+  struct str text = str_of(message ? message : "");
+  if (!str_starts_with(text, str_of(START)))
+    return;
+  text = str_slice(text, sizeof START - 1, text.n);
+  ssize_t end = str_find_char(text, '"', 0);
+  if (end > 0 && end < 64)
+    snprintf(why, why_n, "there is no parameter '%.*s'", (int)end, text.p);
+}
+
 int pg_check_url(const struct pg *pg, struct err *reterr) {
   char *message = NULL;
   PQconninfoOption *parsed = PQconninfoParse(pg->path, &message);
+  char why[160] = "it is no valid URL of PostgreSQL";
+  read_unknown_parameter(message, why, sizeof why);
   PQfreemem(message);
   if (!parsed)
-    return wrong_url(pg, "it is no valid URL of PostgreSQL", reterr);
+    return wrong_url(pg, why, reterr);
   int code = check_options(pg, parsed, reterr);
   PQconninfoFree(parsed);
   return code;

@@ -83,7 +83,7 @@ int pg_error_of_result(const struct pg *pg, const PGresult *result, struct err *
                ? pg_error_lost(pg, reterr)
                : err_set(reterr, ERR_STORE, "", "%s: %.*s.", pg->shown,
                          STR_ARG(words_of(PQresultErrorMessage(result))));
-  if (strcmp(state, "57014") == 0 && pg->transaction != PG_WRITING)
+  if (strcmp(state, "57014") == 0 && pg->is_cancelled)
     return err_set(reterr, ERR_TOO_COSTLY, "",
                    "The query took too long; add a condition that is met by fewer.");
   return set_by_state(pg, state, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), reterr);

@@ -269,6 +269,7 @@ static bool is_awaited(const struct pg *pg, const struct pg_statement *statement
 static void cancel(struct pg *pg, const struct pg_statement *statement) {
   char ignored[256];
   PGcancel *asked = PQgetCancel(pg->conn);
+  pg->is_cancelled = true;
   if (!asked || !PQcancel(asked, ignored, sizeof ignored)) {
     PQfreeCancel(asked);
     pg_lost(pg);

@@ -27,6 +27,8 @@
 #define TASK_ARENA_MAX_BYTES ((size_t)1 << 20)
 #define WRITER_CACHE_BYTES ((size_t)32 << 20)
 #define BULK_CACHE_BYTES ((size_t)64 << 20)
+#define SERVER_WAIT_US ((int64_t)10000000) /* at the start: both may come with the same boot */
+#define READER_WAIT_US ((int64_t)2000000)  /* a request should not wait for longer */
 #define READER_CACHE_BYTES ((size_t)24 << 20)
 
 /* An idle view of a file keeps its snapshot, so that the next who opens it need not take the file's
@@ -80,6 +82,7 @@ static struct db_options db_options_of(const struct store *store, bool is_writer
       .cache_bytes = !is_writer               ? READER_CACHE_BYTES
                      : store->options.is_bulk ? BULK_CACHE_BYTES
                                               : WRITER_CACHE_BYTES,
+      .wait_us = is_writer ? SERVER_WAIT_US : READER_WAIT_US,
   };
 }
 
@@ -356,7 +359,8 @@ static int open_parts(struct store *store, struct err *reterr) {
     code = body_codec_open(store->writer, store->path, false, &store->codec, reterr);
   if (code == 0)
     code = open_views(store, reterr);
-  tell_if_sharded(store);
+  if (code == 0)
+    tell_if_sharded(store);
   if (code == 0)
     code = reindex_check_form(store->writer, &store->schema, store->codec, reterr);
   if (code == 0)
@@ -385,7 +389,8 @@ static int open_for_reading(struct store *store, struct err *reterr) {
     return code;
   struct db *db = store->views[0].db;
   code = schema_read(db, store->arena, &store->schema, reterr);
-  tell_if_sharded(store);
+  if (code == 0)
+    tell_if_sharded(store);
   if (code == 0)
     code = body_codec_open(db, store->path, true, &store->codec, reterr);
   if (code == 0)
