@@ -281,25 +281,35 @@ static int find_coverage(struct search_context *c, struct search_condition *cond
   const struct search_predicate *p = condition->predicate;
   uint64_t type = p->type ? schema_type_number(c->schema, p->type) : 0;
   int64_t all = 0, most = 0;
+  struct db_query query;
+  struct db_statement *row = NULL;
+  bool has_row;
   if (!type || !(condition->is_negated || (p->modifier == SEARCH_MISSING && p->is_missing)))
     return 0;
-  for (int table = 0; table < KEYS_TABLES; table++) { /* 0: all of the type */
-    struct db_query query;
-    int64_t n;
-    db_query_init(&query, c->arena);
-    db_query_add(&query, "SELECT n FROM counter WHERE kind=");
-    db_query_i64(&query, table ? SCHEMA_COUNTER_WITH_PARAM : SCHEMA_COUNTER_TYPE);
-    db_query_add(&query, " AND number=");
-    db_query_i64(&query, table ? (int64_t)schema_with_param(type, (uint64_t)table, condition->param)
-                               : (int64_t)type);
-    int code = db_query_number(c->db, &query, 0, &n, reterr);
-    if (code)
-      return code;
-    all = table ? all : n;
-    most = table && n > most ? n : most;
+  db_query_init(&query, c->arena);
+  db_query_add(&query, "SELECT kind,n FROM counter WHERE kind=");
+  db_query_i64(&query, SCHEMA_COUNTER_TYPE);
+  db_query_add(&query, " AND number=");
+  db_query_i64(&query, (int64_t)type);
+  db_query_add(&query, " UNION ALL SELECT kind,n FROM counter WHERE kind=");
+  db_query_i64(&query, SCHEMA_COUNTER_WITH_PARAM);
+  db_query_add(&query, " AND number IN(");
+  for (int table = KEYS_TOKEN; table < KEYS_TABLES; table++) {
+    db_query_add(&query, table > KEYS_TOKEN ? "," : "");
+    db_query_i64(&query, (int64_t)schema_with_param(type, (uint64_t)table, condition->param));
   }
-  condition->has_all = most >= all;
-  return 0;
+  db_query_add(&query, ")");
+  int code = db_query_start(c->db, &query, &row, reterr);
+  while (code == 0 && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    int64_t n = db_column_i64(row, 1);
+    if (db_column_i64(row, 0) == SCHEMA_COUNTER_TYPE)
+      all = n;
+    else
+      most = n > most ? n : most;
+  }
+  db_release(row);
+  condition->has_all = code == 0 && most >= all;
+  return code;
 }
 
 /* Is it known that no value of the parameter is a range? */

@@ -50,7 +50,7 @@ struct search_scope;
 struct search_condition {
   const struct search_predicate *predicate;
   const struct search_scope *scope; /* where all that is searched for is; NULL: anywhere */
-  struct search_solved *solved; /* of _has, else NULL */
+  struct search_solved *solved;     /* of _has, else NULL */
   struct search_cost *cost;
   enum search_type type; /* of its rows: a composite's second component */
   enum keys_table table;

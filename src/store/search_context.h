@@ -38,11 +38,12 @@ struct search_context {
   const struct schema *schema;
   const struct access *access;
   struct store_filter filter;
-  struct arena *arena;                /* what lives as long as the result */
-  struct arena *scratch;              /* of one candidate */
-  struct db_query fetch, fetch_body;  /* a row by rid: values.p[0]; written when needed */
-  struct search_at_hand *at_hand;     /* of search_fetch.h */
-  VEC(struct search_tallied) tallied; /* of search_tally.h */
+  struct arena *arena;                  /* what lives as long as the result */
+  struct arena *scratch;                /* of one candidate */
+  struct db_query fetch, fetch_body;    /* a row by rid: values.p[0]; written when needed */
+  struct search_values_at_hand *values; /* of search_values_ahead.h */
+  struct search_at_hand *at_hand;       /* of search_fetch.h */
+  VEC(struct search_tallied) tallied;   /* of search_tally.h */
   struct search_memo *memo;
   struct map learned; /* the texts of hashes that were sorted by, by the bytes of the hash */
   struct terminology *terminology; /* NULL until a condition needs it (search_terminology.h) */

@@ -170,11 +170,12 @@ int search_fetch_ahead(struct search_context *c, const uint64_t *rids, size_t n,
   uint64_t asked[SEARCH_AHEAD_MAX];
   struct db_column columns[VALUES_MAX];
   struct db_statement *statement = NULL;
-  if (n < 2 || !search_looks_ahead(c))
+  size_t fewest = needs_body ? 1 : 2; /* one row is asked for as fast when it is needed */
+  if (n < fewest || !search_looks_ahead(c))
     return 0;
   const struct db_query *query = query_for(c, needs_body);
   size_t asked_n = missing(c, rids, n, needs_body, asked);
-  if (asked_n < 2 || query->values.n > VALUES_MAX)
+  if (asked_n < fewest || query->values.n > VALUES_MAX)
     return 0;
   int code = make_at_hand(c, reterr);
   if (code)

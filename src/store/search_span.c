@@ -1,10 +1,10 @@
 #include "store/search_span.h"
 
 #include "store/search_contained.h"
-#include "store/search_fetch.h"
 #include "store/search_near.h"
 #include "store/search_scope.h"
 #include "store/search_single.h"
+#include "store/search_values_ahead.h"
 
 enum { SPANS_MAX = 20000 };
 
@@ -84,21 +84,8 @@ bool search_spans_are_exact(const struct search_condition *condition) {
 
 /* ---- Which values of a column there are ------------------------------------------------------ */
 
-/* Values of a column that are at hand: all that there are from `from` to the last of them; to `to`
- * where `is_last`. */
-enum { VALUES_AHEAD = 32 };
-struct values {
-  const struct search_condition *condition;
-  const char *column; /* NULL: none */
-  int64_t first, from, to;
-  int64_t p[VALUES_AHEAD];
-  size_t n;
-  bool is_last;
-};
-
 struct maker {
   struct search_context *c;
-  struct values values;
   const struct search_condition *condition;
   VEC(struct search_span) spans;
   struct search_range_list existing; /* of keep_existing */
@@ -110,92 +97,16 @@ static void add_table(struct db_query *query, enum keys_table table, uint16_t pa
   db_query_i64(query, param);
 }
 
-/* " FROM table WHERE param=.. AND first=.." */
-static void add_values_from(struct db_query *query, const struct maker *m, const int64_t *first) {
-  add_table(query, m->condition->table, m->condition->param, "");
-  if (first) {
-    db_query_add(query, " AND first=");
-    db_query_i64(query, *first);
-  }
-}
-
-static void add_least(struct db_query *query, const struct maker *m, const int64_t *first,
-                      const char *column) {
-  db_query_addf(query, "SELECT %s", column);
-  add_values_from(query, m, first);
-}
-
-static void add_to(struct db_query *query, const char *column, int64_t to) {
-  db_query_addf(query, " AND %s<=", column);
-  db_query_i64(query, to);
-  db_query_addf(query, " ORDER BY %s LIMIT 1", column);
-}
-
-/* The values of `column` in from..to, from the least on: jumps along the index from one to the
- * next, in the engine where each jump would be a question. */
-static void write_values_query(const struct maker *m, const int64_t *first, const char *column,
-                               int64_t from, int64_t to, struct db_query *query) {
-  bool looks_ahead = search_looks_ahead(m->c);
-  db_query_init(query, m->c->arena);
-  db_query_add(query, looks_ahead ? "WITH RECURSIVE v(x) AS(SELECT(" : "");
-  add_least(query, m, first, column);
-  db_query_addf(query, " AND %s>=", column);
-  db_query_i64(query, from);
-  add_to(query, column, to);
-  if (!looks_ahead)
-    return;
-  db_query_add(query, ") UNION ALL SELECT(");
-  add_least(query, m, first, column);
-  db_query_addf(query, " AND %s>v.x", column);
-  add_to(query, column, to);
-  db_query_addf(query,
-                ") FROM v WHERE v.x IS NOT NULL) SELECT x FROM v WHERE x IS NOT NULL LIMIT %d",
-                VALUES_AHEAD);
-}
-
-/* Can the answer be found in the values at hand? */
-static bool find_value(const struct maker *m, const int64_t *first, const char *column,
-                       int64_t from, int64_t to, int64_t *ret_value, bool *ret_found) {
-  const struct values *values = &m->values;
-  if (values->column != column || values->condition != m->condition || from < values->from ||
-      to != values->to || (first && *first != values->first))
-    return false;
-  for (size_t i = 0; i < values->n; i++)
-    if (values->p[i] >= from) {
-      *ret_value = values->p[i];
-      *ret_found = true;
-      return true;
-    }
-  *ret_found = false;
-  return values->is_last;
-}
-
-/* The least value of `column` in from..to behind what the condition's index range begins with. */
 static int next_value(struct maker *m, const int64_t *first, const char *column, int64_t from,
                       int64_t to, int64_t *ret_value, bool *ret_found, struct err *reterr) {
-  struct values *values = &m->values;
-  struct db_query query;
-  struct db_statement *statement;
-  bool has_row;
-  if (find_value(m, first, column, from, to, ret_value, ret_found))
-    return 0;
-  size_t most = search_looks_ahead(m->c) ? VALUES_AHEAD : 1;
-  *values = (struct values){.condition = m->condition,
-                            .column = column,
-                            .first = first ? *first : 0,
-                            .from = from,
-                            .to = to};
-  write_values_query(m, first, column, from, to, &query);
-  int code = db_query_start(m->c->db, &query, &statement, reterr);
-  if (code)
-    return code;
-  while (values->n < most && (code = db_step(statement, &has_row, reterr)) == 0 && has_row)
-    values->p[values->n++] = db_column_i64(statement, 0);
-  db_release(statement);
-  values->is_last = values->n < most;
-  *ret_found = values->n > 0;
-  *ret_value = values->n > 0 ? values->p[0] : *ret_value;
-  return code;
+  struct search_values_range range = {.table = table_names[m->condition->table],
+                                      .column = column,
+                                      .param = m->condition->param,
+                                      .has_first = first != NULL,
+                                      .first = first ? *first : 0,
+                                      .from = from,
+                                      .to = to};
+  return search_next_value(m->c, &range, ret_value, ret_found, reterr);
 }
 
 /* From here on single values are looked for too, as most of a long list (a value set, say) does not

@@ -4,12 +4,14 @@
  * first one; resources without a value follow at the end.
  */
 #include "store/search_sort.h"
+#include "store/search_values_ahead.h"
 
 #include <math.h>
 
 enum {
   CHUNK_MIN = 64,
   CHUNK_MAX = 512,
+  ASKED_AT_ONCE = 64,
   WALK_FEWEST = 1000, /* matches that are sorted faster than any index is walked */
 };
 
@@ -33,6 +35,7 @@ struct walk {
   const struct search_sort *sort;
   struct stream *streams;
   size_t streams_n;
+  size_t looked_at, found; /* entries, and those of them that matched */
 };
 
 /* ---- Does it pay? ---------------------------------------------------------------------------- */
@@ -125,27 +128,46 @@ static int read_entry(struct walk *w, struct db_statement *statement, struct ent
   return is_text(w) && !entry.key.text.p ? err_no_memory(reterr) : 0;
 }
 
-static int fill(struct walk *w, struct stream *stream, struct err *reterr) {
+static int ask(struct walk *w, const struct stream *stream, struct db_statement **ret_asked,
+               struct err *reterr) {
   struct db_query query;
-  struct db_statement *statement;
-  bool has_row;
   db_query_init(&query, w->c->scratch);
   db_query_addf(&query, "SELECT rid,%s", column_of(w));
   add_from(&query, w, stream);
   add_behind(&query, w, stream);
-  int code = db_query_start(w->c->db, &query, &statement, reterr);
-  if (code)
-    return code;
+  return db_query_start(w->c->db, &query, ret_asked, reterr);
+}
+
+static int take(struct walk *w, struct stream *stream, struct db_statement *asked,
+                struct err *reterr) {
+  bool has_row;
+  int code;
   stream->n = stream->at = 0;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row && stream->n < CHUNK_MAX &&
-         (code = read_entry(w, statement, &stream->entries[stream->n], reterr)) == 0)
+  while ((code = db_step(asked, &has_row, reterr)) == 0 && has_row && stream->n < CHUNK_MAX &&
+         (code = read_entry(w, asked, &stream->entries[stream->n], reterr)) == 0)
     stream->n++;
-  db_release(statement);
   stream->is_last = stream->n < stream->chunk;
   if (stream->n > 0)
     stream->last = stream->entries[stream->n - 1];
   stream->chunk = stream->chunk * 2 > CHUNK_MAX ? CHUNK_MAX : stream->chunk * 2;
   return code ? code : search_spend(w->c, SEARCH_STEP_QUERY + stream->n, reterr);
+}
+
+/* Fills those of the streams from `from` on that are empty: the first one, and where each question
+ * costs a round trip, those behind it together with it. */
+static int fill(struct walk *w, size_t from, struct err *reterr) {
+  struct db_statement *asked[ASKED_AT_ONCE] = {0};
+  size_t most = search_looks_ahead(w->c) ? ASKED_AT_ONCE : 1, to = from;
+  int code = 0;
+  for (; to < w->streams_n && to - from < most && code == 0; to++)
+    if (w->streams[to].at == w->streams[to].n && !w->streams[to].is_last)
+      code = ask(w, &w->streams[to], &asked[to - from], reterr);
+  for (size_t i = from; i < to && code == 0; i++)
+    if (asked[i - from])
+      code = take(w, &w->streams[i], asked[i - from], reterr);
+  for (size_t i = from; i < to; i++)
+    db_release(asked[i - from]);
+  return code;
 }
 
 /* Before the first key there is. */
@@ -161,18 +183,23 @@ static struct entry start_of(const struct walk *w) {
       .key = {.kind = SEARCH_KEY_NUMBER, .number = is_descending ? INT64_MAX : INT64_MIN}};
 }
 
-/* The least class of the parameter's dates from `from` on, or -1. */
-static int next_class(struct walk *w, int from, int *ret_class, struct err *reterr) {
-  struct db_query query;
-  int64_t found;
-  db_query_init(&query, w->c->scratch);
-  db_query_add(&query, "SELECT min(class) FROM date WHERE param=");
-  db_query_i64(&query, schema_param_number(w->c->schema, w->sort->param));
-  db_query_add(&query, " AND first=0 AND class>=");
-  db_query_i64(&query, from);
-  int code = db_query_number(w->c->db, &query, -1, &found, reterr);
-  *ret_class = code ? -1 : (int)found;
-  return code;
+/* The classes of the parameter's dates. */
+static int find_classes(struct walk *w, int *classes, struct err *reterr) {
+  struct search_values_range range = {.table = "date",
+                                      .column = "class",
+                                      .param = schema_param_number(w->c->schema, w->sort->param),
+                                      .has_first = true,
+                                      .to = SCHEMA_DATE_CLASSES - 1};
+  int64_t value;
+  bool found = true;
+  while (range.from <= range.to) {
+    int code = search_next_value(w->c, &range, &value, &found, reterr);
+    if (code || !found)
+      return code;
+    classes[w->streams_n++] = (int)value;
+    range.from = value + 1;
+  }
+  return 0;
 }
 
 /* One stream per type for _lastUpdated, per class for dates; one for texts. */
@@ -185,11 +212,7 @@ static int count_streams(struct walk *w, int *classes, struct search_types *type
     w->streams_n = types->n;
   } else if (!is_text(w)) {
     w->streams_n = 0;
-    for (int found = 0; found >= 0 && code == 0;) {
-      code = next_class(w, found, &found, reterr);
-      if (code == 0 && found >= 0)
-        classes[w->streams_n++] = found++;
-    }
+    code = find_classes(w, classes, reterr);
   }
   return code;
 }
@@ -219,7 +242,7 @@ static int next_entry(struct walk *w, struct entry *ret_entry, struct err *reter
   for (size_t i = 0; i < w->streams_n; i++) {
     struct stream *stream = &w->streams[i];
     if (stream->at == stream->n && !stream->is_last) {
-      int code = fill(w, stream, reterr);
+      int code = fill(w, i, reterr);
       if (code)
         return code;
     }
@@ -236,13 +259,31 @@ static int next_entry(struct walk *w, struct entry *ret_entry, struct err *reter
 
 /* ---- The page -------------------------------------------------------------------------------- */
 
+/* `entry` was just taken; it and what comes behind it in the streams are read together. */
+static int fetch_ahead(struct walk *w, const struct entry *entry, struct err *reterr) {
+  uint64_t rids[SEARCH_AHEAD_MAX] = {entry->rid};
+  size_t n = 1, wanted = w->search->count + 1, most = wanted;
+  if (!search_looks_ahead(w->c) || search_is_at_hand(w->c, entry->rid, false))
+    return 0;
+  if (w->looked_at > 0) /* as the share of those that matched tells */
+    most = (wanted - w->found + 1) * w->looked_at / (w->found + 1) + 1;
+  most = most < CHUNK_MIN / 4 ? CHUNK_MIN / 4 : most > SEARCH_AHEAD_MAX ? SEARCH_AHEAD_MAX : most;
+  for (size_t k = 0; n < most && k < CHUNK_MAX; k++) /* of each stream in turn */
+    for (size_t i = 0; n < most && i < w->streams_n; i++)
+      if (w->streams[i].at + k < w->streams[i].n)
+        rids[n++] = w->streams[i].entries[w->streams[i].at + k].rid;
+  return search_fetch_ahead(w->c, rids, n, w->found * 2 >= w->looked_at, reterr);
+}
+
 /* Does the resource of `entry` match, and is this where it stands in the order? */
 static int stands_here(struct walk *w, const struct search_condition *conditions,
                        const struct entry *entry, bool *ret_stands, struct err *reterr) {
   struct search_candidate candidate;
   struct search_key key;
   arena_reset(w->c->scratch);
-  int code = search_fetch(w->c, entry->rid, &candidate, ret_stands, reterr);
+  int code = fetch_ahead(w, entry, reterr);
+  if (code == 0)
+    code = search_fetch(w->c, entry->rid, &candidate, ret_stands, reterr);
   if (code || !*ret_stands)
     return code;
   *ret_stands = search_types_have(w->search->types, candidate.type);
@@ -270,6 +311,8 @@ static int walk_values(struct walk *w, const struct search_condition *conditions
       continue; /* a second row with the same key */
     last_rid = entry.rid;
     code = stands_here(w, conditions, &entry, &stands, reterr);
+    w->looked_at++;
+    w->found += stands;
     if (code == 0 && stands)
       page->p[page->n++] = (struct search_match){.rid = entry.rid, .keys = {entry.key}};
   }
