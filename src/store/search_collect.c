@@ -67,19 +67,93 @@ void search_rids_sort(struct search_rids *rids) {
   rids->n = kept;
 }
 
-int search_rids_add_query(struct search_context *c, const struct db_query *query,
+/* Sends the question; no more is answered than the search may take, as an engine elsewhere is
+ * waited for until the answer is here as a whole. */
+static int ask(struct search_context *c, struct db_query *query, uint64_t most,
+               struct db_statement **ret_asked, struct err *reterr) {
+  uint64_t steps = c->limits.steps > c->steps ? c->limits.steps - c->steps : 0;
+  most = most > SEARCH_COLLECT_MAX + 1 ? SEARCH_COLLECT_MAX + 1 : most;
+  db_query_add(query, " LIMIT ");
+  db_query_i64(query, (int64_t)(most > steps + 1 ? steps + 1 : most));
+  return db_query_start(c->db, query, ret_asked, reterr);
+}
+
+static int take(struct search_context *c, struct db_statement *asked, struct search_rids *rids,
+                struct err *reterr) {
+  bool has_row;
+  int code;
+  size_t before = rids->n;
+  while ((code = db_step(asked, &has_row, reterr)) == 0 && has_row)
+    if ((code = search_rids_add(rids, (uint64_t)db_column_i64(asked, 0), reterr)) != 0)
+      break;
+  return code ? code : search_spend(c, SEARCH_STEP_QUERY + rids->n - before, reterr);
+}
+
+int search_rids_add_query(struct search_context *c, struct db_query *query, uint64_t most,
                           struct search_rids *rids, struct err *reterr) {
-  struct db_statement *statement;
-  int code = db_query_start(c->db, query, &statement, reterr);
-  if (code)
-    return code;
+  struct db_statement *asked = NULL;
+  int code = ask(c, query, most, &asked, reterr);
+  if (code == 0)
+    code = take(c, asked, rids, reterr);
+  db_release(asked);
+  return code;
+}
+
+/* A few targets at once; of each only so many that their answers together are bounded. */
+enum { TARGETS_AT_ONCE = 32, ROWS_OF_TARGET = 65536 };
+
+/* All of one that has more. */
+static int add_all_referring(struct search_context *c, uint16_t param, uint64_t target,
+                             struct search_rids *rids, struct err *reterr) {
+  uint64_t after = 0;
+  int code = 0;
+  for (size_t n = ROWS_OF_TARGET; code == 0 && n == ROWS_OF_TARGET;) {
+    struct db_statement *asked = NULL;
+    size_t before = rids->n;
+    code = search_referrers_ask(c, param, target, after, ROWS_OF_TARGET, &asked, reterr);
+    if (code == 0)
+      code = take(c, asked, rids, reterr);
+    db_release(asked);
+    n = rids->n - before;
+    after = n ? rids->p[rids->n - 1] : 0;
+  }
+  return code;
+}
+
+static int add_referring_some(struct search_context *c, uint16_t param, const uint64_t *targets,
+                              size_t n, struct search_rids *rids, struct err *reterr) {
+  const int64_t number = param, most = ROWS_OF_TARGET;
+  struct db_column columns[] = {{.type = DB_I64, .rows = &number},
+                                {.type = DB_I64, .rows = targets, .stride = sizeof *targets},
+                                {.type = DB_I64, .rows = &most}};
+  struct db_statement *asked = NULL;
+  uint64_t counts[TARGETS_AT_ONCE] = {0};
   bool has_row;
   size_t before = rids->n;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row)
-    if ((code = search_rids_add(rids, (uint64_t)db_column_i64(statement, 0), reterr)) != 0)
-      break;
-  db_release(statement);
-  return code ? code : search_spend(c, SEARCH_STEP_QUERY + rids->n - before, reterr);
+  int code = db_select_rows(
+      c->db, STR("SELECT rid FROM reference WHERE param=? AND target=? ORDER BY rid LIMIT ?"),
+      columns, 3, n, &asked, reterr);
+  while (code == 0 && (code = db_step(asked, &has_row, reterr)) == 0 && has_row) {
+    counts[db_asked_row(asked)]++;
+    code = search_rids_add(rids, (uint64_t)db_column_i64(asked, 0), reterr);
+  }
+  db_release(asked);
+  if (code == 0)
+    code = search_spend(c, SEARCH_STEP_QUERY + rids->n - before, reterr);
+  for (size_t i = 0; i < n && code == 0; i++)
+    if (counts[i] == ROWS_OF_TARGET) /* what came of it comes again: each counts once */
+      code = add_all_referring(c, param, targets[i], rids, reterr);
+  return code;
+}
+
+static int add_referring(struct search_context *c, uint16_t param, const uint64_t *targets,
+                         size_t n, struct search_rids *rids, struct err *reterr) {
+  size_t at_once = search_looks_ahead(c) ? TARGETS_AT_ONCE : 1;
+  int code = 0;
+  for (size_t i = 0; i < n && code == 0; i += at_once)
+    code =
+        add_referring_some(c, param, &targets[i], n - i < at_once ? n - i : at_once, rids, reterr);
+  return code;
 }
 
 /* ---- _lastUpdated ---------------------------------------------------------------------------- */
@@ -313,20 +387,45 @@ int search_count(struct search_context *c, const struct search_condition *condit
 
 /* ---- Collecting ------------------------------------------------------------------------------ */
 
+/* Each answer may be as long as the search may take. */
+enum { SPANS_AT_ONCE = 8 };
+
+static int ask_span(struct search_context *c, const struct search_span *span,
+                    const struct search_probes *probes, uint64_t most,
+                    struct db_statement **ret_asked, struct err *reterr) {
+  struct db_query query;
+  db_query_init(&query, c->arena);
+  db_query_add(&query, "SELECT rid");
+  search_span_add(&query, c, span);
+  search_probes_add(&query, c, probes, search_span_table(span));
+  return ask(c, &query, most, ret_asked, reterr);
+}
+
+static int collect_some(struct search_context *c, const struct search_span *spans, size_t n,
+                        const struct search_probes *probes, struct search_rids *rids,
+                        struct err *reterr) {
+  struct db_statement *asked[SPANS_AT_ONCE] = {0};
+  int code = 0;
+  for (size_t i = 0; i < n && code == 0; i++)
+    code = ask_span(c, &spans[i], probes, SEARCH_COLLECT_MAX + 1 - rids->n, &asked[i], reterr);
+  for (size_t i = 0; i < n && code == 0; i++) {
+    size_t before = rids->n;
+    code = take(c, asked[i], rids, reterr);
+    spans[i].condition->cost->rows += rids->n - before;
+  }
+  for (size_t i = 0; i < n; i++)
+    db_release(asked[i]);
+  return code;
+}
+
 int search_collect_spans(struct search_context *c, const struct search_spans *spans,
                          const struct search_probes *probes, struct search_rids *rids,
                          struct err *reterr) {
+  size_t at_once = search_looks_ahead(c) ? SPANS_AT_ONCE : 1;
   int code = 0;
-  for (size_t i = 0; code == 0 && i < spans->n; i++) {
-    struct db_query query;
-    db_query_init(&query, c->arena);
-    db_query_add(&query, "SELECT rid");
-    search_span_add(&query, c, &spans->p[i]);
-    search_probes_add(&query, c, probes, search_span_table(&spans->p[i]));
-    size_t before = rids->n;
-    code = search_rids_add_query(c, &query, rids, reterr);
-    spans->p[i].condition->cost->rows += rids->n - before;
-  }
+  for (size_t i = 0; code == 0 && i < spans->n; i += at_once)
+    code = collect_some(c, &spans->p[i], spans->n - i < at_once ? spans->n - i : at_once, probes,
+                        rids, reterr);
   return code;
 }
 
@@ -348,7 +447,7 @@ static int collect_updated(struct search_context *c, const struct search_conditi
       db_query_init(&query, c->arena);
       db_query_add(&query, "SELECT rid");
       add_updated(&query, c, condition->scope, types.p[t], &p->operands[i]);
-      code = search_rids_add_query(c, &query, rids, reterr);
+      code = search_rids_add_query(c, &query, SEARCH_COLLECT_MAX + 1, rids, reterr);
     }
   return code;
 }
@@ -362,24 +461,16 @@ int search_collect_targets(struct search_context *c, const struct search_conditi
   return code;
 }
 
-/* What refers to the targets. */
+/* What refers to the targets, and what leads to a contained resource. */
 static int collect_chain(struct search_context *c, const struct search_condition *condition,
                          struct search_rids *rids, struct err *reterr) {
   struct search_rids targets = {.arena = c->arena};
-  struct db_query query;
+  uint64_t contained = (uint64_t)search_contained_target(c);
   int code = search_collect_targets(c, condition, &targets, reterr);
-  db_query_init(&query, c->arena);
-  db_query_add(&query, "SELECT rid FROM reference WHERE param=");
-  db_query_i64(&query, condition->param);
-  db_query_add(&query, " AND target=");
-  db_query_i64(&query, 0);
-  for (size_t i = 0; i < targets.n && code == 0; i++) {
-    query.values.p[1].i64 = (int64_t)targets.p[i];
-    code = search_rids_add_query(c, &query, rids, reterr);
-  }
-  query.values.p[1].i64 = search_contained_target(c);
   if (code == 0)
-    code = search_rids_add_query(c, &query, rids, reterr);
+    code = add_referring(c, condition->param, targets.p, targets.n, rids, reterr);
+  if (code == 0)
+    code = add_referring(c, condition->param, &contained, 1, rids, reterr);
   condition->cost->rows += rids->n;
   return code;
 }
@@ -408,8 +499,13 @@ int search_solve_has(struct search_context *c, const struct search_condition *co
   if (condition->solved->is_known)
     return 0;
   int code = search_collect_targets(c, condition, &sources, reterr);
-  for (size_t i = 0; i < sources.n && code == 0; i++)
+  for (size_t i = 0; i < sources.n && code == 0; i++) {
+    if (i % SEARCH_AHEAD_MAX == 0)
+      code = search_fetch_ahead(c, &sources.p[i], sources.n - i, false, reterr);
+    if (code)
+      break;
     code = add_of_source(c, condition, sources.p[i], &rids, reterr);
+  }
   search_rids_sort(&rids);
   condition->cost->rows += sources.n;
   if (code == 0)

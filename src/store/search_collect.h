@@ -20,8 +20,8 @@ struct search_rids {
 int search_rids_add(struct search_rids *rids, uint64_t rid, struct err *reterr) MUST_CHECK;
 void search_rids_sort(struct search_rids *rids); /* ascending, each once */
 
-/* Appends the first column of all rows of `query`. */
-int search_rids_add_query(struct search_context *c, const struct db_query *query,
+/* Appends the first column of the rows of `query`, to which a LIMIT is added: at most `most`. */
+int search_rids_add_query(struct search_context *c, struct db_query *query, uint64_t most,
                           struct search_rids *rids, struct err *reterr) MUST_CHECK;
 
 /* Appends every resource that may satisfy `condition`, in no order. */

@@ -42,6 +42,7 @@ struct search_context {
   struct arena *scratch;                /* of one candidate */
   struct db_query fetch, fetch_body;    /* a row by rid: values.p[0]; written when needed */
   struct search_values_at_hand *values; /* of search_values_ahead.h */
+  const uint64_t *type_counts;          /* live resources by type, once they were read */
   struct search_at_hand *at_hand;       /* of search_fetch.h */
   VEC(struct search_tallied) tallied;   /* of search_tally.h */
   struct search_memo *memo;

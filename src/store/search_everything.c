@@ -73,7 +73,7 @@ static int collect_focus(struct everything *e, uint64_t rid, struct search_rids 
   db_query_add(&query, "SELECT rid FROM resource WHERE state=1 AND type=");
   db_query_i64(&query, schema_type_number(e->c->schema, e->query->compartment));
   db_query_add(&query, " ORDER BY rid");
-  return search_rids_add_query(e->c, &query, rids, reterr);
+  return search_rids_add_query(e->c, &query, SEARCH_COLLECT_MAX + 1, rids, reterr);
 }
 
 /* Everything that refers to it by one of the parameters of the compartment. */
@@ -95,7 +95,7 @@ static int collect_compartment(struct everything *e, uint64_t focus, struct sear
         db_query_addf(&query, ",%u", schema_param_number(schema, params[i]));
   }
   db_query_add(&query, ")");
-  return search_rids_add_query(e->c, &query, rids, reterr);
+  return search_rids_add_query(e->c, &query, SEARCH_COLLECT_MAX + 1, rids, reterr);
 }
 
 /* Is what a resource of `section` refers to part of the record? From what is shared by many,

@@ -81,7 +81,7 @@ static int include_url(struct search_rows *rows, defs_type_id type, struct str u
   db_query_i64(&query, schema_param_number(c->schema, param));
   db_query_add(&query, " AND hash=");
   db_query_i64(&query, schema_text_hash(c->schema, url));
-  int code = search_rids_add_query(c, &query, &rids, reterr);
+  int code = search_rids_add_query(c, &query, SEARCH_COLLECT_MAX + 1, &rids, reterr);
   for (size_t i = 0; i < rids.n && code == 0; i++) {
     bool has;
     code = has_version(c, rids.p[i], version, &has, reterr);

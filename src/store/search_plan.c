@@ -58,14 +58,43 @@ struct option {
 
 /* ---- Types ----------------------------------------------------------------------------------- */
 
+/* Reads how many there are of each type, once in a search. */
+static int load_counts(struct search_context *c, struct err *reterr) {
+  struct db_statement *row;
+  bool has_row;
+  if (c->type_counts)
+    return 0;
+  uint64_t *counts = ARENA_ARRAY(c->arena, uint64_t, defs_types_count() + 1);
+  if (!counts)
+    return err_no_memory(reterr);
+  int code =
+      db_prepare(c->db, STR("SELECT number,n FROM counter WHERE kind=1 AND n>0"), &row, reterr);
+  if (code)
+    return code;
+  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    defs_type_id type = schema_type(c->schema, db_column_i64(row, 0));
+    if (type)
+      counts[type] = (uint64_t)db_column_i64(row, 1);
+  }
+  db_release(row);
+  if (code == 0)
+    c->type_counts = counts;
+  return code;
+}
+
 static int type_count(struct search_context *c, defs_type_id type, uint64_t *ret_n,
                       struct err *reterr) {
   struct db_query query;
   int64_t n = 0;
+  int code = search_looks_ahead(c) ? load_counts(c, reterr) : 0;
+  if (code || c->type_counts) {
+    *ret_n = code ? 0 : c->type_counts[type];
+    return code;
+  }
   db_query_init(&query, c->arena);
   db_query_addf(&query, "SELECT n FROM counter WHERE kind=%d AND number=", SCHEMA_COUNTER_TYPE);
   db_query_i64(&query, schema_type_number(c->schema, type));
-  int code = db_query_number(c->db, &query, 0, &n, reterr);
+  code = db_query_number(c->db, &query, 0, &n, reterr);
   if (code == 0)
     *ret_n = n > 0 ? (uint64_t)n : 0;
   return code;
@@ -91,10 +120,8 @@ int search_types_count(struct search_context *c, struct search_types types, uint
 
 int search_types_of(struct search_context *c, defs_type_id type, struct search_types *ret_types,
                     struct err *reterr) {
-  struct db_statement *statement;
   defs_type_id *types = ARENA_ARRAY(c->arena, defs_type_id, defs_types_count() + 1);
   size_t n = 0;
-  bool has_row;
   if (!types)
     return err_no_memory(reterr);
   if (type) {
@@ -102,16 +129,10 @@ int search_types_of(struct search_context *c, defs_type_id type, struct search_t
     *ret_types = (struct search_types){types, 1};
     return 0;
   }
-  int code =
-      db_prepare(c->db, STR("SELECT number FROM counter WHERE kind=1 AND n>0"), &statement, reterr);
-  if (code)
-    return code;
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
-    type = schema_type(c->schema, db_column_i64(statement, 0));
-    if (type && search_types_have(c->types, type))
-      types[n++] = type;
-  }
-  db_release(statement);
+  int code = load_counts(c, reterr);
+  for (size_t i = 1; i <= defs_types_count() && code == 0; i++)
+    if (c->type_counts[i] && search_types_have(c->types, (defs_type_id)i))
+      types[n++] = (defs_type_id)i;
   *ret_types = (struct search_types){types, n};
   return code;
 }
@@ -263,7 +284,7 @@ static int collect_types(struct search_source *source, struct err *reterr) {
     db_query_init(&query, c->arena);
     db_query_add(&query, "SELECT rid FROM resource WHERE state=1 AND type=");
     db_query_i64(&query, schema_type_number(c->schema, there.p[i]));
-    code = search_rids_add_query(c, &query, &source->rids, reterr);
+    code = search_rids_add_query(c, &query, SEARCH_COLLECT_MAX + 1, &source->rids, reterr);
   }
   search_rids_sort(&source->rids);
   start_behind(source);

@@ -368,6 +368,8 @@ int search_sorted_page(struct search_context *c, const struct search *search,
                              .wants_all = true};
   struct search_source *source;
   size_t looked_at = 0;
+  for (size_t i = 0; i < search->sorts_n; i++)
+    wish.reads_bodies |= !search_sort_is_in_keys(&search->sorts[i]);
   code = search_source_open(c, &wish, &source, reterr);
   while (code == 0) {
     struct search_candidate candidate;

@@ -41,9 +41,7 @@ static int read_rows(struct search_context *c, struct search_window *window,
     db_query_i64(&query, (int64_t)kept->p[0]);
     db_query_add(&query, " AND rid<=");
     db_query_i64(&query, (int64_t)kept->p[kept->n - 1]);
-    db_query_add(&query, " LIMIT ");
-    db_query_i64(&query, (int64_t)(most - window->rows.n));
-    code = search_rids_add_query(c, &query, &window->rows, reterr);
+    code = search_rids_add_query(c, &query, most - window->rows.n, &window->rows, reterr);
   }
   probe->condition->cost->rows += window->rows.n;
   *ret_is_common = window->rows.n >= most;
