@@ -8,11 +8,13 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import tempfile
 
 import postgres
 
 NAME = os.environ.get("CALLOSUM_TEST_ENGINE", "sqlite")
 
+configurations = []  # a folder, when one was asked for
 schemas = {}  # path -> schema, of those that this session has made
 
 
@@ -36,6 +38,17 @@ def store(path):
         postgres.run_sql(database(), f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")
         schemas[path] = name
     return postgres.url_of_schema(database(), schemas[path])
+
+
+def options(options):
+    """What `serve` is given besides: on PostgreSQL a short lease, so that who takes over need not wait for half a minute."""
+    if NAME == "sqlite" or "--config" in options:
+        return list(options)
+    if not configurations:
+        configurations.append(tempfile.TemporaryDirectory(prefix="callosum-config-"))
+        with open(os.path.join(configurations[0].name, "callosum.yaml"), "w") as file:
+            file.write("leaseSeconds: 2\n")
+    return ["--config", configurations[0].name, *options]
 
 
 def drop_stores():

@@ -44,7 +44,7 @@ class Server:
     def __init__(self, store, *options):
         self.store = engine.store(store)
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--store", self.store, "--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0", *options],
+            [PROGRAM, "serve", "--store", self.store, "--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0", *engine.options(options)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addresses = {}
         self.log = []

@@ -28,7 +28,7 @@ def wait_until_indexed(store, seconds=30):
     while time.monotonic() < end:
         ((done, last),) = engine.rows(store, "SELECT (SELECT value FROM store WHERE name='text_watermark'),"
                                              " (SELECT max(number) FROM event)")
-        if done == last:
+        if int(done or 0) == last:
             return
         time.sleep(0.05)
     raise AssertionError("the index was not built")
