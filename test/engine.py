@@ -45,9 +45,10 @@ def options(options):
     if NAME == "sqlite" or "--config" in options:
         return list(options)
     if not configurations:
-        configurations.append(tempfile.TemporaryDirectory(prefix="callosum-config-"))
-        with open(os.path.join(configurations[0].name, "callosum.yaml"), "w") as file:
+        folder = tempfile.TemporaryDirectory(prefix="callosum-config-")
+        with open(os.path.join(folder.name, "callosum.yaml"), "w") as file:
             file.write("leaseSeconds: 2\n")
+        configurations.append(folder)
     return ["--config", configurations[0].name, *options]
 
 

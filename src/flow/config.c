@@ -323,7 +323,8 @@ static int read_file(struct reader *r, struct err *reterr) {
   yaml_document_t document;
   if (!yaml_parser_initialize(&parser))
     return err_no_memory(reterr);
-  yaml_parser_set_input_string(&parser, (const unsigned char *)buf.p, buf.n);
+  const char *bytes = buf.n > 0 ? buf.p : ""; /* libyaml ends the program for NULL */
+  yaml_parser_set_input_string(&parser, (const unsigned char *)bytes, buf.n);
   if (yaml_parser_load(&parser, &document)) {
     r->document = &document;
     code = read_document(r, reterr);

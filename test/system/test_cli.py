@@ -468,6 +468,11 @@ def test_serve_listens_as_its_configuration_says(folder, message):
         assert audits == [("message", "ADT^A01", "0")] * 2 + [("message", "ADT^A01", "4")]
 
 
+def test_an_empty_file_of_the_configuration_says_nothing(folder):
+    (folder / "callosum.yaml").write_text("")
+    assert callosum("check", folder, folder=folder.parent).returncode == 0
+
+
 def test_options_win_over_the_configuration(folder):
     port = free_port()
     server = Configured(folder, "--store", str(folder / "other.db"), "--http", f"127.0.0.1:{port}", "--no-mllp")

@@ -1,4 +1,5 @@
 """Several `callosum serve` on one PostgreSQL: any of them takes any request, and the work of one that dies is done by another."""
+import signal
 import threading
 import time
 
@@ -263,3 +264,49 @@ def test_a_server_that_goes_and_comes_back_is_told_once(tmp_path):
             until(lambda: processes(server)[0]["seenSecondsAgo"] < 10, 15)
         finally:
             assert server.stop() == 0
+
+
+def test_an_empty_database_is_opened_by_many_at_once(tmp_path):
+    started = []
+
+    def start():
+        started.append(Server(tmp_path / "callosum.db"))
+
+    engine.store(tmp_path / "callosum.db")
+    threads = [threading.Thread(target=start) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    try:
+        assert all("http" in server.addresses for server in started), [server.log for server in started]
+        assert len(processes(started[0])) == 5
+        for n, server in enumerate(started):
+            server.fhir("PUT", f"Patient/p{n}", {**patient(f"F{n}"), "id": f"p{n}"})
+        assert all(server.fhir("GET", "Patient?_summary=count").json["total"] == 5 for server in started)
+        assert not [line for server in started for line in server.log if " error " in line]
+    finally:
+        for server in started:
+            server.stop()
+
+
+def test_a_process_that_was_stopped_for_long_learns_that_its_work_was_taken(servers, tmp_path):
+    a, b = servers(2)
+    fill(a, 1200)
+    holder = next(s for s in (a, b) if name_of(s) == background_holder(tmp_path))
+    other = next(s for s in (a, b) if s is not holder)
+    make(other, parameter())
+    holder.process.send_signal(signal.SIGSTOP)
+    try:
+        until(lambda: background_holder(tmp_path) == name_of(other), 3 * LEASE_S)
+        assert count(other, "Patient?marital=S") == 400
+    finally:
+        holder.process.send_signal(signal.SIGCONT)
+    until(lambda: holder.fhir("GET", "Patient?marital=S").status == 200, 10)
+    holder.create({**patient("Back"), "text": {"status": "generated", "div": "<div xmlns='http://www.w3.org/1999/xhtml'>okapi</div>"}})
+    for server in (a, b):
+        assert count(server, "Patient?marital=S") == 400
+        assert server.fhir("GET", "Patient?_text=okapi").json["total"] == 1
+    until(lambda: len(processes(other)) == 2)
+    assert background_holder(tmp_path) == name_of(other)
+    assert engine.rows(tmp_path / "callosum.db", "SELECT count(*) FROM job WHERE state<3") == [(0,)]
