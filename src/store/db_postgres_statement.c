@@ -167,6 +167,12 @@ int pg_statement_queue(struct pg_statement *statement, bool wants_rows, struct e
                   reterr);
 }
 
+static void note_unsent(struct pg_statement *statement, int code, const struct err *err) {
+  statement->is_sent = statement->is_answered = true;
+  statement->code = code;
+  statement->err = *err;
+}
+
 /* A failure to send is the statement's answer. */
 static void send_for_rows(struct pg_statement *statement) {
   struct err err;
@@ -177,17 +183,20 @@ static void send_for_rows(struct pg_statement *statement) {
   statement->rows_n = 0;
   int code = pg_statement_queue(statement, true, &err);
   pg_of(statement->base.db)->asked_n++;
-  if (code == 0 || statement->is_answered)
-    return;
-  statement->is_answered = true;
-  statement->code = code;
-  statement->err = err;
+  if (code != 0 && !statement->is_answered)
+    note_unsent(statement, code, &err);
 }
 
 void pg_send(struct db_statement *base) {
   struct pg_statement *statement = pg_statement_of(base);
-  if (!statement->is_sent && !statement->columns)
+  if (statement->is_sent || (statement->columns && statement->asked_n == 0))
+    return;
+  struct err err;
+  int code = statement->columns ? pg_bind_piece(statement, &err) : 0; /* the first one */
+  if (code == 0)
     send_for_rows(statement);
+  else
+    note_unsent(statement, code, &err);
 }
 
 int pg_execute(struct db_statement *base, struct err *reterr) {
@@ -252,6 +261,8 @@ int pg_step(struct db_statement *base, bool *ret_has_row, struct err *reterr) {
   struct pg_statement *statement = pg_statement_of(base);
   int code = 0;
   if (statement->columns) {
+    if (statement->is_sent && !statement->is_open)
+      code = wait_for_rows(statement, reterr);
     while (code == 0 && statement->row + 1 >= statement->rows_n &&
            statement->piece_first < statement->asked_n)
       code = next_piece(statement, reterr);

@@ -156,6 +156,39 @@ static void many_questions_are_answered_in_their_order(void **state) {
   db_rollback(fixture_db);
 }
 
+/* Questions of many rows, of more than one piece, are on their way together, and are stepped in
+ * another order. */
+static void many_questions_are_sent_ahead(void **state) {
+  (void)state;
+  enum { N = 20000, QUESTIONS = 3 };
+  insert_rows(rows_of(N), N);
+  struct row *asked = rows_of(N);
+  const struct db_column columns[] = {DB_COLUMN(DB_I64, asked, k)};
+  static const size_t asked_n[QUESTIONS] = {10, N, 0};
+  struct db_statement *answers[QUESTIONS] = {0};
+  must(db_begin_read(fixture_db, &err));
+  for (size_t i = 0; i < QUESTIONS; i++) {
+    must(db_select_rows(fixture_db, STR("SELECT n FROM t WHERE k=?"), columns, 1, asked_n[i],
+                        &answers[i], &err));
+    db_send(answers[i]);
+  }
+  for (size_t i = QUESTIONS; i-- > 0;) {
+    size_t n = 0;
+    for (; step(answers[i]); n++) {
+      assert_int_equal(db_asked_row(answers[i]), n);
+      assert_int_equal(db_column_i64(answers[i], 0), asked[n].n);
+    }
+    assert_int_equal(n, asked_n[i]);
+    db_release(answers[i]);
+  }
+  must(db_select_rows(fixture_db, STR("SELECT n FROM t WHERE k=?"), columns, 1, N, &answers[0],
+                      &err));
+  db_send(answers[0]);
+  db_release(answers[0]); /* nobody waits for it */
+  db_rollback(fixture_db);
+  assert_int_equal(number("SELECT count(*) FROM t"), N);
+}
+
 static void a_question_has_many_answers_or_one_of_all(void **state) {
   (void)state;
   insert_rows(rows_of(100), 100);
@@ -420,6 +453,7 @@ int main(void) {
       DB_TEST(values_change_their_kind_from_one_use_to_the_next),
       DB_TEST(many_rows_are_inserted_changed_and_deleted),
       DB_TEST(many_questions_are_answered_in_their_order),
+      DB_TEST(many_questions_are_sent_ahead),
       DB_TEST(a_question_has_many_answers_or_one_of_all),
       DB_TEST(questions_share_a_round_trip),
       DB_TEST(texts_are_many),
