@@ -87,7 +87,8 @@ int db_set_identity(struct db *db, struct db_identity identity, struct err *rete
  * db_commit: 0: durable. ERR_UNCERTAIN: the connection broke, and the server did not come back in
  * time to be asked what became of the transaction. Anything else: nothing of it was or will be
  * written; where that is because the connection broke, the server was asked after reconnecting
- * (ERR_UNAVAILABLE: the transaction may be run again as it was).
+ * (ERR_UNAVAILABLE: the transaction may be run again as it was). What is written outside a write
+ * transaction has no such promise: when the connection breaks it may be there or not.
  */
 int db_begin_read(struct db *db, struct err *reterr) MUST_CHECK;
 int db_begin_write(struct db *db, struct err *reterr) MUST_CHECK;

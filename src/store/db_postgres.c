@@ -111,6 +111,7 @@ static int begin_alone(struct pg *pg, struct err *reterr) {
   if (pg->pending_n > 0)
     return 0;
   int code = pg_ensure(pg, reterr);
+  pg->is_cancelled = false;
   pg->failed = 0;
   return code;
 }

@@ -144,7 +144,9 @@ int pg_check_url(const struct pg *pg, struct err *reterr) {
   char *message = NULL;
   PQconninfoOption *parsed = PQconninfoParse(pg->path, &message);
   char why[160] = "it is no valid URL of PostgreSQL";
-  read_unknown_parameter(message, why, sizeof why);
+  const char *parameters = strchr(pg->path, '?');
+  if (parameters && !strchr(parameters, '@')) /* else they may be a part of a password */
+    read_unknown_parameter(message, why, sizeof why);
   PQfreemem(message);
   if (!parsed)
     return wrong_url(pg, why, reterr);
