@@ -227,6 +227,43 @@ static void a_copy_goes_only_into_an_empty_place(void **state) {
   copy_well(fixture_path, other_path("empty.db"));
 }
 
+static void make_file_of_version_1(void) {
+  sqlite3 *db;
+  assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+  for (const char *const *sql = schema_tables_sqlite.make; *sql; sql++)
+    run_sql(db, *sql);
+  run_sql(db, "INSERT INTO store VALUES('key',x'000102030405060708090a0b0c0d0e0f');"
+              "INSERT INTO type VALUES(1,'Patient');"
+              "INSERT INTO commit_log VALUES(1,5,'x'),(2,6,'x');"
+              "INSERT INTO resource VALUES(1,1,CAST('a' AS BLOB),2,6,1,2,NULL,x'007b7d'),"
+              "(2,1,CAST('b' AS BLOB),1,5,2,1,NULL,NULL);"
+              "INSERT INTO version VALUES(1,1,5,1,1,x'007b7d');"
+              "INSERT INTO event VALUES(1,1,1,1,1,0),(2,2,2,1,2,0);"
+              "INSERT INTO audit VALUES(1,1,'create','Patient/a','0','');"
+              "PRAGMA application_id=1131180897;PRAGMA user_version=1");
+  sqlite3_close(db);
+}
+
+static void a_file_of_an_older_version_is_copied_when_it_was_upgraded(void **state) {
+  (void)state;
+  const char *to = other_path("to.db");
+  make_file_of_version_1();
+  refuses(ERR_STORE, fixture_path, to, "is of format 1");
+  struct transfer_report report;
+  struct err err;
+  const struct transfer_options options = {.from = fixture_path, .to = to};
+  assert_int_equal(transfer_compare(&options, &report, &err), ERR_STORE);
+  fixture_open(); /* upgrades it */
+  store_close(fixture_store);
+  fixture_store = NULL;
+  copy_well(fixture_path, to);
+  assert_int_equal(transfer_compare(&options, &report, &err), 0);
+  assert_true(report.is_equal);
+  assert_int_equal(rows_of(&report, "resource"), 2);
+  assert_int_equal(rows_of(&report, "version"), 1);
+  assert_int_equal(rows_of(&report, "sequence"), 1);
+}
+
 static void a_store_in_use_is_not_copied(void **state) {
   (void)state;
   fill();
@@ -420,6 +457,7 @@ int main(void) {
       TRANSFER_TEST(every_column_of_every_table_is_carried_over),
       TRANSFER_TEST(a_copy_has_every_row_and_answers_as_its_source),
       TRANSFER_TEST(a_copy_goes_only_into_an_empty_place),
+      TRANSFER_TEST(a_file_of_an_older_version_is_copied_when_it_was_upgraded),
       TRANSFER_TEST(a_store_in_use_is_not_copied),
       TRANSFER_TEST(a_copy_that_was_killed_goes_on_where_it_stopped),
       TRANSFER_TEST(a_copy_that_was_killed_while_it_was_compared_is_compared_again),
