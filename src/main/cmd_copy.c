@@ -79,6 +79,9 @@ static int run(const char *from, const char *to, bool is_compare_only, bool is_q
     exit_code = EXIT_FAILED;
   if (code != 0)
     command_fail(&command_copy, &err, exit_code);
+  bool has_begun = report && (report->copied > 0 || report->is_resumed);
+  if (has_begun && exit_code == EXIT_IO && code != ERR_CONFLICT)
+    fputs("The same command goes on where this one stopped.\n", stderr);
   free(report);
   return exit_code;
 }

@@ -194,6 +194,28 @@ def test_copy_survives_being_killed_at_any_point(cluster, source, tmp_path, to_s
     assert_equal_stores(source, target)
 
 
+@pytest.mark.parametrize("to_server", [True, False])
+def test_copy_survives_lost_connections(cluster, source, tmp_path, to_server):
+    """A target's connection is made again; without the source's snapshot the copy ends, and goes on when it is called again."""
+    url = cluster.new_schema(f"lost_{int(to_server)}")
+    one, other = (source, url) if to_server else (url, tmp_path / "target.db")
+    if not to_server:
+        assert run("copy", "--quiet", source, url).returncode == 0
+    broken, tries = 0, 0
+    while tries < 30:
+        tries += 1
+        process = subprocess.Popen([PROGRAM, "copy", "--quiet", str(one), str(other)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while broken < 12 and process.poll() is None:
+            time.sleep(0.15)
+            broken += int(cluster.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename='callosum'"))
+        _, err = process.communicate(timeout=120)
+        if process.returncode == 0 or "content of its own" in err:
+            break
+        assert process.returncode == 3 and "content" not in err, err
+    assert broken > 0
+    assert_equal_stores(source, other)
+
+
 def kill_after_begin(cluster, schema, *arguments):
     """Starts a copy into an empty schema, and kills it when it has begun."""
     process = subprocess.Popen([PROGRAM, "copy", *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -318,30 +340,81 @@ def test_pg_dump_and_pg_restore(cluster, kept):
         assert server.stop() == 0
 
 
-def test_pg_basebackup(cluster, kept):
+@pytest.fixture
+def base(cluster):
+    """A folder for a second cluster."""
     folder = cluster.folder + "-base"
-    os.makedirs(folder)
-    if cluster.user:
-        os.chown(folder, cluster.user.pw_uid, cluster.user.pw_gid)
-        os.chmod(folder, 0o711)
-    try:
-        done = as_server(cluster, "pg_basebackup", "-h", cluster.folder, "-U", "postgres", "-D", f"{folder}/data", "--checkpoint=fast")
-        assert done.returncode == 0, done.stderr
-        assert as_server(cluster, "pg_verifybackup", f"{folder}/data").returncode == 0
+    os.makedirs(f"{folder}/archive")
+    for path in (folder, f"{folder}/archive"):
+        if cluster.user:
+            os.chown(path, cluster.user.pw_uid, cluster.user.pw_gid)
+        os.chmod(path, 0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def back_up_base(cluster, folder):
+    done = as_server(cluster, "pg_basebackup", "-h", cluster.folder, "-U", "postgres", "-D", f"{folder}/data", "--checkpoint=fast")
+    assert done.returncode == 0, done.stderr
+    assert as_server(cluster, "pg_verifybackup", f"{folder}/data").returncode == 0
+
+
+class Restored:
+    """A running cluster over a base backup."""
+
+    def __init__(self, folder, *settings):
         with open(f"{folder}/data/postgresql.conf", "a") as conf:
-            conf.write(f"unix_socket_directories = '{folder}'\n")
-        other = postgres.Cluster(folder)
+            conf.write("\n".join([f"unix_socket_directories = '{folder}'", *settings, ""]))
+        self.cluster = postgres.Cluster(folder)
+
+    def __enter__(self):
+        self.cluster.start()
+        return self.cluster
+
+    def __exit__(self, *_):
+        self.cluster.stop("immediate")
+
+
+def test_pg_basebackup(cluster, kept, base):
+    back_up_base(cluster, base)
+    with Restored(base) as other:
+        restored = other.url(database="kept")
+        assert_equal_stores(kept, restored)
+        server = Server(restored)
         try:
-            other.start()
-            restored = other.url(database="kept")
-            assert_equal_stores(kept, restored)
-            server = Server(restored)
-            try:
-                assert server.fhir("GET", "Patient/kept").status == 200
-                server.create(patient())
-            finally:
-                assert server.stop() == 0
+            assert server.fhir("GET", "Patient/kept").status == 200
+            server.create(patient())
         finally:
-            other.stop("immediate")
+            assert server.stop() == 0
+
+
+def test_back_to_a_point_in_time(cluster, kept, base):
+    """From the base backup and the archive: what was written before the point is there, what came after is not."""
+    archive = f"{base}/archive"
+    cluster.sql("ALTER SYSTEM SET archive_mode = on")
+    cluster.sql(f"ALTER SYSTEM SET archive_command = 'cp %p {archive}/%f'")
+    cluster.restart()
+    back_up_base(cluster, base)
+    server = Server(kept)
+    try:
+        before = server.create(patient("Before"))["id"]
+        cluster.sql("SELECT pg_create_restore_point('before_the_mistake')")
+        after = server.create(patient("After"))["id"]
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        assert server.stop() == 0
+    segment = cluster.sql("SELECT pg_walfile_name(pg_switch_wal())")
+    wait_until(lambda: os.path.exists(f"{archive}/{segment}"))
+    cluster.sql("ALTER SYSTEM RESET ALL")
+    subprocess.run([*cluster.as_user(), "touch", f"{base}/data/recovery.signal"], check=True)
+    with open(f"{base}/data/postgresql.auto.conf", "w"):
+        pass  # the archive belongs to the first one
+    with Restored(base, f"restore_command = 'cp {archive}/%f %p'", "recovery_target_name = 'before_the_mistake'",
+                  "recovery_target_action = 'promote'") as other:
+        wait_until(lambda: other.sql("SELECT pg_is_in_recovery()") == "f")
+        server = Server(other.url(database="kept"))
+        try:
+            assert server.fhir("GET", f"Patient/{before}").status == 200
+            assert server.fhir("GET", f"Patient/{after}").status == 404
+            server.create(patient())
+        finally:
+            assert server.stop() == 0
