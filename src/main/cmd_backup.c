@@ -11,6 +11,13 @@
 
 #define PROGRESS_EVERY_US 200000
 
+static volatile sig_atomic_t is_stopped;
+
+static void stop(int signal_number) {
+  (void)signal_number;
+  is_stopped = 1;
+}
+
 struct shown {
   bool is_shown; /* is there a terminal? */
   int64_t shown_us;
@@ -43,6 +50,9 @@ static int run_action(const struct command *command, backup_action *action,
   char made[CLOCK_INSTANT_BYTES];
   options.progress = show_progress;
   options.what = &shown;
+  options.is_stopped = &is_stopped;
+  signal(SIGINT, stop); /* what is half made is removed */
+  signal(SIGTERM, stop);
   signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, like a full disk */
   int code = action(&options, &report, &err);
   if (shown.is_shown)

@@ -79,6 +79,8 @@ static int fail_sqlite(sqlite3 *handle, const char *path, int result, struct err
 static int copy_steps(const struct backup_options *options, sqlite3_backup *backup) {
   int result = SQLITE_OK;
   while (result == SQLITE_OK) {
+    if (options->is_stopped && *options->is_stopped)
+      return SQLITE_INTERRUPT;
     result = sqlite3_backup_step(backup, PAGES_PER_STEP);
     uint64_t all = (uint64_t)sqlite3_backup_pagecount(backup);
     struct backup_progress progress = {
@@ -115,7 +117,9 @@ static int copy_pages(const struct backup_options *options, const char *name, st
     } else if (result == SQLITE_OK) {
       result = sqlite3_errcode(to);
     }
-    if (result != SQLITE_OK)
+    if (result == SQLITE_INTERRUPT)
+      code = backup_file_go_on(options->is_stopped, reterr);
+    else if (result != SQLITE_OK)
       code = fail_sqlite(to, name, result, reterr);
   }
   sqlite3_close(to);
@@ -123,11 +127,12 @@ static int copy_pages(const struct backup_options *options, const char *name, st
   return code;
 }
 
-static int pack(struct arena *arena, const char *path, const char **name, struct err *reterr) {
+static int pack(const struct backup_options *options, struct arena *arena, const char **name,
+                struct err *reterr) {
   const char *packed = NULL;
-  int code = backup_file_new(arena, path, &packed, reterr);
+  int code = backup_file_new(arena, options->to, &packed, reterr);
   if (code == 0)
-    code = backup_file_pack(*name, packed, reterr);
+    code = backup_file_pack(*name, packed, options->is_stopped, reterr);
   drop_file(code == 0 ? *name : packed);
   if (code == 0)
     *name = packed;
@@ -153,7 +158,7 @@ int backup_make(const struct backup_options *options, struct backup_report *ret_
   if (code == 0)
     code = backup_manifest_write(options, name, &report, reterr);
   if (code == 0 && backup_file_is_packed_name(options->to))
-    code = pack(arena, options->to, &name, reterr);
+    code = pack(options, arena, &name, reterr);
   report.bytes = code == 0 ? bytes_of(name) : 0;
   if (code == 0)
     code = backup_file_place(name, options->to, reterr);
@@ -179,7 +184,7 @@ int backup_verify(const struct backup_options *options, struct backup_report *re
   if (code == 0 && is_packed)
     code = backup_file_new(arena, options->from, &unpacked, reterr);
   if (code == 0 && is_packed)
-    code = backup_file_unpack(options->from, unpacked, reterr);
+    code = backup_file_unpack(options->from, unpacked, options->is_stopped, reterr);
   if (code == 0)
     code =
         backup_check(options, unpacked ? unpacked : options->from, options->from, &report, reterr);
@@ -245,7 +250,7 @@ static int move_aside(struct arena *arena, const char *path, struct backup_repor
 
 static int restore(const struct backup_options *options, struct arena *arena, const char *name,
                    struct backup_report *report, struct err *reterr) {
-  int code = backup_file_unpack(options->from, name, reterr);
+  int code = backup_file_unpack(options->from, name, options->is_stopped, reterr);
   if (code == 0)
     code = backup_check(options, name, options->from, report, reterr);
   if (code == 0)

@@ -16,6 +16,8 @@
 #ifndef STORE_BACKUP_H
 #define STORE_BACKUP_H
 
+#include <signal.h>
+
 #include "store/transfer_table.h"
 
 struct backup_progress {
@@ -26,6 +28,7 @@ struct backup_progress {
 struct backup_options {
   const char *from, *to; /* the store and the backup; or, to restore, the other way round */
   bool may_move_aside;   /* restore: a store that is there gets another name */
+  const volatile sig_atomic_t *is_stopped; /* set by a signal: break off. NULL: nobody does */
   void (*progress)(const struct backup_progress *progress, void *what); /* NULL: nobody looks */
   void *what;
 };
@@ -38,7 +41,8 @@ struct backup_report {
 };
 
 /* ERR_CONFLICT: `to` is there. ERR_NOT_FOUND: no store. ERR_STORE: it is damaged, foreign, of
- * another version. ERR_NO_SPACE, ERR_READ_ONLY, ERR_IO. Nothing is left behind on failure. */
+ * another version. ERR_NO_SPACE, ERR_READ_ONLY, ERR_IO (also: broken off). Nothing is left behind
+ * on failure. */
 int backup_make(const struct backup_options *options, struct backup_report *ret_report,
                 struct err *reterr) MUST_CHECK;
 

@@ -45,8 +45,9 @@ static void tell(const struct backup_options *options, const char *what, uint64_
 /* ---- Pages ---- */
 
 static int tell_steps(void *what) {
-  tell(what, "checking", 0);
-  return 0;
+  const struct backup_options *options = what;
+  tell(options, "checking", 0);
+  return options->is_stopped && *options->is_stopped;
 }
 
 /* SQLite names pages, tables and row numbers, never values. */
@@ -75,6 +76,8 @@ int backup_check_pages(const struct backup_options *options, const char *name, c
     code = complain(shown, sqlite3_errmsg(handle), reterr);
   else if (strcmp((const char *)sqlite3_column_text(row, 0), "ok") != 0)
     code = complain(shown, (const char *)sqlite3_column_text(row, 0), reterr);
+  if (code != 0 && backup_file_go_on(options->is_stopped, reterr) != 0)
+    code = ERR_IO;
   sqlite3_finalize(row);
   sqlite3_close(handle);
   return code;
@@ -88,11 +91,12 @@ struct sums {
   struct transfer_sum tables[TRANSFER_TABLES_MAX];
 };
 
-static void note_page(const struct transfer_page *page, size_t table, void *what) {
+static bool note_page(const struct transfer_page *page, size_t table, void *what) {
   struct sums *sums = what;
   (void)table;
   sums->rows += page->rows_n;
   tell(sums->options, "reading", sums->rows);
+  return !sums->options->is_stopped || !*sums->options->is_stopped;
 }
 
 static int read_fact(struct db *db, struct arena *arena, struct str sql, struct str *ret_value,

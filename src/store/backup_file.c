@@ -84,7 +84,12 @@ bool backup_file_is_packed_name(const char *path) {
 
 /* ---- Streams ---- */
 
+int backup_file_go_on(const volatile sig_atomic_t *is_stopped, struct err *reterr) {
+  return is_stopped && *is_stopped ? err_set(reterr, ERR_IO, "", "Broken off by a signal.") : 0;
+}
+
 struct streams {
+  const volatile sig_atomic_t *is_stopped;
   const char *from_path, *to_path;
   int from, to;
   char *in, *out;
@@ -119,6 +124,9 @@ static int open_streams(struct streams *s, const char *from, const char *to, str
 
 static int read_piece(struct streams *s, size_t *ret_n, struct err *reterr) {
   ssize_t n;
+  int code = backup_file_go_on(s->is_stopped, reterr);
+  if (code != 0)
+    return code;
   do
     n = read(s->from, s->in, s->in_n);
   while (n < 0 && errno == EINTR);
@@ -162,10 +170,12 @@ static int pack_piece(struct streams *s, ZSTD_CCtx *context, size_t in_n, struct
   return 0;
 }
 
-int backup_file_pack(const char *from, const char *to, struct err *reterr) {
+int backup_file_pack(const char *from, const char *to, const volatile sig_atomic_t *is_stopped,
+                     struct err *reterr) {
   struct streams s;
   ZSTD_CCtx *context = ZSTD_createCCtx();
   int code = open_streams(&s, from, to, reterr);
+  s.is_stopped = is_stopped;
   if (code == 0 && !context)
     code = err_no_memory(reterr);
   if (code == 0) {
@@ -251,13 +261,15 @@ int backup_file_is_packed(const char *path, bool *ret_is_packed, struct err *ret
   return code;
 }
 
-int backup_file_unpack(const char *from, const char *to, struct err *reterr) {
+int backup_file_unpack(const char *from, const char *to, const volatile sig_atomic_t *is_stopped,
+                       struct err *reterr) {
   struct streams s;
   bool is_packed = false;
   int code = backup_file_is_packed(from, &is_packed, reterr);
   if (code != 0)
     return code;
   code = open_streams(&s, from, to, reterr);
+  s.is_stopped = is_stopped;
   if (code == 0)
     code = is_packed ? unpack(&s, reterr) : copy_plain(&s, reterr);
   close_streams(&s);

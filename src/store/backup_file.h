@@ -7,6 +7,8 @@
 #ifndef STORE_BACKUP_FILE_H
 #define STORE_BACKUP_FILE_H
 
+#include <signal.h>
+
 #include "base/base.h"
 
 /* Makes an empty file beside `path`, for this user alone, and gives its name. ERR_NO_SPACE,
@@ -24,11 +26,16 @@ int backup_file_sync_folder(const char *path, struct err *reterr) MUST_CHECK;
 bool backup_file_is_packed_name(const char *path);
 
 /* Packs `from` into the file `to`. */
-int backup_file_pack(const char *from, const char *to, struct err *reterr) MUST_CHECK;
+int backup_file_pack(const char *from, const char *to, const volatile sig_atomic_t *is_stopped,
+                     struct err *reterr) MUST_CHECK;
 
 /* The content of `from`, be it packed or plain, into the file `to`. ERR_STORE: damaged, or its end
  * is missing. */
-int backup_file_unpack(const char *from, const char *to, struct err *reterr) MUST_CHECK;
+int backup_file_unpack(const char *from, const char *to, const volatile sig_atomic_t *is_stopped,
+                       struct err *reterr) MUST_CHECK;
+
+/* ERR_IO once the flag (which may be NULL) is set. */
+int backup_file_go_on(const volatile sig_atomic_t *is_stopped, struct err *reterr) MUST_CHECK;
 
 /* Is the file packed, by its first bytes? */
 int backup_file_is_packed(const char *path, bool *ret_is_packed, struct err *reterr) MUST_CHECK;

@@ -69,8 +69,8 @@ int transfer_compare(const struct transfer_options *options, struct transfer_rep
 int transfer_refuse_unfinished(struct db *db, struct err *reterr) MUST_CHECK;
 
 /* For backup.h: the sums of all tables of one store, in a read transaction. `sums` has
- * TRANSFER_TABLES_MAX places. */
-typedef void transfer_on_page(const struct transfer_page *page, size_t table, void *what);
+ * TRANSFER_TABLES_MAX places. Where `on_page` says false, it ends with ERR_IO. */
+typedef bool transfer_on_page(const struct transfer_page *page, size_t table, void *what);
 int transfer_sum_all(struct db *db, struct transfer_sum *sums, transfer_on_page *on_page,
                      void *what, struct err *reterr) MUST_CHECK;
 

@@ -22,8 +22,8 @@ int transfer_sum_all(struct db *db, struct transfer_sum *sums, transfer_on_page 
       code = transfer_page_read(db, arenas[turn], &tables[t], after, &page, reterr);
       if (code == 0)
         code = transfer_sum_page(&sums[t], &page, reterr);
-      if (code == 0 && on_page)
-        on_page(&page, t, what);
+      if (code == 0 && on_page && !on_page(&page, t, what))
+        code = err_set(reterr, ERR_IO, "", "Broken off by a signal.");
       after = code == 0 ? transfer_page_end(&page) : NULL;
     }
   }
@@ -40,7 +40,7 @@ struct progress_of_both {
   struct transfer_progress progress;
 };
 
-static void note_page(const struct transfer_page *page, size_t table, void *what) {
+static bool note_page(const struct transfer_page *page, size_t table, void *what) {
   struct progress_of_both *both = what;
   pthread_mutex_lock(&both->lock);
   both->progress.rows += page->rows_n;
@@ -52,6 +52,7 @@ static void note_page(const struct transfer_page *page, size_t table, void *what
   if (both->options->progress)
     both->options->progress(&both->progress, both->options->what);
   pthread_mutex_unlock(&both->lock);
+  return true;
 }
 
 struct side {

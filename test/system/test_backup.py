@@ -4,9 +4,11 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -266,6 +268,20 @@ def test_wrong_use_is_told(store, tmp_path, arguments, code, text):
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == code and text in done.stderr, done.stderr
     assert files(tmp_path) == ["store.db"]
+
+
+@pytest.mark.parametrize("name", ["b.db", "b.db.zst"])
+def test_a_backup_that_is_broken_off_leaves_nothing(store, tmp_path, name):
+    broken = 0
+    for delay in (0.01, 0.03, 0.06, 0.1, 0.15):
+        process = subprocess.Popen([PROGRAM, "backup", str(store), str(tmp_path / name)], stderr=subprocess.PIPE, text=True)
+        time.sleep(delay)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        broken += process.returncode == 3 and "Broken off" in err
+        assert files(tmp_path) == ([name] if process.returncode == 0 else []), (process.returncode, err)
+        (tmp_path / name).unlink(missing_ok=True)
+    print(broken, "broken off")
 
 
 def test_a_full_disk_leaves_nothing(store, tmp_path):
