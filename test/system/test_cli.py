@@ -470,7 +470,8 @@ def test_serve_listens_as_its_configuration_says(folder, message):
 
 def test_an_empty_file_of_the_configuration_says_nothing(folder):
     (folder / "callosum.yaml").write_text("")
-    assert callosum("check", folder, folder=folder.parent).returncode == 0
+    done = callosum("check", folder, folder=folder.parent)
+    assert "are valid: 1 MLLP listener" in done.stdout and done.stderr == ""
 
 
 def test_options_win_over_the_configuration(folder):
