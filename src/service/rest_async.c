@@ -294,6 +294,34 @@ static int64_t expiry(const struct rest_async *async) {
   return clock_now_us() + (int64_t)async->service->limits.async_hours * 3600 * 1000000;
 }
 
+/* Until then, or until it closes, which is false. */
+static bool wait_a_while(struct rest_async *async) {
+  struct timespec until = clock_in_ms(LOOK_MS);
+  pthread_mutex_lock(&async->lock);
+  while (!async->is_closing)
+    if (pthread_cond_timedwait(&async->changed, &async->lock, &until) != 0)
+      break;
+  bool goes_on = !async->is_closing;
+  pthread_mutex_unlock(&async->lock);
+  return goes_on;
+}
+
+/* Trouble of the store that goes by. */
+static bool is_passing(int code) {
+  return code == ERR_UNAVAILABLE || code == ERR_UNCERTAIN || code == ERR_BUSY ||
+         code == ERR_NO_SPACE || code == ERR_READ_ONLY;
+}
+
+/* What became of a job that runs must be said, or it would run for ever: this process lives, so
+ * nobody takes it over. A change that was made after all finds the job in another state. */
+static int change_surely(struct rest_async *async, struct job_change *change, struct err *reterr) {
+  for (;;) {
+    int code = job_change(async->service->options.store, change, reterr);
+    if (!is_passing(code) || !wait_a_while(async))
+      return code;
+  }
+}
+
 static void fail_job(struct rest_async *async, struct arena *arena, uint64_t number,
                      const struct err *err) {
   struct err ignored;
@@ -301,7 +329,7 @@ static void fail_job(struct rest_async *async, struct arena *arena, uint64_t num
                               .number = number,
                               .result = rest_outcome(arena, err, 1),
                               .expires_us = expiry(async)};
-  int code = job_change(async->service->options.store, &change, &ignored);
+  int code = change_surely(async, &change, &ignored);
   /* It may have been cancelled meanwhile. */
   if (code && code != ERR_NOT_FOUND && code != ERR_CONFLICT)
     log_error("async", "the failure of a job could not be noted: %s", ignored.text);
@@ -336,23 +364,27 @@ static int claim(struct rest_async *async, struct arena *arena, uint64_t number,
   return code ? code : job_change(async->service->options.store, &change, reterr);
 }
 
-/* False: it was not this process's to run. */
-static bool run_job(struct rest_async *async, uint64_t number) {
-  struct arena *arena = arena_new(JOB_ARENA_BYTES);
+enum run_end { RUN_ENDED, RUN_NOT_OURS, RUN_LATER };
+
+/* It may have been claimed all the same: then nobody else could, as long as this process lives. */
+static enum run_end give_back(struct rest_async *async, uint64_t number) {
+  struct err ignored;
+  struct job_change release = {.verb = JOB_RELEASE, .number = number};
+  (void)!change_surely(async, &release, &ignored);
+  return RUN_LATER;
+}
+
+static enum run_end run_in(struct rest_async *async, struct arena *arena, uint64_t number) {
   struct request request = {0};
   struct job job;
   struct run *run = NULL;
   struct err err;
   struct job_change finish = {.verb = JOB_FINISH, .number = number};
-  if (!arena) {
-    log_error("async", "no memory to run a job");
-    return false;
-  }
   int code = claim(async, arena, number, &request, &job, &err);
-  if (code == ERR_NOT_FOUND || code == ERR_CONFLICT) { /* cancelled, or claimed by another */
-    arena_free(arena);
-    return false;
-  }
+  if (code == ERR_NOT_FOUND || code == ERR_CONFLICT) /* cancelled, or claimed by another */
+    return RUN_NOT_OURS;
+  if (is_passing(code))
+    return give_back(async, number);
   if (code == 0)
     code = check_begun(&job, &request, &err);
   if (code == 0)
@@ -361,11 +393,21 @@ static bool run_job(struct rest_async *async, uint64_t number) {
     code = write_result(run, &finish.result, &err);
   finish.expires_us = expiry(async);
   if (code == 0)
-    code = job_change(async->service->options.store, &finish, &err);
+    code = change_surely(async, &finish, &err);
   if (code && code != ERR_NOT_FOUND && code != ERR_CONFLICT)
     fail_job(async, arena, number, &err);
+  return RUN_ENDED;
+}
+
+static enum run_end run_job(struct rest_async *async, uint64_t number) {
+  struct arena *arena = arena_new(JOB_ARENA_BYTES);
+  if (!arena) {
+    log_error("async", "no memory to run a job");
+    return RUN_NOT_OURS;
+  }
+  enum run_end end = run_in(async, arena, number);
   arena_free(arena);
-  return true;
+  return end;
 }
 
 /* A job that another process has left behind: it waits for long, or its runner has died. 0: none.
@@ -399,7 +441,7 @@ static void run_left(struct rest_async *async) {
   uint64_t number = 0;
   struct err err;
   while (!is_closing(async) && find_left(async, &number, &err) == 0 && number)
-    if (!run_job(async, number))
+    if (run_job(async, number) != RUN_ENDED)
       break;
 }
 
@@ -433,9 +475,12 @@ static void *work(void *what) {
     uint64_t number = async->queue[0];
     memmove(async->queue, async->queue + 1, --async->queue_n * sizeof *async->queue);
     pthread_mutex_unlock(&async->lock);
-    (void)run_job(async, number);
+    struct err ignored;
+    /* In a store that is shared, what is left is found by looking; a file's job waits in line. */
+    bool stays = run_job(async, number) == RUN_LATER && !async->is_shared &&
+                 enqueue(async, number, &ignored) == 0;
     pthread_mutex_lock(&async->lock);
-    async->reserved_n--;
+    async->reserved_n -= !stays;
   }
   pthread_mutex_unlock(&async->lock);
   return NULL;

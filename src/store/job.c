@@ -22,9 +22,10 @@ static const struct {
   unsigned from; /* states that it fits */
   enum job_state to;
 } moves[] = {
-    [JOB_CLAIM] = {IN(JOB_WAITING), JOB_RUNNING}, [JOB_PROGRESS] = {IN(JOB_RUNNING), JOB_RUNNING},
-    [JOB_FINISH] = {IN(JOB_RUNNING), JOB_DONE},   [JOB_FAIL] = {UNFINISHED, JOB_FAILED},
-    [JOB_CANCEL] = {UNFINISHED, JOB_CANCELLED},   [JOB_DELETE] = {~0u, JOB_CANCELLED},
+    [JOB_CLAIM] = {IN(JOB_WAITING), JOB_RUNNING},   [JOB_PROGRESS] = {IN(JOB_RUNNING), JOB_RUNNING},
+    [JOB_FINISH] = {IN(JOB_RUNNING), JOB_DONE},     [JOB_FAIL] = {UNFINISHED, JOB_FAILED},
+    [JOB_CANCEL] = {UNFINISHED, JOB_CANCELLED},     [JOB_DELETE] = {~0u, JOB_CANCELLED},
+    [JOB_RELEASE] = {IN(JOB_RUNNING), JOB_WAITING},
 };
 
 /* ---- Changes ---- */
@@ -74,7 +75,7 @@ static int is_abandoned(struct db *db, const struct job_row *row, bool *ret_is_a
 }
 
 static bool is_of_holder(enum job_verb verb) {
-  return verb == JOB_PROGRESS || verb == JOB_FINISH || verb == JOB_FAIL;
+  return verb == JOB_RELEASE || verb == JOB_PROGRESS || verb == JOB_FINISH || verb == JOB_FAIL;
 }
 
 static int in_state(int64_t state, struct err *reterr) {
@@ -221,7 +222,7 @@ static int end(struct db *db, const struct body_codec *codec, struct arena *aren
   return code;
 }
 
-static int take_out(struct db *db, struct str sql, int64_t value, struct err *reterr) {
+static int run_with(struct db *db, struct str sql, int64_t value, struct err *reterr) {
   struct db_statement *row = NULL;
   int code = db_prepare(db, sql, &row, reterr);
   if (code != 0)
@@ -245,10 +246,13 @@ int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena
   case JOB_FAIL:
   case JOB_CANCEL:
     return end(db, codec, arena, change, reterr);
+  case JOB_RELEASE:
+    return run_with(db, STR("UPDATE job SET state=1,holder=0,lease=0 WHERE number=?"),
+                    (int64_t)change->number, reterr);
   case JOB_DELETE:
-    return take_out(db, STR("DELETE FROM job WHERE number=?"), (int64_t)change->number, reterr);
+    return run_with(db, STR("DELETE FROM job WHERE number=?"), (int64_t)change->number, reterr);
   case JOB_EXPIRE:
-    return take_out(db, STR("DELETE FROM job WHERE expires>0 AND expires<?"), change->expires_us,
+    return run_with(db, STR("DELETE FROM job WHERE expires>0 AND expires<?"), change->expires_us,
                     reterr);
   }
   return err_set(reterr, ERR_INTERNAL, "", "There is no such change of a job.");

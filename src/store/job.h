@@ -58,6 +58,7 @@ enum job_verb {
   JOB_CREATE,   /* kind, owner, request, total, progress; fills `number` */
   JOB_CLAIM,    /* WAITING, or RUNNING by one whose lease has ended -> RUNNING by this process;
                    progress, where it is given */
+  JOB_RELEASE,  /* RUNNING by this process -> WAITING */
   JOB_PROGRESS, /* of a RUNNING one: done, total, progress */
   JOB_FINISH,   /* RUNNING -> DONE: result, expires_us */
   JOB_FAIL,     /* WAITING, RUNNING -> FAILED: result, expires_us */
@@ -67,7 +68,7 @@ enum job_verb {
 };
 
 /* Refused: ERR_NOT_FOUND (not there, or another's), ERR_CONFLICT (in a state that does not fit; run
- * by another process: claim, progress, finish, fail). */
+ * by another process: claim, release, progress, finish, fail). */
 struct job_change {
   enum job_verb verb;
   uint64_t number;

@@ -266,6 +266,23 @@ def test_a_server_that_goes_and_comes_back_is_told_once(tmp_path):
             assert server.stop() == 0
 
 
+def test_jobs_end_though_the_server_was_away(tmp_path):
+    with postgres.Cluster() as cluster:
+        server = Server(cluster.url())
+        try:
+            server.fhir("PUT", "Patient/a", {**patient("A"), "id": "a"})
+            paths = [ask(server, "GET", "Patient?family=A") for _ in range(20)]
+            paths += [ask(server, "POST", "", bundle("batch", entry("POST", "Basic", {"resourceType": "Basic", "code": {"text": "x"}}))) for _ in range(20)]
+            cluster.restart("immediate")
+            until(lambda: server.fhir("GET", "Patient/a").status == 200)
+            for path in paths:
+                answer = result(server, path)
+                assert answer.status in (200, 500), answer.body
+            assert server.fhir("GET", "Basic?_summary=count").json["total"] <= 20
+        finally:
+            assert server.stop() == 0
+
+
 def test_an_empty_database_is_opened_by_many_at_once(tmp_path):
     started = []
 

@@ -81,6 +81,22 @@ static void job_refuses_what_its_state_does_not_allow(void **state) {
   assert_int_equal(change(JOB_CLAIM, number + 1), ERR_NOT_FOUND);
 }
 
+static void job_that_is_given_back_waits_again(void **state) {
+  (void)state;
+  fixture_open();
+  uint64_t number = create("anna");
+  struct job job;
+  assert_int_equal(change(JOB_RELEASE, number), ERR_CONFLICT);
+  assert_int_equal(change(JOB_CLAIM, number), 0);
+  assert_int_equal(read_of(number, "anna", &job), 0);
+  assert_true(job.holder != 0 && job.lease_us > 0);
+  assert_int_equal(change(JOB_RELEASE, number), 0);
+  assert_int_equal(read_of(number, "anna", &job), 0);
+  assert_int_equal(job.state, JOB_WAITING);
+  assert_true(job.holder == 0);
+  assert_int_equal(change(JOB_CLAIM, number), 0);
+}
+
 static void job_belongs_to_its_owner(void **state) {
   (void)state;
   fixture_open();
@@ -154,6 +170,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(job_goes_from_waiting_to_done),
       STORE_TEST(job_refuses_what_its_state_does_not_allow),
+      STORE_TEST(job_that_is_given_back_waits_again),
       STORE_TEST(job_belongs_to_its_owner),
       STORE_TEST(job_that_was_running_waits_after_a_restart),
       STORE_TEST(job_number_is_never_given_again),
