@@ -71,7 +71,8 @@ static int guard(struct preparation *p, const struct store_resource *stood, stru
   return search_values_extract(p->arena, json, &write->values, reterr);
 }
 
-static int resolve_one(struct preparation *p, size_t index, struct err *reterr) {
+static int make_claim(struct preparation *p, size_t index, struct identity_claim *claim,
+                      struct err *reterr) {
   const struct mapping_resource *mapped = &p->mapped.resources[index];
   struct identity_identifier *identifiers =
       ARENA_ARRAY(p->arena, struct identity_identifier, mapped->identifiers_n + 1);
@@ -80,28 +81,30 @@ static int resolve_one(struct preparation *p, size_t index, struct err *reterr) 
   for (size_t i = 0; i < mapped->identifiers_n; i++)
     identifiers[i] =
         (struct identity_identifier){mapped->identifiers[i].system, mapped->identifiers[i].value};
-  struct identity_claim claim = {
+  *claim = (struct identity_claim){
       .type = mapped->type,
       .identifiers = identifiers,
       .identifiers_n = mapped->identifiers_n,
       .key = mapped->key,
       .keeps_replaced = is_merged_away(p, index),
   };
-  struct identity_answer answer;
-  int code = identity_resolve(p->view, p->input->access, p->arena, &claim, &answer, &p->conditions,
-                              reterr);
+  return 0;
+}
+
+static int take_answer(struct preparation *p, size_t index, const struct identity_answer *answer,
+                       struct err *reterr) {
+  const struct mapping_resource *mapped = &p->mapped.resources[index];
+  int code = answer->stood ? guard(p, answer->stood, reterr) : 0;
   if (code < 0)
     return code;
-  if (answer.stood && (code = guard(p, answer.stood, reterr)) < 0)
-    return code;
-  p->foreign_of[index] = (struct foreign){answer.foreign, answer.foreign_n};
-  size_t at = find_draft(p, mapped->type, answer.id);
+  p->foreign_of[index] = (struct foreign){answer->foreign, answer->foreign_n};
+  size_t at = find_draft(p, mapped->type, answer->id);
   if (at == SIZE_MAX) {
     struct draft *draft = VEC_PUSH(p->arena, &p->drafts);
     if (!draft)
       return err_no_memory(reterr);
     draft->type = mapped->type;
-    draft->answer = answer;
+    draft->answer = *answer;
     at = p->drafts.n - 1;
   }
   p->draft_of[index] = at;
@@ -109,10 +112,34 @@ static int resolve_one(struct preparation *p, size_t index, struct err *reterr) 
   if (!reference)
     return err_no_memory(reterr);
   *reference = arena_printf(p->arena, "%.*s/%.*s", STR_ARG(defs_type(mapped->type)->name),
-                            STR_ARG(answer.id));
+                            STR_ARG(answer->id));
   if (!reference->p || map_set(&p->references, mapped->full_url, reference) < 0)
     return err_no_memory(reterr);
   return 0;
+}
+
+/* Which resources the mapped ones are: asked for all at once. */
+static int resolve_all(struct preparation *p, struct err *reterr) {
+  size_t most = p->mapped.resources_n + 1, n = 0;
+  struct identity_claim *claims = ARENA_ARRAY(p->arena, struct identity_claim, most);
+  struct identity_answer *answers = ARENA_ARRAY(p->arena, struct identity_answer, most);
+  size_t *index_of = ARENA_ARRAY(p->arena, size_t, most);
+  if (!claims || !answers || !index_of)
+    return err_no_memory(reterr);
+  int code = 0;
+  for (size_t i = 0; i < p->mapped.resources_n && code == 0; i++) {
+    p->draft_of[i] = SIZE_MAX;
+    if (p->mapped.resources[i].is_transient)
+      continue;
+    code = make_claim(p, i, &claims[n], reterr);
+    index_of[n++] = i;
+  }
+  if (code == 0)
+    code = identity_resolve(p->view, p->input->access, p->arena, claims, n, answers, &p->conditions,
+                            reterr);
+  for (size_t i = 0; i < n && code == 0; i++)
+    code = take_answer(p, index_of[i], &answers[i], reterr);
+  return code;
 }
 
 static struct str lookup_reference(void *what, struct str reference) {
@@ -410,11 +437,8 @@ int prepare_message(struct arena *arena, struct store_view *view, const struct p
   p.foreign_of = ARENA_ARRAY(arena, struct foreign, p.mapped.resources_n + 1);
   if (!p.draft_of || !p.foreign_of)
     return err_no_memory(reterr);
-  for (size_t i = 0; i < p.mapped.resources_n; i++) {
-    p.draft_of[i] = SIZE_MAX;
-    if (!p.mapped.resources[i].is_transient && (code = resolve_one(&p, i, reterr)) < 0)
-      return code;
-  }
+  if ((code = resolve_all(&p, reterr)) < 0)
+    return code;
   for (size_t i = 0; i < p.mapped.resources_n; i++)
     if (p.draft_of[i] != SIZE_MAX && !is_merged_before(&p, i) &&
         (code = lay_over(&p, i, reterr)) < 0)

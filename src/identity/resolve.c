@@ -4,8 +4,6 @@
 
 /* How long a chain of merges is followed (A into B, B into C, ...). */
 #define REPLACEMENTS_MAX 16
-/* How many resources with one identifier are looked at. */
-#define HOLDERS_MAX 8
 
 static struct str replaced_by(const struct yyjson_val *patient) {
   struct json_each link = json_each(json_get(patient, STR("link")));
@@ -96,34 +94,29 @@ static int choose(struct store_view *view, const struct access *access, struct a
   return 0;
 }
 
-/* Looks every identifier up: the first that is known decides, all become conditions of the commit.
- */
-static int find_by_identifiers(struct store_view *view, const struct access *access,
-                               struct arena *arena, const struct identity_claim *claim,
-                               struct identity_answer *answer, identity_conditions *conditions,
-                               struct err *reterr) {
+/* The first identifier that is known decides, all become conditions of the commit. `holders`: of
+ * each of the claim's identifiers. */
+static int take_holders(struct store_view *view, const struct access *access, struct arena *arena,
+                        const struct identity_claim *claim, const struct store_holders *holders,
+                        struct identity_answer *answer, identity_conditions *conditions,
+                        struct err *reterr) {
   size_t *foreign = ARENA_ARRAY(arena, size_t, claim->identifiers_n + 1);
   if (!foreign)
     return err_no_memory(reterr);
   answer->foreign = foreign;
   for (size_t i = 0; i < claim->identifiers_n; i++) {
-    const struct identity_identifier *identifier = &claim->identifiers[i];
-    struct str ids[HOLDERS_MAX], id = STR_NULL;
-    size_t n = 0;
-    int code = store_find_identifiers(view, access, arena, claim->type, identifier->system,
-                                      identifier->value, HOLDERS_MAX, ids, &n, reterr);
-    if (code == 0)
-      code = choose(view, access, arena, claim->type, ids, n, &id, reterr);
+    struct str id = STR_NULL;
+    int code = choose(view, access, arena, claim->type, holders[i].ids, holders[i].n, &id, reterr);
     if (code < 0)
       return code;
     struct store_condition *condition = VEC_PUSH(arena, conditions);
     if (!condition)
       return err_no_memory(reterr);
     *condition = (struct store_condition){.type = claim->type,
-                                          .system = identifier->system,
-                                          .code = identifier->value,
+                                          .system = claim->identifiers[i].system,
+                                          .code = claim->identifiers[i].value,
                                           .id = id,
-                                          .among_others = n > 1};
+                                          .among_others = holders[i].n > 1};
     if (str_is_empty(id))
       continue;
     if (str_is_empty(answer->id))
@@ -134,29 +127,74 @@ static int find_by_identifiers(struct store_view *view, const struct access *acc
   return 0;
 }
 
-int identity_resolve(struct store_view *view, const struct access *access, struct arena *arena,
-                     const struct identity_claim *claim, struct identity_answer *ret_answer,
-                     identity_conditions *conditions, struct err *reterr) {
-  struct identity_answer answer = {0};
-  int code = find_by_identifiers(view, access, arena, claim, &answer, conditions, reterr);
-  if (code < 0)
-    return code;
-  if (str_is_empty(answer.id)) {
-    char uuid[ID_UUID_BYTES];
-    const struct str parts[] = {defs_type(claim->type)->name, claim->key};
-    id_uuid_of(parts, 2, uuid);
-    answer.id = arena_str(arena, str_of(uuid));
-    if (!answer.id.p)
-      return err_no_memory(reterr);
-  }
-  code = read_if_there(view, access, arena, claim->type, answer.id, &answer, reterr);
-  if (code < 0)
-    return code;
-  if (!claim->keeps_replaced && str_is(defs_type(claim->type)->name, "Patient")) {
-    code = follow_replacements(view, access, arena, claim->type, &answer, reterr);
+/* Looks the identifiers of all claims up at once. */
+static int find_by_identifiers(struct store_view *view, const struct access *access,
+                               struct arena *arena, const struct identity_claim *claims, size_t n,
+                               struct identity_answer *answers, identity_conditions *conditions,
+                               struct err *reterr) {
+  size_t all_n = 0;
+  for (size_t i = 0; i < n; i++)
+    all_n += claims[i].identifiers_n;
+  struct store_identifier *all = ARENA_ARRAY(arena, struct store_identifier, all_n + 1);
+  struct store_holders *holders = ARENA_ARRAY(arena, struct store_holders, all_n + 1);
+  if (!all || !holders)
+    return err_no_memory(reterr);
+  all_n = 0;
+  for (size_t i = 0; i < n; i++)
+    for (size_t k = 0; k < claims[i].identifiers_n; k++)
+      all[all_n++] = (struct store_identifier){claims[i].type, claims[i].identifiers[k].system,
+                                               claims[i].identifiers[k].value};
+  int code = store_find_many(view, access, arena, all, all_n, holders, reterr);
+  for (size_t i = 0; i < n && code == 0; holders += claims[i++].identifiers_n)
+    code = take_holders(view, access, arena, &claims[i], holders, &answers[i], conditions, reterr);
+  return code;
+}
+
+/* The id that the key leads to, where no identifier has led to one. */
+static int derive_id(struct arena *arena, const struct identity_claim *claim,
+                     struct identity_answer *answer, struct err *reterr) {
+  if (!str_is_empty(answer->id))
+    return 0;
+  char uuid[ID_UUID_BYTES];
+  const struct str parts[] = {defs_type(claim->type)->name, claim->key};
+  id_uuid_of(parts, 2, uuid);
+  answer->id = arena_str(arena, str_of(uuid));
+  return answer->id.p ? 0 : err_no_memory(reterr);
+}
+
+/* Reads what all claims have led to, at once. */
+static int read_answers(struct store_view *view, const struct access *access, struct arena *arena,
+                        const struct identity_claim *claims, size_t n,
+                        struct identity_answer *answers, struct err *reterr) {
+  struct store_name *names = ARENA_ARRAY(arena, struct store_name, n + 1);
+  struct store_resource *found = ARENA_ARRAY(arena, struct store_resource, n + 1);
+  if (!names || !found)
+    return err_no_memory(reterr);
+  for (size_t i = 0; i < n; i++) {
+    int code = derive_id(arena, &claims[i], &answers[i], reterr);
     if (code < 0)
       return code;
+    names[i] = (struct store_name){claims[i].type, answers[i].id};
   }
-  *ret_answer = answer;
-  return 0;
+  int code = store_read_many(view, access, arena, names, n, found, reterr);
+  for (size_t i = 0; i < n && code == 0; i++) {
+    answers[i].exists = found[i].version > 0 && !found[i].is_deleted;
+    answers[i].version = answers[i].exists ? found[i].version : 0;
+    answers[i].body = answers[i].exists ? found[i].body : STR_NULL;
+  }
+  return code;
+}
+
+int identity_resolve(struct store_view *view, const struct access *access, struct arena *arena,
+                     const struct identity_claim *claims, size_t n,
+                     struct identity_answer *ret_answers, identity_conditions *conditions,
+                     struct err *reterr) {
+  memset(ret_answers, 0, n * sizeof *ret_answers);
+  int code = find_by_identifiers(view, access, arena, claims, n, ret_answers, conditions, reterr);
+  if (code == 0)
+    code = read_answers(view, access, arena, claims, n, ret_answers, reterr);
+  for (size_t i = 0; i < n && code == 0; i++)
+    if (!claims[i].keeps_replaced && str_is(defs_type(claims[i].type)->name, "Patient"))
+      code = follow_replacements(view, access, arena, claims[i].type, &ret_answers[i], reterr);
+  return code;
 }

@@ -43,13 +43,14 @@ struct identity_answer {
 typedef VEC(struct store_condition) identity_conditions;
 
 /*
- * Answers a claim. What must still be so when the commit is made is appended to `conditions`.
- * An identifier that several resources hold means the only active patient among them
- * (ERR_MULTIPLE_MATCHES when there are several), or of other types the oldest. Returns 0, or what
- * the store reports.
+ * Answers n claims, whose look-ups share a question each. What must still be so when the commit is
+ * made is appended to `conditions`. An identifier that several resources hold means the only active
+ * patient among them (ERR_MULTIPLE_MATCHES when there are several), or of other types the oldest.
+ * Returns 0, or what the store reports.
  */
 int identity_resolve(struct store_view *view, const struct access *access, struct arena *arena,
-                     const struct identity_claim *claim, struct identity_answer *ret_answer,
-                     identity_conditions *conditions, struct err *reterr) MUST_CHECK;
+                     const struct identity_claim *claims, size_t n,
+                     struct identity_answer *ret_answers, identity_conditions *conditions,
+                     struct err *reterr) MUST_CHECK;
 
 #endif

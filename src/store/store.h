@@ -214,6 +214,16 @@ int store_vread(struct store_view *view, const struct access *access, struct are
                 defs_type_id type, struct str id, uint32_t version,
                 struct store_resource *ret_resource, struct err *reterr) MUST_CHECK;
 
+/* The current versions of many resources, in one question. `ret_resources`: n of them; version 0
+ * where there is none, or access hides it. */
+struct store_name {
+  defs_type_id type;
+  struct str id;
+};
+int store_read_many(struct store_view *view, const struct access *access, struct arena *arena,
+                    const struct store_name *names, size_t n, struct store_resource *ret_resources,
+                    struct err *reterr) MUST_CHECK;
+
 struct store_resources {
   const struct store_resource *p;
   size_t n;
@@ -225,6 +235,19 @@ int store_find_identifiers(struct store_view *view, const struct access *access,
                            struct arena *arena, defs_type_id type, struct str system,
                            struct str value, size_t max, struct str *ret_ids, size_t *ret_n,
                            struct err *reterr) MUST_CHECK;
+/* The same for many identifiers, in one question; `ret_holders`: n of them. */
+#define STORE_HOLDERS_MAX 8
+struct store_identifier {
+  defs_type_id type;
+  struct str system, value;
+};
+struct store_holders {
+  struct str ids[STORE_HOLDERS_MAX];
+  size_t n;
+};
+int store_find_many(struct store_view *view, const struct access *access, struct arena *arena,
+                    const struct store_identifier *identifiers, size_t n,
+                    struct store_holders *ret_holders, struct err *reterr) MUST_CHECK;
 /* The id of the only one; empty when there is none; ERR_MULTIPLE_MATCHES. */
 int store_find_identifier(struct store_view *view, const struct access *access, struct arena *arena,
                           defs_type_id type, struct str system, struct str value,

@@ -177,6 +177,60 @@ static void store_finds_identifiers(void **state) {
   store_view_close(view);
 }
 
+/* What many look-ups in one question find is what each finds alone, whatever may be seen. */
+static void check_many(const struct access *access, bool sees_p2) {
+  const struct store_name names[] = {
+      {type_of("Patient"), STR("p2")},   {type_of("Patient"), STR("none")},
+      {type_of("Patient"), STR("gone")}, {type_of("Patient"), STR("no id!")},
+      {type_of("Patient"), STR("p1")},   {type_of("Patient"), STR("p1")}};
+  const struct store_identifier identifiers[] = {{type_of("Patient"), STR("urn:a"), STR("1")},
+                                                 {type_of("Patient"), STR("urn:x"), STR("1")},
+                                                 {type_of("Bundle"), STR("urn:a"), STR("1")},
+                                                 {type_of("Patient"), STR("urn:b"), STR("2")}};
+  struct store_resource found[6];
+  struct store_holders holders[4];
+  struct store_view *view;
+  struct err err;
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  assert_int_equal(store_read_many(view, access, test_arena, names, 6, found, &err), 0);
+  assert_int_equal(found[0].version, sees_p2 ? 2 : 0);
+  assert_int_equal(found[1].version, 0);
+  assert_true(found[2].version == 0 || found[2].is_deleted);
+  assert_int_equal(found[3].version, 0);
+  assert_str(found[4].id, "p1");
+  assert_int_equal(found[5].version, 1);
+  assert_true(str_equal(found[4].body, found[5].body));
+  assert_int_equal(store_read_many(view, access, test_arena, names, 0, found, &err), 0);
+  assert_int_equal(store_find_many(view, access, test_arena, identifiers, 4, holders, &err), 0);
+  assert_int_equal(holders[0].n, sees_p2 ? 2 : 1);
+  assert_str(holders[0].ids[0], "p1");
+  assert_int_equal(holders[1].n, 0);
+  assert_int_equal(holders[2].n, 0);
+  assert_int_equal(holders[3].n, sees_p2 ? 1 : 0);
+  store_view_close(view);
+}
+
+static void store_finds_many_at_once(void **state) {
+  (void)state;
+  fixture_open();
+  struct store_write one = write_of("Patient", "p1", "1"), two = write_of("Patient", "p2", "2"),
+                     gone = write_of("Patient", "gone", "3");
+  struct store_write again = write_of("Patient", "p2", "1 2");
+  add_identifier(&one, "urn:a", "1");
+  add_identifier(&again, "urn:a", "1");
+  add_identifier(&again, "urn:b", "2");
+  assert_int_equal(commit(&one, 1), 0);
+  assert_int_equal(commit(&two, 1), 0);
+  again.body = STR("{\"resourceType\":\"Patient\",\"id\":\"p2\",\"note\":[\"1\",\"2\"]}");
+  assert_int_equal(commit(&again, 1), 0);
+  assert_int_equal(commit(&gone, 1), 0);
+  struct store_write remove = {.type = type_of("Patient"), .id = STR("gone"), .is_delete = true};
+  assert_int_equal(commit(&remove, 1), 0);
+  struct access all = everything(), own = {.principal = STR("p1"), .patient_id = STR("p1")};
+  check_many(&all, true);
+  check_many(&own, false);
+}
+
 static void store_shows_a_patient_only_his_own(void **state) {
   (void)state;
   fixture_open();
@@ -225,6 +279,7 @@ int main(void) {
       STORE_TEST(store_holds_expectations),
       STORE_TEST(store_refuses_a_commit_as_a_whole),
       STORE_TEST(store_finds_identifiers),
+      STORE_TEST(store_finds_many_at_once),
       STORE_TEST(store_shows_a_patient_only_his_own),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
