@@ -10,6 +10,12 @@
 #define LOOK_MAX 100000
 #define COUNT_MAX 20000
 
+enum {
+  VERSIONS_AT_ONCE = 256, /* read in one question */
+  EVENTS_AT_ONCE = 1024,
+  WAYS_MAX = 15, /* places that are looked at in one round trip */
+};
+
 /* ---- The page, as it is being put together -------------------------------------------------- */
 
 struct page {
@@ -19,58 +25,100 @@ struct page {
   VEC(struct store_history_row) rows;
 };
 
-/* Reads the body of a version: the current one stands in `resource`, the others in `version`. */
-static int read_version(struct page *page, uint64_t rid, uint32_t version, bool is_created,
-                        bool is_posted, struct err *reterr) {
-  static const struct str current = STR("SELECT " STORE_ROW_COLUMNS " FROM resource r"
-                                        " WHERE r.rid=? AND r.version=?");
-  static const struct str old =
-      STR("SELECT " STORE_OLD_ROW_COLUMNS " FROM version v CROSS JOIN resource r ON r.rid=v.rid"
-          " WHERE v.rid=? AND v.version=?");
+/* Notes a version; what it is will be read together with the others (read_versions). */
+static int add_version(struct page *page, uint64_t rid, uint32_t version, bool is_created,
+                       bool is_posted, struct err *reterr) {
   struct store_history_row *place = VEC_PUSH(page->arena, &page->rows);
-  bool is_there = false;
   if (!place)
     return err_no_memory(reterr);
   place->is_created = is_created;
   place->is_posted = is_posted;
-  for (int i = 0; i < 2 && !is_there; i++) {
-    struct db_statement *row = NULL;
-    int code = db_prepare(store_view_db(page->view), i ? old : current, &row, reterr);
-    if (code)
-      return code;
-    db_bind_i64(row, 1, (int64_t)rid);
-    db_bind_i64(row, 2, version);
-    code = db_step(row, &is_there, reterr);
-    if (code == 0 && is_there)
-      code = store_row_read(page->view, row, 0, page->arena, &place->resource, reterr);
-    db_release(row);
-    if (code)
-      return code;
+  place->resource.rid = rid;
+  place->resource.version = version;
+  return 0;
+}
+
+/* A version that was noted, and where. */
+struct wanted {
+  int64_t rid, version;
+  struct store_history_row *row;
+  bool is_read;
+};
+
+static int read_some(struct page *page, struct str sql, struct wanted *wanted, size_t n,
+                     struct err *reterr) {
+  struct db_column columns[] = {DB_COLUMN(DB_I64, wanted, rid), DB_COLUMN(DB_I64, wanted, version)};
+  struct db_statement *row = NULL;
+  bool has_row = true;
+  int code = db_select_rows(store_view_db(page->view), sql, columns, 2, n, &row, reterr);
+  while (code == 0 && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    struct wanted *of = &wanted[db_asked_row(row)];
+    code = store_row_read(page->view, row, 0, page->arena, &of->row->resource, reterr);
+    of->is_read = code == 0;
   }
-  return is_there ? 0 : err_set(reterr, ERR_STORE, "", "A version in the history is missing.");
+  db_release(row);
+  return code;
+}
+
+/* The current version stands in `resource`, the others in `version`. */
+static int read_group(struct page *page, size_t from, size_t n, struct err *reterr) {
+  static const struct str tables[] = {
+      STR("SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=? AND r.version=? LIMIT 1"),
+      STR("SELECT " STORE_OLD_ROW_COLUMNS " FROM version v CROSS JOIN resource r ON r.rid=v.rid"
+          " WHERE v.rid=? AND v.version=? LIMIT 1")};
+  struct wanted wanted[VERSIONS_AT_ONCE];
+  for (size_t i = 0; i < n; i++) {
+    struct store_history_row *row = &page->rows.p[from + i];
+    wanted[i] = (struct wanted){(int64_t)row->resource.rid, row->resource.version, row, false};
+  }
+  for (size_t table = 0; table < 2 && n > 0; table++) {
+    int code = read_some(page, tables[table], wanted, n, reterr);
+    if (code)
+      return code;
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++)
+      if (!wanted[i].is_read)
+        wanted[left++] = wanted[i];
+    n = left;
+  }
+  return n == 0 ? 0 : err_set(reterr, ERR_STORE, "", "A version in the history is missing.");
+}
+
+static int read_versions(struct page *page, struct err *reterr) {
+  int code = 0;
+  for (size_t i = 0; i < page->rows.n && code == 0; i += VERSIONS_AT_ONCE) {
+    size_t left = page->rows.n - i;
+    code = read_group(page, i, left < VERSIONS_AT_ONCE ? left : VERSIONS_AT_ONCE, reterr);
+  }
+  return code;
 }
 
 /* ---- From a time to a place in the order of the world --------------------------------------- */
 
-/* The first event at or after `number`, and when it was; `*ret_number` 0: there is none. */
-static int event_time(struct db *db, uint64_t number, uint64_t *ret_number, int64_t *ret_at_us,
-                      struct err *reterr) {
-  struct db_statement *row = NULL;
-  bool has_row = false;
+/* Asks for the first event at or after `number`, and when it was. */
+static int ask_event_time(struct db *db, uint64_t number, struct db_statement **ret_asked,
+                          struct err *reterr) {
   int code = db_prepare(db,
                         STR("SELECT e.number,c.time FROM event e CROSS JOIN commit_log c"
                             " ON c.seq=e.seq WHERE e.number>=? ORDER BY e.number LIMIT 1"),
-                        &row, reterr);
+                        ret_asked, reterr);
   if (code)
     return code;
-  db_bind_i64(row, 1, (int64_t)number);
-  code = db_step(row, &has_row, reterr);
+  db_bind_i64(*ret_asked, 1, (int64_t)number);
+  db_send(*ret_asked);
+  return 0;
+}
+
+/* `*ret_number` 0: there is none. */
+static int take_event_time(struct db_statement *asked, uint64_t *ret_number, int64_t *ret_at_us,
+                           struct err *reterr) {
+  bool has_row = false;
+  int code = db_step(asked, &has_row, reterr);
   *ret_number = 0;
   if (code == 0 && has_row) {
-    *ret_number = (uint64_t)db_column_i64(row, 0);
-    *ret_at_us = db_column_i64(row, 1);
+    *ret_number = (uint64_t)db_column_i64(asked, 0);
+    *ret_at_us = db_column_i64(asked, 1);
   }
-  db_release(row);
   return code;
 }
 
@@ -85,21 +133,39 @@ static int last_event(struct db *db, struct arena *arena, uint64_t *ret_number,
   return code;
 }
 
+/* Narrows low..high down by looking at `ways` places between them. */
+static int narrow(struct db *db, int64_t at_us, size_t ways, uint64_t *low, uint64_t *high,
+                  struct err *reterr) {
+  struct db_statement *asked[WAYS_MAX] = {0};
+  uint64_t from = *low, width = *high - *low, found;
+  int64_t found_at_us = 0;
+  bool is_behind = true;
+  int code = 0;
+  for (size_t i = 0; i < ways && code == 0; i++)
+    code = ask_event_time(db, from + width * (i + 1) / (ways + 1), &asked[i], reterr);
+  for (size_t i = 0; i < ways && code == 0 && is_behind; i++) {
+    code = take_event_time(asked[i], &found, &found_at_us, reterr);
+    is_behind = code == 0 && found != 0 && found_at_us < at_us;
+    if (is_behind && found >= *low)
+      *low = found + 1;
+    else if (!is_behind)
+      *high = from + width * (i + 1) / (ways + 1);
+  }
+  for (size_t i = 0; i < ways; i++)
+    db_release(asked[i]);
+  return code;
+}
+
 /* The number of the first event at or after `at_us`; one past the last where there is none. Times
- * rise with the numbers, so a few look-ups find it. */
+ * rise with the numbers, so a few look-ups find it; as many at a time as a round trip is worth. */
 static int first_event_at(struct db *db, int64_t at_us, uint64_t last, uint64_t *ret_number,
                           struct err *reterr) {
   uint64_t low = 1, high = last + 1;
+  size_t ways = db_is_remote(db) ? WAYS_MAX : 1;
   while (low < high) {
-    uint64_t middle = low + (high - low) / 2, found;
-    int64_t found_at_us = 0;
-    int code = event_time(db, middle, &found, &found_at_us, reterr);
+    int code = narrow(db, at_us, ways, &low, &high, reterr);
     if (code)
       return code;
-    if (found == 0 || found_at_us >= at_us)
-      high = middle;
-    else
-      low = found + 1;
   }
   *ret_number = low;
   return 0;
@@ -149,7 +215,7 @@ static void write_events_query(struct db_query *sql, const struct store_filter *
     db_query_i64(sql, query->from_us);
     db_query_add(sql, ")))");
   }
-  db_query_add(sql, " THEN 1 ELSE 0 END FROM event e");
+  db_query_add(sql, " THEN 1 ELSE 0 END AS seen FROM event e");
   if (type)
     db_query_add(sql, DIALECT_INDEXED_BY(filter->kind, "event_type"));
   if (joins)
@@ -166,28 +232,59 @@ static void write_events_query(struct db_query *sql, const struct store_filter *
   db_query_add(sql, " ORDER BY e.number DESC");
 }
 
-static int take_events(struct page *page, struct db_statement *row, uint64_t *ret_next_before,
-                       struct err *reterr) {
+/* The events of a page as they are gone through. */
+struct events {
+  uint64_t last;    /* the one looked at last */
+  size_t looked_at; /* in all */
+  bool is_cut;      /* there is one more behind the page */
+};
+
+/* One piece of them; `*ret_n`: how many there were in it. */
+static int take_events(struct page *page, struct db_statement *row, struct events *events,
+                       size_t *ret_n, struct err *reterr) {
   bool has_row = false;
-  uint64_t last = 0;
   int code = 0;
-  *ret_next_before = 0;
-  for (size_t looked_at = 0; (code = db_step(row, &has_row, reterr)) == 0 && has_row; looked_at++) {
-    if (page->rows.n == page->query->count || looked_at == LOOK_MAX) {
-      *ret_next_before = last;
+  for (*ret_n = 0; (code = db_step(row, &has_row, reterr)) == 0 && has_row; ++*ret_n) {
+    events->is_cut = page->rows.n == page->query->count || events->looked_at == LOOK_MAX;
+    if (events->is_cut)
       break;
-    }
-    last = (uint64_t)db_column_i64(row, 0);
+    events->looked_at++;
+    events->last = (uint64_t)db_column_i64(row, 0);
     if (db_column_i64(row, 4) == 0)
       continue;
     int64_t kind = db_column_i64(row, 1);
     bool is_posted = kind == STORE_CREATED && db_column_i64(row, 3) == 1;
-    code = read_version(page, (uint64_t)db_column_i64(row, 2), (uint32_t)db_column_i64(row, 3),
-                        kind == STORE_CREATED || kind == SCHEMA_EVENT_CREATED_BY_PUT, is_posted,
-                        reterr);
+    code = add_version(page, (uint64_t)db_column_i64(row, 2), (uint32_t)db_column_i64(row, 3),
+                       kind == STORE_CREATED || kind == SCHEMA_EVENT_CREATED_BY_PUT, is_posted,
+                       reterr);
     if (code)
       break;
   }
+  return code;
+}
+
+/* Asked for in pieces, as an engine elsewhere is waited for until a piece is here as a whole. */
+static int find_events(struct page *page, const struct store_filter *filter,
+                       const struct span *span, uint64_t *ret_next_before, struct err *reterr) {
+  struct events events = {.last = page->query->before};
+  bool takes_all = filter->is_everything && span->period <= span->first;
+  size_t n = 0, most = 0;
+  int code = 0;
+  while (code == 0 && n == most && !events.is_cut) {
+    struct db_statement *row = NULL;
+    struct db_query sql;
+    size_t left = page->query->count - page->rows.n;
+    most = takes_all && left < EVENTS_AT_ONCE ? left + 1 : EVENTS_AT_ONCE;
+    db_query_init(&sql, page->arena);
+    write_events_query(&sql, filter, page->query, span, events.last);
+    db_query_add(&sql, " LIMIT ");
+    db_query_i64(&sql, (int64_t)most);
+    code = db_query_start(store_view_db(page->view), &sql, &row, reterr);
+    if (code == 0)
+      code = take_events(page, row, &events, &n, reterr);
+    db_release(row);
+  }
+  *ret_next_before = events.is_cut ? events.last : 0;
   return code;
 }
 
@@ -215,17 +312,17 @@ static int count_events(struct page *page, const struct store_filter *filter,
     return 0;
   struct db_statement *row = NULL;
   bool has_row = false;
-  size_t looked_at = 0;
+  db_query_add(&sql, "SELECT count(*),coalesce(sum(n.seen),0) FROM (");
   write_events_query(&sql, filter, query, span, 0);
+  db_query_addf(&sql, " LIMIT %d) AS n", COUNT_MAX + 1);
   int code = db_query_start(db, &sql, &row, reterr);
-  while (code == 0 && looked_at <= COUNT_MAX && (code = db_step(row, &has_row, reterr)) == 0 &&
-         has_row) {
-    total += db_column_i64(row, 4) != 0;
-    looked_at++;
+  if (code == 0)
+    code = db_step(row, &has_row, reterr);
+  if (code == 0 && has_row) {
+    history->has_total = db_column_i64(row, 0) <= COUNT_MAX;
+    history->total = (uint64_t)db_column_i64(row, 1);
   }
   db_release(row);
-  history->has_total = looked_at <= COUNT_MAX;
-  history->total = (uint64_t)total;
   return code;
 }
 
@@ -234,8 +331,6 @@ static int history_of_events(struct page *page, const struct access *access,
   struct db *db = store_view_db(page->view);
   struct store_filter filter;
   struct span span = {0};
-  struct db_query sql;
-  struct db_statement *row = NULL;
   int code = store_filter(db, store_view_schema(page->view), access, &filter, reterr);
   if (code == 0)
     code = find_span(db, page->arena, page->query, &span, reterr);
@@ -243,46 +338,53 @@ static int history_of_events(struct page *page, const struct access *access,
     code = count_events(page, &filter, &span, history, reterr);
   if (code || page->query->count == 0)
     return code;
-  db_query_init(&sql, page->arena);
-  write_events_query(&sql, &filter, page->query, &span, page->query->before);
-  code = db_query_start(db, &sql, &row, reterr);
-  if (code == 0)
-    code = take_events(page, row, &history->next_before, reterr);
-  db_release(row);
-  return code;
+  code = find_events(page, &filter, &span, &history->next_before, reterr);
+  return code ? code : read_versions(page, reterr);
 }
 
 /* ---- One resource --------------------------------------------------------------------------- */
+
+/* Some events of one commit from `*first` on, which moves behind them; `*seq`: the commit's, 0
+ * until it is known. `*ret_is_done`: the resource was among them, or the commit has no more. */
+static int look_for_creation(struct db *db, uint64_t rid, uint64_t *first, int64_t *seq,
+                             bool *ret_is_done, bool *ret_is_posted, struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  int n = 0;
+  int code = db_prepare(
+      db, STR("SELECT number,seq,rid,kind FROM event WHERE number>=? ORDER BY number LIMIT ?"),
+      &row, reterr);
+  if (code)
+    return code;
+  db_bind_i64(row, 1, (int64_t)*first);
+  db_bind_i64(row, 2, EVENTS_AT_ONCE);
+  while (!*ret_is_done && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    n++;
+    *first = (uint64_t)db_column_i64(row, 0) + 1;
+    *seq = *seq ? *seq : db_column_i64(row, 1);
+    *ret_is_done = db_column_i64(row, 1) != *seq || db_column_i64(row, 2) == (int64_t)rid;
+    if (db_column_i64(row, 1) == *seq && db_column_i64(row, 2) == (int64_t)rid)
+      *ret_is_posted = db_column_i64(row, 3) != SCHEMA_EVENT_CREATED_BY_PUT;
+  }
+  *ret_is_done |= n < EVENTS_AT_ONCE;
+  db_release(row);
+  return code;
+}
 
 /* Did the version that was made at `at_us` come by POST? What an event of an old file does not say
  * is taken for it. */
 static int find_posted(struct page *page, uint64_t rid, int64_t at_us, bool *ret_is_posted,
                        struct err *reterr) {
   struct db *db = store_view_db(page->view);
-  struct db_statement *row = NULL;
-  bool has_row = false;
   uint64_t last, first = 0;
   int64_t seq = 0;
   *ret_is_posted = true;
   int code = last_event(db, page->arena, &last, reterr);
   if (code == 0)
     code = first_event_at(db, at_us, last, &first, reterr);
-  if (code == 0)
-    code = db_prepare(db, STR("SELECT seq,rid,kind FROM event WHERE number>=? ORDER BY number"),
-                      &row, reterr);
-  if (code)
-    return code;
-  db_bind_i64(row, 1, (int64_t)first);
-  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    seq = seq ? seq : db_column_i64(row, 0);
-    if (db_column_i64(row, 0) != seq)
-      break;
-    if (db_column_i64(row, 1) == (int64_t)rid) {
-      *ret_is_posted = db_column_i64(row, 2) != SCHEMA_EVENT_CREATED_BY_PUT;
-      break;
-    }
-  }
-  db_release(row);
+  bool is_done = false;
+  while (code == 0 && !is_done)
+    code = look_for_creation(db, rid, &first, &seq, &is_done, ret_is_posted, reterr);
   return code;
 }
 
@@ -322,8 +424,7 @@ static int take_version(struct page *page, struct store_history *history, uint64
   }
   if (made->version == 1)
     code = find_posted(page, rid, made->updated_us, &is_posted, reterr);
-  return code ? code
-              : read_version(page, rid, made->version, made->version == 1, is_posted, reterr);
+  return code ? code : add_version(page, rid, made->version, made->version == 1, is_posted, reterr);
 }
 
 /* What was taken last, if it came right after the deletion `version`, was a creation. */
@@ -340,7 +441,7 @@ static int take_old_versions(struct page *page, struct store_history *history, u
   bool has_row = false, is_end = false;
   int code = db_prepare(store_view_db(page->view),
                         STR("SELECT version,updated,state FROM version WHERE rid=? AND version<=?"
-                            " ORDER BY version DESC"),
+                            " ORDER BY version DESC LIMIT ?"),
                         &row, reterr);
   if (code)
     return code;
@@ -348,6 +449,11 @@ static int take_old_versions(struct page *page, struct store_history *history, u
   uint64_t newest = page->query->before ? page->query->before : UINT32_MAX;
   db_bind_i64(row, 1, (int64_t)rid);
   db_bind_i64(row, 2, (int64_t)(newest < UINT32_MAX ? newest : UINT32_MAX));
+  /* Where none need be counted: those of the page, and one on either side of it. */
+  bool is_counted = history->has_total || page->query->since_us > 0 || page->query->has_period;
+  db_bind_i64(row, 3,
+              is_counted || page->query->count > LOOK_MAX - 2 ? LOOK_MAX + 1
+                                                              : (int64_t)page->query->count + 3);
   for (size_t looked_at = 0; !is_end && (code = db_step(row, &has_row, reterr)) == 0 && has_row;
        looked_at++) {
     if (looked_at == LOOK_MAX) {
@@ -387,6 +493,8 @@ static int history_of_versions(struct page *page, const struct access *access,
   code = take_version(page, history, current.rid, &newest, &is_end, reterr);
   if (code == 0 && !is_end)
     code = take_old_versions(page, history, current.rid, newest, reterr);
+  if (code == 0)
+    code = read_versions(page, reterr);
   if (!is_filtered) { /* versions are numbered from 1 without a gap */
     history->has_total = true;
     history->total = current.version;
