@@ -155,6 +155,10 @@ bool store_body_has_code(struct arena *arena, struct str body, struct str code) 
   return !buf_is_overflown(&quoted) && str_find(body, buf_str(&quoted)) >= 0;
 }
 
+/* Of what has the same hash as an identifier, so many may be another one: far more than ever are.
+ */
+enum { FALSE_MATCHES_MAX = 1000 };
+
 int store_find_identifiers(struct store_view *view, const struct access *access,
                            struct arena *arena, defs_type_id type, struct str system,
                            struct str value, size_t max, struct str *ret_ids, size_t *ret_n,
@@ -179,6 +183,7 @@ int store_find_identifiers(struct store_view *view, const struct access *access,
   db_query_i64(&query, schema_type_number(schema, type));
   db_query_add(&query, " AND r.state=1 AND ");
   store_filter_add(&query, &filter, "r", type);
+  db_query_addf(&query, " LIMIT %zu", max + FALSE_MATCHES_MAX);
   struct db_statement *row = NULL;
   code = db_query_start(store_view_db(view), &query, &row, reterr);
   if (code != 0)

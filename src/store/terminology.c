@@ -137,23 +137,22 @@ static int find_supplements(void *what, struct arena *arena, struct str url,
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-/* How often resources that hold terminology were changed in this file. */
+/* How often resources that hold terminology were changed in this store. */
 static int read_epoch(struct source *s, uint64_t *ret_epoch, struct err *reterr) {
   const struct schema *schema = store_view_schema(s->view);
-  static const char *const types[] = {"CodeSystem", "ValueSet"};
-  int code = 0;
+  struct db_statement *row = NULL;
+  bool has_row;
+  int code = db_prepare(store_view_db(s->view),
+                        STR("SELECT n FROM counter WHERE kind=? AND number IN(?,?)"), &row, reterr);
   *ret_epoch = 0;
-  for (size_t i = 0; i < 2 && code == 0; i++) {
-    struct db_query query;
-    int64_t n = 0;
-    db_query_init(&query, s->arena);
-    db_query_add(&query, "SELECT n FROM counter WHERE kind=");
-    db_query_i64(&query, SCHEMA_COUNTER_TYPE_VERSIONS);
-    db_query_add(&query, " AND number=");
-    db_query_i64(&query, schema_type_number(schema, defs_type_by_name(str_of(types[i]))));
-    code = db_query_number(store_view_db(s->view), &query, 0, &n, reterr);
-    *ret_epoch += (uint64_t)n;
-  }
+  if (code)
+    return code;
+  db_bind_i64(row, 1, SCHEMA_COUNTER_TYPE_VERSIONS);
+  db_bind_i64(row, 2, schema_type_number(schema, defs_type_by_name(STR("CodeSystem"))));
+  db_bind_i64(row, 3, schema_type_number(schema, defs_type_by_name(STR("ValueSet"))));
+  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row)
+    *ret_epoch += (uint64_t)db_column_i64(row, 0);
+  db_release(row);
   return code;
 }
 
