@@ -8,6 +8,7 @@ What the store promises is asked of each engine in CALLOSUM_TEST_ENGINES (sqlite
 cluster is started (test/postgres.py) for as long as the tests run.
 """
 import argparse
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -39,41 +40,54 @@ def heading(text):
     print(f"\n== {text}", flush=True)
 
 
+def run_program(test):
+    """One unit test program: what subprocess gives, or None when it does not end; and the seconds that it took."""
+    environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
+    environment.update(test.get("env") or {})
+    started = time.monotonic()
+    try:
+        done = subprocess.run(test["cmd"], cwd=test.get("workdir") or ROOT, env=environment, capture_output=True, timeout=600)
+    except subprocess.TimeoutExpired:
+        done = None
+    return done, time.monotonic() - started
+
+
+def tell_program(name, done, seconds, totals):
+    """Counts and prints the tests of one program."""
+    if done is None:
+        print(f"FAILED {name}: no end within 600 s", flush=True)
+        totals.add(0, 1)
+        return
+    output = done.stdout.decode(errors="replace")
+    if done.returncode == EXIT_SKIPPED:
+        reason = re.search(r"# SKIP (.*)", output)
+        print(f"skipped {name}: {reason.group(1) if reason else 'it does not say why'}", flush=True)
+        totals.add(0, 0, 1)
+        return
+    skipped = len(re.findall(r"^(?:not )?ok .*# SKIP", output, re.M))  # before 1.1.6, cmocka wrote "not ok" for these
+    passed = len(re.findall(r"^ok (?!.*# SKIP)", output, re.M))
+    failed = len(re.findall(r"^not ok (?!.*# SKIP)", output, re.M))
+    if done.returncode != 0 and failed == 0:
+        failed = 1
+    if done.returncode == 0 and passed + skipped == 0:
+        passed = 1  # a program that is one test
+    totals.add(passed, failed, skipped)
+    if failed:
+        print(f"FAILED {name} (exit {done.returncode})")
+        print(output[-4000:])
+        print(done.stderr.decode(errors="replace")[-6000:], flush=True)
+    else:
+        print(f"ok  {name:<40} {passed:4d} tests {seconds:7.2f} s", flush=True)
+
+
 def run_unit(build, totals, only):
+    """As many programs at once as there are processors."""
     heading("unit tests")
     tests = json.loads(subprocess.run(["meson", "introspect", "--tests", build], check=True, capture_output=True, text=True).stdout)
-    for test in sorted(tests, key=lambda t: t["name"]):
-        if only and only not in test["name"]:
-            continue
-        environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1")
-        environment.update(test.get("env") or {})
-        started = time.monotonic()
-        try:
-            done = subprocess.run(test["cmd"], cwd=test.get("workdir") or ROOT, env=environment, capture_output=True, timeout=600)
-        except subprocess.TimeoutExpired:
-            print(f"FAILED {test['name']}: no end within 600 s")
-            totals.add(0, 1)
-            continue
-        output = done.stdout.decode(errors="replace")
-        if done.returncode == EXIT_SKIPPED:
-            reason = re.search(r"# SKIP (.*)", output)
-            print(f"skipped {test['name']}: {reason.group(1) if reason else 'it does not say why'}")
-            totals.add(0, 0, 1)
-            continue
-        skipped = len(re.findall(r"^(?:not )?ok .*# SKIP", output, re.M))  # before 1.1.6, cmocka wrote "not ok" for these
-        passed = len(re.findall(r"^ok (?!.*# SKIP)", output, re.M))
-        failed = len(re.findall(r"^not ok (?!.*# SKIP)", output, re.M))
-        if done.returncode != 0 and failed == 0:
-            failed = 1
-        if done.returncode == 0 and passed + skipped == 0:
-            passed = 1  # a program that is one test
-        totals.add(passed, failed, skipped)
-        if failed:
-            print(f"FAILED {test['name']} (exit {done.returncode})")
-            print(output[-4000:])
-            print(done.stderr.decode(errors="replace")[-6000:])
-        else:
-            print(f"ok  {test['name']:<32} {passed:4d} tests {time.monotonic() - started:7.2f} s")
+    tests = sorted((t for t in tests if only in t["name"]), key=lambda t: t["name"])
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for test, (done, seconds) in zip(tests, pool.map(run_program, tests)):
+            tell_program(test["name"], done, seconds, totals)
 
 
 def add_report(path, code, totals):
@@ -134,14 +148,15 @@ def run_fuzz(build, totals, only, long_run):
 
 
 @contextlib.contextmanager
-def engines():
+def engines(totals):
     """PostgreSQL for the tests that want it, named by CALLOSUM_TEST_POSTGRES."""
-    wanted = os.environ.setdefault("CALLOSUM_TEST_ENGINES", "sqlite").split(",")
+    wanted = os.environ.setdefault("CALLOSUM_TEST_ENGINES", "sqlite,postgresql").split(",")
     if "postgresql" not in wanted or os.environ.get("CALLOSUM_TEST_POSTGRES"):
         yield
     elif not postgres.is_available():
-        print("PostgreSQL's server is not installed: its tests are skipped")
+        print("skipped: PostgreSQL's server is not installed, and what is asked of each engine is asked of SQLite only")
         os.environ["CALLOSUM_TEST_ENGINES"] = "sqlite"
+        totals.add(0, 0, 1)
         yield
     else:
         with postgres.Cluster() as cluster:
@@ -163,7 +178,7 @@ def main():
         os.environ["CALLOSUM_TEST_SANITIZE"] = "1"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an orderly end, which leaves nothing behind
     totals = Totals()
-    with engines():
+    with engines(totals):
         if arguments.part in (None, "unit"):
             run_unit(arguments.build, totals, arguments.only)
         if arguments.part in (None, "pytest"):
