@@ -137,7 +137,7 @@ static void drain(struct pg *pg) {
 
 static size_t bytes_of(const int *lengths, int n) {
   size_t bytes = 64;
-  for (int i = 0; i < n; i++)
+  for (int i = 0; lengths && i < n; i++)
     bytes += (size_t)lengths[i] + 8;
   return bytes;
 }
@@ -287,12 +287,13 @@ static void cancel(struct pg *pg, const struct pg_statement *statement) {
 }
 
 int pg_wait(struct pg *pg, struct pg_statement *statement, struct err *reterr) {
-  pg_queue_sync(pg);
+  if (is_awaited(pg, statement))
+    pg_queue_sync(pg);
   bool is_writing = pg->transaction == PG_WRITING;
   int64_t until_us = 0;
   if (is_writing)
     until_us = clock_monotonic_us() + WRITE_ANSWER_US;
-  else if (pg->base.deadline_us && !is_writing)
+  else if (pg->base.deadline_us)
     until_us = pg->base.waiting_deadline_us;
   pg_take_answers(pg);
   while (pg->conn && is_awaited(pg, statement)) {

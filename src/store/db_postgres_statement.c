@@ -106,7 +106,7 @@ void pg_statement_free(struct db_statement *base) {
 
 /* ---- Values in ---- */
 
-static bool bind(struct db_statement *base, int place, Oid type, const char *value, size_t n) {
+static bool set_value(struct db_statement *base, int place, Oid type, const char *value, size_t n) {
   struct pg_statement *statement = pg_statement_of(base);
   if (place < 1 || place > statement->places_n || n > VALUE_MAX_BYTES) {
     statement->failed = n > VALUE_MAX_BYTES ? ERR_TOO_LONG : ERR_INTERNAL;
@@ -121,7 +121,7 @@ static bool bind(struct db_statement *base, int place, Oid type, const char *val
 
 static void bind_number(struct db_statement *base, int place, Oid type, uint64_t number) {
   struct pg_statement *statement = pg_statement_of(base);
-  if (!bind(base, place, type, NULL, sizeof number))
+  if (!set_value(base, place, type, NULL, sizeof number))
     return;
   statement->numbers[place - 1] = number;
   statement->values[place - 1] = (const char *)&statement->numbers[place - 1];
@@ -136,12 +136,12 @@ void pg_bind_double(struct db_statement *base, int place, double value) {
 }
 
 void pg_bind_bytes(struct db_statement *base, int place, struct str value) {
-  bind(base, place, PG_BYTEA, value.p ? value.p : "", value.n);
+  set_value(base, place, PG_BYTEA, value.p ? value.p : "", value.n);
 }
 
 /* Of the type that was bound there before, else of one that the server finds out. */
 void pg_bind_null(struct db_statement *base, int place) {
-  bind(base, place, 0, NULL, 0);
+  set_value(base, place, 0, NULL, 0);
 }
 
 /* ---- Sending ---- */
