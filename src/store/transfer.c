@@ -353,7 +353,7 @@ static int begin_copy(struct transfer *t, struct err *reterr) {
 }
 
 static int go_on(struct transfer *t, struct str written, struct err *reterr) {
-  struct mark mark;
+  struct mark mark = {0};
   int code = mark_read(written, &mark, reterr);
   if (code != 0)
     return code;

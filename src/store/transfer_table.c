@@ -167,9 +167,9 @@ static int read_rows(struct db *db, struct arena *arena, const struct db_query *
   bool has_row = false;
   size_t seen = 0, n = page->columns_n;
   VEC(union transfer_cell) cells = {0};
+  union transfer_cell read[TRANSFER_COLUMNS_MAX] = {{0}};
   int code = db_query_start(db, query, &row, reterr);
   while (code == 0 && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    union transfer_cell read[TRANSFER_COLUMNS_MAX];
     seen++;
     for (size_t i = 0; code == 0 && i < n; i++)
       code = read_cell(row, arena, page->table, i, &read[i], reterr);
