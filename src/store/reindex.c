@@ -419,6 +419,25 @@ static int publish(struct reindex *r, struct store *store, struct err *reterr) {
   return code;
 }
 
+int reindex_follow(struct db *db, struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  int code = db_prepare(db,
+                        STR("SELECT done,total FROM job WHERE state<3 AND state=2 AND"
+                            " kind='" REINDEX_KIND "' AND owner='" REINDEX_OWN "'"
+                            " ORDER BY number LIMIT 1"),
+                        &row, reterr);
+  if (code != 0)
+    return code;
+  code = db_step(row, &has_row, reterr);
+  if (code == 0 && has_row) {
+    int64_t done = db_column_i64(row, 0), total = db_column_i64(row, 1);
+    parameters_set_percent(total > 0 && done <= total ? (unsigned)(done * 100 / total) : 0);
+  }
+  db_release(row);
+  return code;
+}
+
 /* The task of the last group touches other tables than its writes. */
 int reindex_step(struct reindex *r, struct store *store, bool *ret_has_more, struct err *reterr) {
   *ret_has_more = false;

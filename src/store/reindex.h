@@ -48,6 +48,9 @@ int reindex_make_change(struct db *db, struct arena *arena, const struct schema 
 int reindex_check_form(struct db *db, const struct schema *schema, const struct body_codec *codec,
                        struct err *reterr) MUST_CHECK;
 
+/* How far another process is with what is being built, for who asks here (model/parameters.h). */
+int reindex_follow(struct db *db, struct err *reterr) MUST_CHECK;
+
 /* What the thread remembers between two steps. */
 struct reindex {
   bool may_have_work;

@@ -282,7 +282,7 @@ static int read_schema(struct db *db, struct arena *arena, struct schema *schema
   struct db_identity identity;
   int code = db_identity(db, &identity, reterr);
   if (code == 0 && identity.version == 0)
-    return err_set(reterr, ERR_STORE, "", "The file holds no store yet.");
+    return err_set(reterr, ERR_STORE, "", "There is no store here yet.");
   if (code == 0 && identity.version < SCHEMA_VERSION)
     return err_set(reterr, ERR_STORE, "",
                    "The store was made by an older version of Callosum; `callosum serve` or"

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "store/commit.h"
 #include "store/lease.h"
+#include "store/reindex.h"
 #include "store/store_internal.h"
 
 enum {
@@ -148,8 +149,12 @@ static int look(struct watch *watch, struct err *reterr) {
     code = sequence_read(watch->db, &now, reterr);
   if (code == 0)
     code = store_follow(watch->options.store, watch->db, &now, false, reterr);
-  if (code == 0 && watch->options.process && watch->ticks++ % LEASE_LOOK_TICKS == 0)
+  bool is_time = watch->ticks++ % LEASE_LOOK_TICKS == 0;
+  if (code == 0 && is_time && watch->options.process)
     code = look_at_lease(watch, reterr);
+  if (code == 0 && is_time && !watch_has_background(watch) &&
+      store_wants_background(watch->options.store))
+    code = reindex_follow(watch->db, reterr);
   db_rollback(watch->db);
   return code;
 }
