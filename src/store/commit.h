@@ -62,6 +62,7 @@ struct store_task {
    * transaction of the first time came to nothing. */
   int (*run)(void *what, struct db *db, struct sequence *sequence, struct err *reterr);
   void *what;
+  bool is_quiet; /* comes even when nothing happens: what is kept to be fast stays as it is */
 };
 
 /* Fills commit->prepared_; also checks what needs no data (ids, bodies). */

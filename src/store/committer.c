@@ -115,7 +115,6 @@ static void wait_for_work(struct committer *committer) {
       pthread_mutex_lock(&committer->lock);
     }
   }
-  committer->is_warm = true;
 }
 
 /* A bulk load waits a moment for a larger group: its rows are sorted together. */
@@ -138,6 +137,7 @@ static struct store_commit *take_group(struct committer *committer) {
   while (committer->first && n < committer->group_max && (n == 0 || rows < rows_max(committer))) {
     end = committer->first;
     rows += end->prepared_->rows_n;
+    committer->is_warm |= !(end->task_ && end->task_->is_quiet);
     committer->urgent_n -= end->is_urgent;
     n++;
     committer->first = end->next_;

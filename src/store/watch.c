@@ -98,7 +98,7 @@ static void send_beat(struct watch *watch) {
   if (!is_free)
     return;
   arena_reset(beat->arena);
-  beat->task = (struct store_task){beat_inside, watch};
+  beat->task = (struct store_task){.run = beat_inside, .what = watch, .is_quiet = true};
   beat->commit = (struct store_commit){.arena = beat->arena,
                                        .principal = STR(""),
                                        .task_ = &beat->task,
