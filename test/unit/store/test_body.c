@@ -1,8 +1,6 @@
 /* Packed bytes, and dictionaries that a store makes for itself. */
 #include "store_fixture.h"
 
-#include <sqlite3.h>
-
 #include "store/body.h"
 #include "store/body_memo.h"
 #include "store/train.h"
@@ -167,16 +165,7 @@ static void store_many(size_t from) {
 }
 
 static int64_t dictionaries_n(void) {
-  sqlite3 *db;
-  sqlite3_stmt *row = NULL;
-  assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
-  assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM dictionary", -1, &row, NULL),
-                   SQLITE_OK);
-  assert_int_equal(sqlite3_step(row), SQLITE_ROW);
-  int64_t n = sqlite3_column_int64(row, 0);
-  sqlite3_finalize(row);
-  sqlite3_close(db);
-  return n;
+  return sql_number("SELECT count(*) FROM dictionary");
 }
 
 static void store_learns_the_words_of_its_house(void **state) {
