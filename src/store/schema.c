@@ -11,6 +11,10 @@ static const struct schema_tables *tables_of(struct db *db) {
 
 static int run_all(struct db *db, const char *const *statements, struct err *reterr) {
   int code = 0;
+  if (!statements)
+    return err_set(reterr, ERR_STORE, "",
+                   "The store says that its schema is of a version which this engine never had;"
+                   " restore it from a backup.");
   for (; code == 0 && *statements; statements++)
     code = db_run(db, *statements, reterr);
   return code;

@@ -71,6 +71,19 @@ static void stores_open_an_empty_database_at_once(void **state) {
   close_stores();
 }
 
+/* What says that it is older than anything that was ever made is not touched. */
+static void store_of_an_impossible_version_is_refused(void **state) {
+  (void)state;
+  struct store_options options = {.path = fixture_path};
+  struct err err;
+  fixture_open();
+  store_close(fixture_store);
+  fixture_store = NULL;
+  fixture_run_sql(text_of("UPDATE %s.callosum_identity SET version=1", fixture_schema));
+  assert_int_equal(store_open(&options, &fixture_store, &err), ERR_STORE);
+  fixture_store = NULL;
+}
+
 /* ---- Everything at once ---- */
 
 #define WRITERS 9
@@ -373,6 +386,7 @@ static void lost_connections_lose_and_double_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(stores_open_an_empty_database_at_once),
+      STORE_TEST(store_of_an_impossible_version_is_refused),
       STORE_TEST(stores_write_as_one),
       STORE_TEST(one_of_those_who_match_wins),
       STORE_TEST(lost_connections_lose_and_double_nothing),
