@@ -24,6 +24,8 @@ static int adopt(struct body_dictionaries *d, int64_t number, int64_t kind, uint
                  struct str bytes, struct err *reterr) {
   if (number < 1 || number > BODY_DICTIONARIES_MAX || kind < 0 || kind >= BODY_KINDS)
     return err_set(reterr, ERR_STORE, "", "The store has a dictionary of an unknown number.");
+  if (number <= atomic_load(&d->highest))
+    return 0; /* another thread has met it meanwhile */
   ZSTD_CDict *compress = ZSTD_createCDict(bytes.p, bytes.n, BODY_LEVEL);
   ZSTD_DDict *decompress = ZSTD_createDDict(bytes.p, bytes.n);
   if (!compress || !decompress) {
@@ -60,14 +62,18 @@ static int read_new(struct body_dictionaries *d, struct db *db, struct err *rete
   return code;
 }
 
+static int read_new_locked(struct body_dictionaries *d, struct db *db, struct err *reterr) {
+  pthread_mutex_lock(&d->lock);
+  int code = read_new(d, db, reterr);
+  pthread_mutex_unlock(&d->lock);
+  return code;
+}
+
 int body_dictionaries_refresh(struct body_dictionaries *d, struct db *db, struct err *reterr) {
   bool is_mine = !db_is_begun(db);
   int code = is_mine ? db_begin_read(db, reterr) : 0;
-  if (code == 0) {
-    pthread_mutex_lock(&d->lock);
-    code = read_new(d, db, reterr);
-    pthread_mutex_unlock(&d->lock);
-  }
+  if (code == 0)
+    code = read_new_locked(d, db, reterr);
   if (is_mine)
     db_rollback(db);
   return code;
@@ -100,7 +106,8 @@ static int insert(struct db *db, uint64_t number, enum body_kind kind, uint64_t 
   return code;
 }
 
-/* `*ret_number` 0: it was not wanted. */
+/* `*ret_number` 0: it was not wanted. The transaction may have to wait for others, so it is not
+ * made under the lock. */
 static int add(struct body_dictionaries *d, struct db *db, enum body_kind kind, uint64_t trained_at,
                struct str bytes, uint64_t *ret_number, struct err *reterr) {
   struct sequence sequence;
@@ -108,7 +115,7 @@ static int add(struct body_dictionaries *d, struct db *db, enum body_kind kind, 
   if (code == 0)
     code = sequence_read(db, &sequence, reterr);
   if (code == 0)
-    code = read_new(d, db, reterr);
+    code = read_new_locked(d, db, reterr);
   if (code != 0)
     return code;
   if (!is_wanted(d, kind, trained_at)) {
@@ -128,12 +135,13 @@ static int add(struct body_dictionaries *d, struct db *db, enum body_kind kind, 
 int body_dictionaries_add(struct body_dictionaries *d, struct db *db, enum body_kind kind,
                           uint64_t trained_at, struct str bytes, struct err *reterr) {
   uint64_t number = 0;
-  pthread_mutex_lock(&d->lock);
   int code = add(d, db, kind, trained_at, bytes, &number, reterr);
   if (code != 0)
     db_rollback(db);
-  else if (number)
-    code = adopt(d, (int64_t)number, kind, trained_at, bytes, reterr);
+  if (code != 0 || number == 0)
+    return code;
+  pthread_mutex_lock(&d->lock);
+  code = adopt(d, (int64_t)number, kind, trained_at, bytes, reterr);
   pthread_mutex_unlock(&d->lock);
   return code;
 }
