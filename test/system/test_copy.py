@@ -1,6 +1,5 @@
 """callosum copy: a store moves between a file and PostgreSQL, there and back, whatever interrupts it; PostgreSQL's own backups."""
 import glob
-import json
 import os
 import pathlib
 import random
@@ -99,10 +98,13 @@ def source(tmp_path_factory):
         (folder / "synthea.ndjson").write_bytes(lines)
         assert run("import", "--store", path, folder / "synthea.ndjson").returncode == 0
     server = Server(path)
-    send_samples(server, folder)
-    write_history(server)
-    time.sleep(4)  # the index of words has caught up
-    assert server.stop() == 0
+    try:
+        send_samples(server, folder)
+        write_history(server)
+        time.sleep(4)  # the index of words has caught up
+    finally:
+        code = server.stop()
+    assert code == 0
     return path
 
 
