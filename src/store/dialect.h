@@ -24,6 +24,21 @@ static inline const char *dialect_apart(enum db_kind kind) {
   return kind == DB_POSTGRES ? " OFFSET 0" : "";
 }
 
+/*
+ * Joins `table`, called `alias`, to what stands before it, row by row: " CROSS JOIN table alias ON
+ * on". On tables that are still empty PostgreSQL thinks any order as good as another, and it keeps
+ * the plan when they have grown; a subquery that is apart can't be asked before its row is there.
+ */
+#define DIALECT_JOIN(kind, table, alias, on)                                                       \
+  ((kind) == DB_POSTGRES ? " CROSS JOIN LATERAL (SELECT * FROM " table " " alias " WHERE " on      \
+                           " OFFSET 0) AS " alias                                                  \
+                         : " CROSS JOIN " table " " alias " ON " on)
+/* The same for one that need not have a row. */
+#define DIALECT_LEFT_JOIN(kind, table, alias, on)                                                  \
+  ((kind) == DB_POSTGRES ? " LEFT JOIN LATERAL (SELECT * FROM " table " " alias " WHERE " on       \
+                           " OFFSET 0) AS " alias " ON TRUE"                                       \
+                         : " LEFT JOIN " table " " alias " ON " on)
+
 /* Behind a table: " INDEXED BY index". */
 #define DIALECT_INDEXED_BY(kind, index) ((kind) == DB_POSTGRES ? "" : " INDEXED BY " index)
 

@@ -98,10 +98,11 @@ static int read_versions(struct page *page, struct err *reterr) {
 /* Asks for the first event at or after `number`, and when it was. */
 static int ask_event_time(struct db *db, uint64_t number, struct db_statement **ret_asked,
                           struct err *reterr) {
-  int code = db_prepare(db,
-                        STR("SELECT e.number,c.time FROM event e CROSS JOIN commit_log c"
-                            " ON c.seq=e.seq WHERE e.number>=? ORDER BY e.number LIMIT 1"),
-                        ret_asked, reterr);
+  char sql[256];
+  snprintf(sql, sizeof sql,
+           "SELECT e.number,c.time FROM event e%s WHERE e.number>=? ORDER BY e.number LIMIT 1",
+           DIALECT_JOIN(db_kind(db), "commit_log", "c", "c.seq=e.seq"));
+  int code = db_prepare(db, str_of(sql), ret_asked, reterr);
   if (code)
     return code;
   db_bind_i64(*ret_asked, 1, (int64_t)number);
@@ -219,7 +220,7 @@ static void write_events_query(struct db_query *sql, const struct store_filter *
   if (type)
     db_query_add(sql, DIALECT_INDEXED_BY(filter->kind, "event_type"));
   if (joins)
-    db_query_add(sql, " CROSS JOIN resource r ON r.rid=e.rid");
+    db_query_add(sql, DIALECT_JOIN(filter->kind, "resource", "r", "r.rid=e.rid"));
   db_query_add(sql, " WHERE e.type>0");
   if (type) {
     db_query_add(sql, " AND e.type=");

@@ -1,5 +1,6 @@
 /* Reading the message log, and lineage. Messages are not cut by patient, so only access to
  * everything shows them. */
+#include "store/dialect.h"
 #include "store/store_internal.h"
 
 #define WORD_MAX_BYTES 64 /* of commit_prepare */
@@ -208,9 +209,13 @@ int store_message_read(struct store_view *view, const struct access *access, str
 #define LINEAGE_COLUMNS                                                                            \
   "l.message,l.bytes,r.rid,r.type,r.id,l.version,coalesce(v.updated,r.updated),"                   \
   "coalesce(v.state,r.state),CASE WHEN v.rid IS NULL THEN r.body ELSE v.body END"
-#define LINEAGE_FROM                                                                               \
-  " FROM lineage l CROSS JOIN resource r ON r.rid=l.rid"                                           \
-  " LEFT JOIN version v ON v.rid=l.rid AND v.version=l.version"
+
+static void select_lineage(struct db_query *query, enum db_kind kind) {
+  db_query_add(query, "SELECT " LINEAGE_COLUMNS " FROM lineage l");
+  db_query_add(query, DIALECT_JOIN(kind, "resource", "r", "r.rid=l.rid"));
+  db_query_add(query,
+               DIALECT_LEFT_JOIN(kind, "version", "v", "v.rid=l.rid AND v.version=l.version"));
+}
 
 static int read_lineage(struct store_view *view, const struct db_query *query, struct arena *arena,
                         struct store_lineage_rows *ret_rows, struct err *reterr) {
@@ -248,7 +253,8 @@ int store_lineage_of_message(struct store_view *view, const struct access *acces
   if (!access->is_everything)
     return 0;
   db_query_init(&query, arena);
-  db_query_add(&query, "SELECT " LINEAGE_COLUMNS LINEAGE_FROM " WHERE l.message=");
+  select_lineage(&query, db_kind(store_view_db(view)));
+  db_query_add(&query, " WHERE l.message=");
   db_query_i64(&query, (int64_t)number);
   db_query_add(&query, " ORDER BY l.rid");
   return read_lineage(view, &query, arena, ret_rows, reterr);
@@ -268,7 +274,8 @@ int store_lineage_of_resource(struct store_view *view, const struct access *acce
   if (code != 0 || rid == 0)
     return code;
   db_query_init(&query, arena);
-  db_query_add(&query, "SELECT " LINEAGE_COLUMNS LINEAGE_FROM " WHERE l.rid=");
+  select_lineage(&query, filter.kind);
+  db_query_add(&query, " WHERE l.rid=");
   db_query_i64(&query, (int64_t)rid);
   db_query_add(&query, " AND ");
   store_filter_add(&query, &filter, "r", type);

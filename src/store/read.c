@@ -2,6 +2,7 @@
 #include "store/store_internal.h"
 
 #include "base/id.h"
+#include "store/dialect.h"
 
 int store_rid(struct db *db, const struct schema *schema, defs_type_id type, struct str id,
               uint64_t *ret_rid, struct err *reterr) {
@@ -9,10 +10,10 @@ int store_rid(struct db *db, const struct schema *schema, defs_type_id type, str
   *ret_rid = 0;
   if (!id_is_fhir_id(id))
     return 0;
-  int code = db_prepare(db,
-                        STR("SELECT r.rid FROM identity i CROSS JOIN resource r ON r.rid=i.rid"
-                            " WHERE i.key=? AND r.type=? AND r.id=?"),
-                        &row, reterr);
+  char sql[256];
+  snprintf(sql, sizeof sql, "SELECT r.rid FROM identity i%s WHERE i.key=? AND r.type=? AND r.id=?",
+           DIALECT_JOIN(db_kind(db), "resource", "r", "r.rid=i.rid"));
+  int code = db_prepare(db, str_of(sql), &row, reterr);
   if (code != 0)
     return code;
   struct schema_id packed = schema_id_pack(id);
@@ -51,8 +52,8 @@ static int not_found(defs_type_id type, struct str id, struct err *reterr) {
                  STR_ARG(defs_type(type)->name), STR_ARG(id));
 }
 
-/* Begins a query on the row of one resource that access lets through; `select` and `from` tell the
- * columns and what is joined to `resource r`. */
+/* Begins a query on the row of one resource that access lets through; `select` tells the
+ * columns, and begins with `identity i`. */
 static int query_resource(struct store_view *view, const struct access *access, defs_type_id type,
                           struct str id, const char *select, struct db_query *query,
                           struct err *reterr) {
@@ -68,6 +69,7 @@ static int query_resource(struct store_view *view, const struct access *access, 
   if (!packed_id.p)
     return err_no_memory(reterr);
   db_query_add(query, select);
+  db_query_add(query, DIALECT_JOIN(filter.kind, "resource", "r", "r.rid=i.rid"));
   db_query_add(query, " WHERE i.key=");
   db_query_i64(query, schema_identity_key(schema, type, id));
   db_query_add(query, " AND r.type=");
@@ -107,9 +109,7 @@ int store_read(struct store_view *view, const struct access *access, struct aren
   struct db_query query;
   bool is_there = false;
   db_query_init(&query, arena);
-  int code = query_resource(view, access, type, id,
-                            "SELECT " STORE_ROW_COLUMNS
-                            " FROM identity i CROSS JOIN resource r ON r.rid=i.rid",
+  int code = query_resource(view, access, type, id, "SELECT " STORE_ROW_COLUMNS " FROM identity i",
                             &query, reterr);
   if (code == 0)
     code = read_one(view, &query, arena, &is_there, ret_resource, reterr);
@@ -174,8 +174,9 @@ int store_find_identifiers(struct store_view *view, const struct access *access,
   if (code != 0)
     return code;
   db_query_init(&query, arena);
-  db_query_add(&query, "SELECT r.id,r.body FROM token t CROSS JOIN resource r ON r.rid=t.rid"
-                       " WHERE t.first=0 AND t.param=");
+  db_query_add(&query, "SELECT r.id,r.body FROM token t");
+  db_query_add(&query, DIALECT_JOIN(filter.kind, "resource", "r", "r.rid=t.rid"));
+  db_query_add(&query, " WHERE t.first=0 AND t.param=");
   db_query_i64(&query, schema_param_number(schema, param));
   db_query_add(&query, " AND t.hash=");
   db_query_i64(&query, schema_token_hash(schema, system, value));

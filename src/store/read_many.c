@@ -3,6 +3,7 @@
 #include "store/store_internal.h"
 
 #include "base/id.h"
+#include "store/dialect.h"
 
 /* ---- By id ---- */
 
@@ -30,11 +31,12 @@ static int read_rows(struct store_view *view, struct arena *arena, const struct 
   const struct db_column columns[] = {DB_COLUMN(DB_I64, rows, key), DB_COLUMN(DB_I64, rows, type),
                                       DB_COLUMN(DB_BYTES, rows, packed_id)};
   struct db_statement *found = NULL;
-  int code = db_select_rows(store_view_db(view),
-                            STR("SELECT " STORE_ROW_COLUMNS
-                                " FROM identity i CROSS JOIN resource r ON r.rid=i.rid"
-                                " WHERE i.key=? AND r.type=? AND r.id=? AND r.state<>0"),
-                            columns, 3, n, &found, reterr);
+  char sql[320];
+  snprintf(sql, sizeof sql,
+           "SELECT " STORE_ROW_COLUMNS " FROM identity i%s WHERE i.key=? AND r.type=? AND r.id=?"
+           " AND r.state<>0 LIMIT 1",
+           DIALECT_JOIN(db_kind(store_view_db(view)), "resource", "r", "r.rid=i.rid"));
+  int code = db_select_rows(store_view_db(view), str_of(sql), columns, 3, n, &found, reterr);
   if (code != 0)
     return code;
   bool has_row = false;

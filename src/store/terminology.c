@@ -1,6 +1,7 @@
 #include "store/terminology.h"
 
 #include "base/id.h"
+#include "store/dialect.h"
 #include "store/store_internal.h"
 
 enum { CANDIDATES_MAX = 64 };
@@ -14,12 +15,12 @@ struct source {
 /* ---- Finding --------------------------------------------------------------------------------- */
 
 /* Begins a query on live rows of `resource r` that `table` leads to. */
-static void select_by(struct db_query *query, const struct schema *schema, const char *table,
-                      const char *column, defs_type_id type, const char *param, int64_t value) {
-  db_query_addf(query,
-                "SELECT " STORE_ROW_COLUMNS " FROM %s u CROSS JOIN resource r ON r.rid=u.rid"
-                " WHERE u.param=",
-                table);
+static void select_by(struct db_query *query, enum db_kind kind, const struct schema *schema,
+                      const char *table, const char *column, defs_type_id type, const char *param,
+                      int64_t value) {
+  db_query_addf(query, "SELECT " STORE_ROW_COLUMNS " FROM %s u", table);
+  db_query_add(query, DIALECT_JOIN(kind, "resource", "r", "r.rid=u.rid"));
+  db_query_add(query, " WHERE u.param=");
   db_query_i64(query, schema_param_number(schema, defs_param_by_code(type, str_of(param))));
   db_query_addf(query, " AND u.%s=", column);
   db_query_i64(query, value);
@@ -115,7 +116,8 @@ static int find(void *what, struct arena *arena, struct str type_name, struct st
                           .max = 1};
   struct db_query query;
   db_query_init(&query, s->arena);
-  select_by(&query, schema, "uri", "hash", type, "url", schema_text_hash(schema, url));
+  select_by(&query, db_kind(store_view_db(s->view)), schema, "uri", "hash", type, "url",
+            schema_text_hash(schema, url));
   return take_rows(s, &query, &wanted, reterr);
 }
 
@@ -128,8 +130,8 @@ static int find_supplements(void *what, struct arena *arena, struct str url,
       .arena = arena, .member = STR("supplements"), .url = url, .found = ret_resources, .max = max};
   struct db_query query;
   db_query_init(&query, s->arena);
-  select_by(&query, schema, "reference", "target", defs_type_by_name(STR("CodeSystem")),
-            "supplements", schema_url_target(schema, url));
+  select_by(&query, db_kind(store_view_db(s->view)), schema, "reference", "target",
+            defs_type_by_name(STR("CodeSystem")), "supplements", schema_url_target(schema, url));
   int code = take_rows(s, &query, &wanted, reterr);
   *ret_n = wanted.n;
   return code;

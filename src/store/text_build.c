@@ -150,8 +150,8 @@ static int read_resources(struct step *s) {
   bool has_row = false;
   int code = db_select_rows(
       store_view_db(s->view),
-      STR("SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=? AND r.state=1"), &asked, 1,
-      s->changed.list.n, &row, s->err);
+      STR("SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=? AND r.state=1 LIMIT 1"),
+      &asked, 1, s->changed.list.n, &row, s->err);
   if (code != 0)
     return code;
   while (s->pairs_n <= PAIRS_MAX && (code = db_step(row, &has_row, s->err)) == 0 && has_row) {
