@@ -76,6 +76,23 @@ static int end_old_backend(struct pg *pg, int old_pid, struct err *reterr) {
   return pg_number(pg, sql, &ended, reterr);
 }
 
+/* A backend that is ended while its COMMIT waits for a synchronous standby has committed, though no
+ * standby may have it: were the server lost now, what we call written would be too. So something is
+ * written behind it: the COMMIT of that waits for the standby to have everything before it. */
+static int wait_for_standby(struct pg *pg, struct err *reterr) {
+  int code = queue_with_ids(pg, "UPDATE db_writer SET number=$2 WHERE id=$1", pg->writer_id,
+                            pg->writer_number, NULL, reterr);
+  if (code == 0)
+    code = pg_queue_text(pg, "COMMIT", NULL, reterr);
+  if (code == 0)
+    code = pg_wait(pg, NULL, reterr);
+  if (code == 0) {
+    pg->transaction = PG_NO_TRANSACTION;
+    pg->is_begin_sent = false;
+  }
+  return code;
+}
+
 static int read_number(struct pg *pg, int64_t *ret_number, struct err *reterr) {
   char sql[120];
   snprintf(sql, sizeof sql, "SELECT coalesce(max(number),0) FROM db_writer WHERE id=%lld",
@@ -85,6 +102,8 @@ static int read_number(struct pg *pg, int64_t *ret_number, struct err *reterr) {
   int code = pg_queue_begin(pg, reterr);
   if (code == 0)
     code = pg_number(pg, sql, ret_number, reterr);
+  if (code == 0 && *ret_number == pg->writer_number)
+    code = wait_for_standby(pg, reterr);
   pg_rollback(&pg->base);
   return code;
 }

@@ -2,6 +2,7 @@
 that was acknowledged."""
 import contextlib
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -124,6 +125,31 @@ def test_a_standby_is_promoted_while_clients_write():
         finally:
             for server in servers:
                 server.stop()
+
+
+def test_what_no_standby_has_is_not_acknowledged():
+    """A backend that is ended while its commit waits for the standby has committed; still the client waits for the standby."""
+    with pair() as (primary, standby):
+        server = Server(url_of(primary))
+        receiver = int(standby.sql("SELECT pid FROM pg_stat_wal_receiver"))
+        answers = []
+        try:
+            server.create(patient("Before"))
+            os.kill(receiver, signal.SIGSTOP)
+            client = threading.Thread(target=lambda: answers.append(server.fhir("POST", "Patient", patient("Waits"))))
+            client.start()
+            wait_for(lambda: primary.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event='SyncRep'") != "0")
+            primary.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event='SyncRep'")
+            time.sleep(2)
+            assert not answers
+        finally:
+            os.kill(receiver, signal.SIGCONT)
+        try:
+            client.join(40)
+            assert answers[0].status == 201, answers[0].body
+            assert server.fhir("GET", "Patient?family=waits&_summary=count").json["total"] == 1
+        finally:
+            server.stop()
 
 
 def check(servers, threads):
