@@ -245,8 +245,11 @@ static int note_named(struct group *group, const struct named *named, bool with_
   int code = find_slot(group, named, &slot, reterr);
   if (code != 0 || slot->is_asked || (slot->is_asked_briefly && !with_content))
     return code;
-  struct asked_slot *place =
-      with_content ? VEC_PUSH(group->arena, &q->wholes) : VEC_PUSH(group->arena, &q->briefs);
+  struct asked_slot *place;
+  if (with_content)
+    place = VEC_PUSH(group->arena, &q->wholes);
+  else
+    place = VEC_PUSH(group->arena, &q->briefs);
   if (!place)
     return err_no_memory(reterr);
   *place = (struct asked_slot){slot->key, slot};

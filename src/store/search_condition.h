@@ -57,8 +57,8 @@ struct search_condition {
   uint16_t param; /* number of schema.h */
   bool is_negated;
   bool is_only_tested; /* the index is not asked: other conditions leave few (search_scope.h) */
-  bool has_no_ranges; /* number, quantity: lo is hi in all rows of the parameter */
-  bool has_all;       /* every resource of the type has the parameter, so that none is without */
+  bool has_no_ranges;  /* number, quantity: lo is hi in all rows of the parameter */
+  bool has_all;        /* every resource of the type has the parameter, so that none is without */
   const struct search_test *tests;
   size_t tests_n;
   bool is_unindexed;    /* _text, _content: any resource may match, else one of `rids` */

@@ -23,7 +23,9 @@ static bool recall(const struct search_context *c, uint64_t key, uint64_t limit,
 }
 
 static void remember(struct search_context *c, uint64_t key, uint64_t limit, uint64_t n) {
-  struct search_tallied *place = key ? VEC_PUSH(c->arena, &c->tallied) : NULL;
+  if (!key)
+    return;
+  struct search_tallied *place = VEC_PUSH(c->arena, &c->tallied);
   if (place) /* it only saves time */
     *place = (struct search_tallied){.key = key, .n = n, .limit = limit};
 }
