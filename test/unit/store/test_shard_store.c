@@ -171,7 +171,7 @@ static void a_search_about_a_patient_asks_one(void **state) {
       "Patient/p7/Encounter",
       "Encounter/e7/Observation?status=final",
       "Observation?patient=p7&_lastUpdated=gt2000",
-      "Observation?patient=p7&_revinclude=Provenance:target&_include=Observation:encounter",
+      "Observation?patient=p7&_include=Observation:encounter",
   };
   for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
     struct asked asked = ask(urls[i]);
