@@ -91,6 +91,7 @@ static int begin(struct pg *pg, enum pg_transaction transaction, struct err *ret
     return code;
   pg->failed = 0;
   pg->transaction = transaction;
+  pg->transactions_n++;
   pg->is_begin_sent = pg->is_cancelled = false;
   pg->asked_n = 0;
   pg->has_written = false;

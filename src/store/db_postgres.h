@@ -43,6 +43,7 @@ struct pg_pending {
   bool is_answered;
   struct pg_plan *plan;
   struct pg_statement *statement; /* that waits for the rows; NULL: nobody */
+  uint64_t transaction;           /* pg.transactions_n when it was sent */
 };
 
 enum pg_transaction { PG_NO_TRANSACTION, PG_READING, PG_WRITING };
@@ -58,6 +59,8 @@ struct pg {
   char *schema_name;
 
   enum pg_transaction transaction;
+  uint64_t
+      transactions_n; /* begun so far: a late answer to one that was rolled back is told apart */
   bool is_begin_sent; /* BEGIN goes out with the first statement */
   bool is_cancelled;  /* by us: its deadline is past */
   int failed;         /* the first failure of this transaction, which all that follows gets */

@@ -110,7 +110,7 @@ static int read_number(struct pg *pg, int64_t *ret_number, struct err *reterr) {
 
 static int ask(struct pg *pg, int old_pid, int64_t wait_us, int64_t *ret_number,
                struct err *reterr) {
-  pg->transaction = PG_NO_TRANSACTION;
+  pg_rollback(&pg->base); /* nothing is sent: the session is gone */
   pg->failed = 0;
   int code = pg_connect(pg, wait_us, reterr);
   if (code == 0)

@@ -53,6 +53,7 @@ static int note_sent(struct pg *pg, bool is_taken, enum pg_sent kind, struct pg_
   pending->kind = kind;
   pending->plan = plan;
   pending->statement = statement;
+  pending->transaction = pg->transactions_n;
   pg->unsynced_n++;
   return 0;
 }
@@ -208,6 +209,27 @@ static bool has_worked(ExecStatusType status) {
   return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
+/* What was rolled back before its answer came fails nobody but who waits for it. */
+static void note_failed_answer(struct pg *pg, const struct pg_pending *head,
+                               const PGresult *result) {
+  struct err err;
+  bool is_of_now = head->transaction == pg->transactions_n;
+  if (head->kind == PG_SENT_PREPARE && head->plan)
+    head->plan->session = 0;
+  else if (head->plan && pg_error_is_stale(result))
+    pg_plan_renew(pg, head->plan);
+  if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED && is_of_now && pg->failed) {
+    answer(head->statement, pg->failed, &pg->failure);
+    return;
+  }
+  int code = pg_error_of_result(pg, result, &err);
+  pg->is_ending |= pg_error_is_fatal(result);
+  pg->is_read_only |= code == ERR_READ_ONLY;
+  if (is_of_now)
+    pg_note_failure(pg, code, &err);
+  answer(head->statement, code, &err);
+}
+
 /* The answer to the head of the queue; owns `result`. */
 static void take_answer(struct pg *pg, PGresult *result) {
   struct pg_pending *head = &pg->pending[pg->pending_first];
@@ -226,20 +248,7 @@ static void take_answer(struct pg *pg, PGresult *result) {
       return;
     }
   } else {
-    struct err err;
-    if (head->kind == PG_SENT_PREPARE && head->plan)
-      head->plan->session = 0;
-    else if (head->plan && pg_error_is_stale(result))
-      pg_plan_renew(pg, head->plan);
-    if (status != PGRES_PIPELINE_ABORTED || pg->failed == 0) {
-      int code = pg_error_of_result(pg, result, &err);
-      pg->is_ending |= pg_error_is_fatal(result);
-      pg->is_read_only |= code == ERR_READ_ONLY;
-      pg_note_failure(pg, code, &err);
-      answer(statement, code, &err);
-    } else {
-      answer(statement, pg->failed, &pg->failure);
-    }
+    note_failed_answer(pg, head, result);
   }
   PQclear(result);
 }

@@ -585,6 +585,21 @@ static void an_error_does_not_spoil_what_was_prepared(void **state) {
   db_release(right);
 }
 
+/* Its answer comes when the next transaction has begun already. */
+static void a_failure_is_of_its_own_transaction(void **state) {
+  (void)state;
+  insert_numbers(1, 1);
+  for (int i = 0; i < 20; i++) {
+    must(db_begin_write(fixture_db, &err));
+    insert_number(1); /* is refused, but nobody waits to hear it */
+    db_rollback(fixture_db);
+    must(db_begin_write(fixture_db, &err));
+    insert_number(100 + i);
+    assert_int_equal(number("SELECT count(*) FROM t"), i + 2);
+    must(db_commit(fixture_db, &err));
+  }
+}
+
 /* Another process changes a table that a kept statement reads. */
 static void what_was_prepared_is_prepared_again(void **state) {
   (void)state;
@@ -657,6 +672,7 @@ int main(void) {
       DB_TEST(what_was_prepared_is_prepared_again),
       DB_TEST(a_transaction_that_wrote_nothing_leaves_no_number),
       DB_TEST(an_error_does_not_spoil_what_was_prepared),
+      DB_TEST(a_failure_is_of_its_own_transaction),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
