@@ -361,6 +361,19 @@ int db_execute(struct db_statement *statement, struct err *reterr) {
   return statement->driver->execute(statement, reterr);
 }
 
+int db_execute_i64(struct db *db, struct str sql, const int64_t *values, int values_n,
+                   struct err *reterr) {
+  struct db_statement *statement = NULL;
+  int code = db_prepare(db, sql, &statement, reterr);
+  if (code != 0)
+    return code;
+  for (int i = 0; i < values_n; i++)
+    db_bind_i64(statement, i + 1, values[i]);
+  code = db_execute(statement, reterr);
+  db_release(statement);
+  return code;
+}
+
 void db_reset(struct db_statement *statement) {
   statement->driver->reset(statement);
 }

@@ -162,6 +162,9 @@ void db_send(struct db_statement *statement);
 int db_step(struct db_statement *statement, bool *ret_has_row, struct err *reterr) MUST_CHECK;
 /* Steps to the end and makes the statement ready for the next bind. */
 int db_execute(struct db_statement *statement, struct err *reterr) MUST_CHECK;
+/* Prepares, executes and releases a statement whose placeholders are all integers. */
+int db_execute_i64(struct db *db, struct str sql, const int64_t *values, int values_n,
+                   struct err *reterr) MUST_CHECK;
 
 /* Ready for the next bind, before the last row was seen. */
 void db_reset(struct db_statement *statement);

@@ -172,34 +172,18 @@ int delivery_check(struct db *db, const struct delivery_change *change, bool *re
 
 static int write_state(struct db *db, const struct delivery_change *change,
                        enum delivery_state state, int64_t not_before_us, struct err *reterr) {
-  struct db_statement *row = NULL;
-  int code = db_prepare(
-      db, STR("UPDATE delivery SET state=?,not_before=?,holder=0,lease=0 WHERE number=?"), &row,
-      reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, state);
-  db_bind_i64(row, 2, not_before_us);
-  db_bind_i64(row, 3, (int64_t)change->number);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
+  const int64_t values[] = {state, not_before_us, (int64_t)change->number};
+  return db_execute_i64(
+      db, STR("UPDATE delivery SET state=?,not_before=?,holder=0,lease=0 WHERE number=?"), values,
+      3, reterr);
 }
 
 static int renew(struct db *db, const struct delivery_change *change, int64_t now_us,
                  struct err *reterr) {
-  struct db_statement *row = NULL;
   int64_t until = now_us + (change->lease_us ? change->lease_us : LEASE_US);
-  int code =
-      db_prepare(db, STR("UPDATE delivery SET lease=?,not_before=? WHERE number=?"), &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, until);
-  db_bind_i64(row, 2, until);
-  db_bind_i64(row, 3, (int64_t)change->number);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
+  const int64_t values[] = {until, until, (int64_t)change->number};
+  return db_execute_i64(db, STR("UPDATE delivery SET lease=?,not_before=? WHERE number=?"), values,
+                        3, reterr);
 }
 
 int delivery_apply(struct db *db, const struct delivery_change *change, struct err *reterr) {
@@ -235,20 +219,14 @@ int delivery_change(struct store *store, struct delivery_change *changes, size_t
 }
 
 int delivery_release_all(struct db *db, int64_t holder, struct err *reterr) {
-  struct db_statement *row = NULL;
   int64_t now;
   struct str sql = holder ? STR("UPDATE delivery SET not_before=?,holder=0,lease=0"
                                 " WHERE state=0 AND holder=?")
                           : STR("UPDATE delivery SET not_before=?,holder=0,lease=0"
                                 " WHERE state=0 AND holder<>?");
   int code = db_now(db, &now, reterr);
-  if (code == 0)
-    code = db_prepare(db, sql, &row, reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, now);
-  db_bind_i64(row, 2, holder);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
+  const int64_t values[] = {now, holder};
+  return db_execute_i64(db, sql, values, 2, reterr);
 }

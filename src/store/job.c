@@ -172,22 +172,14 @@ static int note_progress(struct db *db, const struct job_change *change, struct 
 }
 
 static int claim(struct db *db, const struct job_change *change, struct err *reterr) {
-  struct db_statement *row = NULL;
   int64_t now, until;
   int code = lease_end(db, change->lease_us_, &now, &until, reterr);
-  if (code == 0)
-    code = db_prepare(
-        db, STR("UPDATE job SET state=?,updated=?,expires=0,holder=?,lease=? WHERE number=?"), &row,
-        reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, JOB_RUNNING);
-  db_bind_i64(row, 2, now);
-  db_bind_i64(row, 3, change->holder_);
-  db_bind_i64(row, 4, until);
-  db_bind_i64(row, 5, (int64_t)change->number);
-  code = db_execute(row, reterr);
-  db_release(row);
+  const int64_t values[] = {JOB_RUNNING, now, change->holder_, until, (int64_t)change->number};
+  code = db_execute_i64(
+      db, STR("UPDATE job SET state=?,updated=?,expires=0,holder=?,lease=? WHERE number=?"), values,
+      5, reterr);
   return code || !change->progress.p ? code : note_progress(db, change, reterr);
 }
 
@@ -222,19 +214,9 @@ static int end(struct db *db, const struct body_codec *codec, struct arena *aren
   return code;
 }
 
-static int run_with(struct db *db, struct str sql, int64_t value, struct err *reterr) {
-  struct db_statement *row = NULL;
-  int code = db_prepare(db, sql, &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, value);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
-}
-
 int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena,
               struct sequence *sequence, struct job_change *change, struct err *reterr) {
+  int64_t number = (int64_t)change->number;
   switch (change->verb) {
   case JOB_CREATE:
     return create(db, codec, arena, sequence, change, reterr);
@@ -247,31 +229,25 @@ int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena
   case JOB_CANCEL:
     return end(db, codec, arena, change, reterr);
   case JOB_RELEASE:
-    return run_with(db, STR("UPDATE job SET state=1,holder=0,lease=0 WHERE number=?"),
-                    (int64_t)change->number, reterr);
+    return db_execute_i64(db, STR("UPDATE job SET state=1,holder=0,lease=0 WHERE number=?"),
+                          &number, 1, reterr);
   case JOB_DELETE:
-    return run_with(db, STR("DELETE FROM job WHERE number=?"), (int64_t)change->number, reterr);
+    return db_execute_i64(db, STR("DELETE FROM job WHERE number=?"), &number, 1, reterr);
   case JOB_EXPIRE:
-    return run_with(db, STR("DELETE FROM job WHERE expires>0 AND expires<?"), change->expires_us,
-                    reterr);
+    return db_execute_i64(db, STR("DELETE FROM job WHERE expires>0 AND expires<?"),
+                          &change->expires_us, 1, reterr);
   }
   return err_set(reterr, ERR_INTERNAL, "", "There is no such change of a job.");
 }
 
 int job_renew_all(struct db *db, int64_t holder, int64_t for_us, struct err *reterr) {
-  struct db_statement *row = NULL;
   int64_t now, until;
   int code = lease_end(db, for_us, &now, &until, reterr);
-  if (code == 0)
-    code = db_prepare(db, STR("UPDATE job SET lease=? WHERE state<3 AND state=2 AND holder=?"),
-                      &row, reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, until);
-  db_bind_i64(row, 2, holder);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
+  const int64_t values[] = {until, holder};
+  return db_execute_i64(db, STR("UPDATE job SET lease=? WHERE state<3 AND state=2 AND holder=?"),
+                        values, 2, reterr);
 }
 
 int job_release_all(struct db *db, int64_t holder, struct err *reterr) {
@@ -279,15 +255,7 @@ int job_release_all(struct db *db, int64_t holder, struct err *reterr) {
       STR("UPDATE job SET state=1,holder=0,lease=0 WHERE state<3 AND state=2 AND holder=?");
   static const struct str of_all =
       STR("UPDATE job SET state=1,holder=0,lease=0 WHERE state<3 AND state=2");
-  struct db_statement *row = NULL;
-  int code = db_prepare(db, holder ? of_one : of_all, &row, reterr);
-  if (code != 0)
-    return code;
-  if (holder)
-    db_bind_i64(row, 1, holder);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
+  return db_execute_i64(db, holder ? of_one : of_all, &holder, holder ? 1 : 0, reterr);
 }
 
 int job_change(struct store *store, struct job_change *change, struct err *reterr) {

@@ -90,31 +90,18 @@ int lease_release(struct db *db, struct str name, int64_t holder, struct err *re
 }
 
 int lease_renew_all(struct db *db, int64_t holder, int64_t for_us, struct err *reterr) {
-  struct db_statement *row = NULL;
   int64_t now, until;
   int code = lease_end(db, for_us, &now, &until, reterr);
-  if (code == 0)
-    code = db_prepare(db, STR("UPDATE lease SET until=? WHERE holder=?"), &row, reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, until);
-  db_bind_i64(row, 2, holder);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
+  const int64_t values[] = {until, holder};
+  return db_execute_i64(db, STR("UPDATE lease SET until=? WHERE holder=?"), values, 2, reterr);
 }
 
 int lease_release_all(struct db *db, int64_t holder, struct err *reterr) {
-  struct db_statement *row = NULL;
   struct str sql =
       holder ? STR("DELETE FROM lease WHERE holder=?") : STR("DELETE FROM lease WHERE holder<>?");
-  int code = db_prepare(db, sql, &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, holder);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
+  return db_execute_i64(db, sql, &holder, 1, reterr);
 }
 
 /* ---- As a commit ---- */

@@ -224,14 +224,8 @@ static bool needs_job(const struct row *row) {
 }
 
 static int give_job(struct loading *l, struct row *row, uint64_t number) {
-  struct db_statement *statement = NULL;
-  int code = db_prepare(l->db, STR("UPDATE param SET job=? WHERE number=?"), &statement, l->err);
-  if (code != 0)
-    return code;
-  db_bind_i64(statement, 1, (int64_t)number);
-  db_bind_i64(statement, 2, row->number);
-  code = db_execute(statement, l->err);
-  db_release(statement);
+  const int64_t values[] = {(int64_t)number, row->number};
+  int code = db_execute_i64(l->db, STR("UPDATE param SET job=? WHERE number=?"), values, 2, l->err);
   row->has_job = code == 0;
   return code;
 }
@@ -348,39 +342,30 @@ void parameter_set_clear(void) {
 
 /* ---- When the job is done ---- */
 
-static int run_with(struct db *db, const char *sql, int64_t value, struct err *reterr) {
-  struct db_statement *statement = NULL;
-  int code = db_prepare(db, str_of(sql), &statement, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(statement, 1, value);
-  code = db_execute(statement, reterr);
-  db_release(statement);
-  return code;
-}
-
 int parameter_set_job_done(struct db *db, uint64_t number, struct err *reterr) {
   struct db_statement *row = NULL;
   bool has_row;
-  int code = run_with(db,
-                      "DELETE FROM vocabulary WHERE param IN"
-                      " (SELECT number FROM param WHERE state=3 AND job=?)",
-                      (int64_t)number, reterr);
+  const int64_t job = (int64_t)number;
+  int code = db_execute_i64(db,
+                            STR("DELETE FROM vocabulary WHERE param IN"
+                                " (SELECT number FROM param WHERE state=3 AND job=?)"),
+                            &job, 1, reterr);
   if (code == 0)
-    code = run_with(db, "DELETE FROM param WHERE state=3 AND job=?", (int64_t)number, reterr);
+    code = db_execute_i64(db, STR("DELETE FROM param WHERE state=3 AND job=?"), &job, 1, reterr);
   if (code == 0)
     code = db_prepare(db, STR("SELECT number,definition FROM param WHERE state=2 AND job=?"), &row,
                       reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, (int64_t)number);
+  db_bind_i64(row, 1, job);
   /* What was extracted is the set that is in force; a row of anything else waits for another job.
    */
   while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    const char *sql = parameters_by_fingerprint(db_column_str(row, 1))
-                          ? "UPDATE param SET state=1,job=0 WHERE number=?"
-                          : "UPDATE param SET job=0 WHERE number=?";
-    code = run_with(db, sql, db_column_i64(row, 0), reterr);
+    struct str sql = parameters_by_fingerprint(db_column_str(row, 1))
+                         ? STR("UPDATE param SET state=1,job=0 WHERE number=?")
+                         : STR("UPDATE param SET job=0 WHERE number=?");
+    int64_t param = db_column_i64(row, 0);
+    code = db_execute_i64(db, sql, &param, 1, reterr);
     if (code != 0)
       break;
   }

@@ -69,31 +69,14 @@ static int insert_self(struct db *db, const struct process *process, int64_t now
 /* The row may have been taken out, if this process was not seen for long. */
 static int write_self(struct db *db, const struct process *process, int64_t now_us,
                       struct err *reterr) {
-  struct db_statement *row = NULL;
   bool is_there;
   int code = has_row(db, process->id, &is_there, reterr);
   if (code == 0 && !is_there)
     return insert_self(db, process, now_us, reterr);
-  if (code == 0)
-    code = db_prepare(db, STR("UPDATE process SET seen=? WHERE id=?"), &row, reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, now_us);
-  db_bind_i64(row, 2, process->id);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
-}
-
-static int run_with(struct db *db, struct str sql, int64_t value, struct err *reterr) {
-  struct db_statement *row = NULL;
-  int code = db_prepare(db, sql, &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_i64(row, 1, value);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
+  const int64_t values[] = {now_us, process->id};
+  return db_execute_i64(db, STR("UPDATE process SET seen=? WHERE id=?"), values, 2, reterr);
 }
 
 int process_beat(struct db *db, const struct process *process, int64_t lease_us,
@@ -102,15 +85,15 @@ int process_beat(struct db *db, const struct process *process, int64_t lease_us,
   if (code == 0)
     code = write_self(db, process, *ret_now_us, reterr);
   if (code == 0)
-    code = run_with(db, STR("DELETE FROM process WHERE seen<?"), *ret_now_us - PROCESS_FORGET_US,
-                    reterr);
+    code = db_execute_i64(db, STR("DELETE FROM process WHERE seen<?"),
+                          (const int64_t[]){*ret_now_us - PROCESS_FORGET_US}, 1, reterr);
   if (code == 0)
     code = lease_renew_all(db, process->id, lease_us, reterr);
   return code ? code : job_renew_all(db, process->id, lease_us, reterr);
 }
 
 int process_leave(struct db *db, int64_t id, struct err *reterr) {
-  int code = run_with(db, STR("DELETE FROM process WHERE id=?"), id, reterr);
+  int code = db_execute_i64(db, STR("DELETE FROM process WHERE id=?"), &id, 1, reterr);
   if (code == 0)
     code = lease_release_all(db, id, reterr);
   if (code == 0)
