@@ -349,6 +349,7 @@ static int serve(struct server *server, struct serve_options *options, struct ar
   /* A second signal ends the program at once. */
   pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
   log_info("serve", "stopping; a second signal stops at once");
+  store_hurry(server->store);
   return 0;
 }
 

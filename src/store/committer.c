@@ -13,7 +13,7 @@
 #define BULK_WAIT_MS 50
 #define IDLE_MS 3000
 
-/* How long a group is tried again while the server can't be reached; when the store is closed
+/* How long a group is tried again while the server can't be reached; when the store is to be closed
  * meanwhile; and the pauses in between. */
 #define PATIENCE_US ((int64_t)30 * 1000000)
 #define CLOSING_PATIENCE_US ((int64_t)2 * 1000000)
@@ -52,7 +52,7 @@ struct committer {
   pthread_cond_t has_work, has_log, has_closing;
   struct store_commit *first, *last;
   size_t queue_n, queue_rows, urgent_n;
-  bool is_closing, wants_checkpoint, is_checkpointing, wants_statistics;
+  bool is_hurried, is_closing, wants_checkpoint, is_checkpointing, wants_statistics;
   uint64_t counted_at; /* the last rid when the tables were last looked at */
   bool is_warm;        /* has worked since it was idle */
   struct training training;
@@ -270,7 +270,7 @@ static int64_t give_up_at_us(struct committer *committer, int64_t now_us) {
   if (committer->outage_since_us == 0)
     committer->outage_since_us = now_us;
   pthread_mutex_lock(&committer->lock);
-  int64_t patience_us = committer->is_closing ? CLOSING_PATIENCE_US : PATIENCE_US;
+  int64_t patience_us = committer->is_hurried ? CLOSING_PATIENCE_US : PATIENCE_US;
   pthread_mutex_unlock(&committer->lock);
   return committer->outage_since_us + patience_us;
 }
@@ -279,7 +279,7 @@ static void pause_ms(struct committer *committer, long ms) {
   struct timespec until = clock_in_ms(ms);
   pthread_mutex_lock(&committer->lock);
   while (pthread_cond_timedwait(&committer->has_closing, &committer->lock, &until) == 0)
-    if (committer->is_closing)
+    if (committer->is_hurried)
       break;
   pthread_mutex_unlock(&committer->lock);
 }
@@ -556,14 +556,23 @@ int committer_open(const struct committer_options *options, struct committer **r
   return code;
 }
 
+void committer_hurry(struct committer *committer) {
+  if (!committer)
+    return;
+  pthread_mutex_lock(&committer->lock);
+  committer->is_hurried = true;
+  pthread_cond_broadcast(&committer->has_closing);
+  pthread_mutex_unlock(&committer->lock);
+}
+
 void committer_close(struct committer *committer) {
   if (!committer)
     return;
+  committer_hurry(committer);
   pthread_mutex_lock(&committer->lock);
   committer->is_closing = true;
   pthread_cond_broadcast(&committer->has_work);
   pthread_cond_broadcast(&committer->has_log);
-  pthread_cond_broadcast(&committer->has_closing);
   pthread_mutex_unlock(&committer->lock);
   if (committer->has_commit_thread)
     pthread_join(committer->commit_thread, NULL);

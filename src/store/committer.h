@@ -41,6 +41,10 @@ int committer_open(const struct committer_options *options, struct committer **r
 /* Works off what was submitted, then ends. */
 void committer_close(struct committer *committer); /* NULL is allowed */
 
+/* It will be closed soon: a group that waits for a server that is away is given up after a moment.
+ */
+void committer_hurry(struct committer *committer); /* NULL is allowed */
+
 /* `commit` is prepared. A full queue answers at once with ERR_BUSY. */
 void committer_submit(struct committer *committer, struct store_commit *commit);
 

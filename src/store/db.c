@@ -8,17 +8,21 @@
 
 /* ---- Paths ---- */
 
-static const struct str url_schemes[] = {{"postgresql://", 13}, {"postgres://", 11}};
-
-static struct str after_scheme(struct str path) {
-  for (size_t i = 0; i < sizeof url_schemes / sizeof url_schemes[0]; i++)
-    if (str_starts_with(path, url_schemes[i]))
-      return str_slice(path, url_schemes[i].n, path.n);
-  return STR_NULL;
+/* What a URL begins with, up to the ':'; 0: it is the path of a file. Of "mysql://..." too: whoever
+ * writes that means a server, and no file's name should show its password. The driver refuses it.
+ */
+static size_t scheme_n(struct str path) {
+  if (str_starts_with(path, STR("postgresql:")) || str_starts_with(path, STR("postgres:")))
+    return (size_t)str_find_char(path, ':', 0);
+  ssize_t n = str_find(path, STR("://"));
+  for (ssize_t i = 0; i < n; i++)
+    if (path.p[i] == '/' || path.p[i] == '.')
+      return 0;
+  return n > 1 ? (size_t)n : 0;
 }
 
 bool db_is_url(const char *path) {
-  return after_scheme(str_of(path)).p != NULL;
+  return scheme_n(str_of(path)) > 0;
 }
 
 /* Options of a URL that hold no secret; of any other nothing is shown. */
@@ -56,15 +60,23 @@ static struct str cut_at_sign(struct str *rest) {
 }
 
 const char *db_shown_path(const char *path, char *buffer, size_t buffer_n) {
-  struct str rest = after_scheme(str_of(path));
-  if (!rest.p) {
+  struct str rest = str_of(path);
+  size_t n = scheme_n(rest);
+  if (n == 0) {
     snprintf(buffer, buffer_n, "%s", path);
     return buffer;
   }
   struct buf shown;
   char empty = '\0';
   buf_init(&shown, 4096);
-  buf_add(&shown, url_schemes[0]);
+  struct str scheme = str_n(path, n);
+  buf_add(&shown, str_is(scheme, "postgres") ? STR("postgresql") : scheme);
+  buf_add_char(&shown, ':');
+  rest = str_slice(rest, n + 1, rest.n);
+  for (int i = 0; i < 2 && str_starts_with(rest, STR("/")); i++) {
+    buf_add_char(&shown, '/');
+    rest = str_slice(rest, 1, rest.n);
+  }
   struct str user = cut_at_sign(&rest), part;
   if (user.p) {
     ssize_t colon = str_find_char(user, ':', 0);

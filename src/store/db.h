@@ -31,7 +31,8 @@ struct db_statement;
 
 enum db_kind { DB_SQLITE, DB_POSTGRES };
 
-/* Does `path` name a server ("postgresql://...", "postgres://...") rather than a file? */
+/* Does `path` name a server ("postgresql://...", "postgres://...") rather than a file? So does one
+ * of another kind ("mysql://..."), which db_open refuses. */
 bool db_is_url(const char *path);
 
 /* `path` as it may be shown: without the password, if there is one. In `buffer`, cut to fit. */
@@ -52,6 +53,7 @@ struct db_options {
   size_t cache_bytes;        /* SQLite: pages kept by this connection; 0: 2 MB */
   size_t mmap_bytes;         /* SQLite: of the file mapped for reading; 0: none */
   int64_t wait_us;           /* PostgreSQL: how long to try to reach the server; 0: one attempt */
+  int64_t again_us;          /* PostgreSQL: the same, when it was lost later; 0: wait_us */
   int64_t ask_us;            /* PostgreSQL: how long db_commit tries to find out what became of a
                                 commit whose answer was lost; 0: 30 s */
 };

@@ -141,6 +141,9 @@ static void read_unknown_parameter(const char *message, char *why, size_t why_n)
 }
 
 int pg_check_url(const struct pg *pg, struct err *reterr) {
+  struct str path = str_of(pg->path);
+  if (!str_starts_with(path, STR("postgresql://")) && !str_starts_with(path, STR("postgres://")))
+    return wrong_url(pg, "it is neither the path of a file nor the URL of a PostgreSQL", reterr);
   char *message = NULL;
   PQconninfoOption *parsed = PQconninfoParse(pg->path, &message);
   char why[160] = "it is no valid URL of PostgreSQL";
@@ -279,5 +282,5 @@ static bool is_gone(struct pg *pg) {
 int pg_ensure(struct pg *pg, struct err *reterr) {
   if (pg->conn && !pg->is_read_only && !is_gone(pg))
     return 0;
-  return pg_connect(pg, pg->options.wait_us, reterr);
+  return pg_connect(pg, pg->options.again_us ? pg->options.again_us : pg->options.wait_us, reterr);
 }

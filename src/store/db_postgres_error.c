@@ -133,7 +133,8 @@ static const struct words_row words_table[] = {
 int pg_error_of_connect(const struct pg *pg, const PGconn *conn, struct err *reterr) {
   struct str all = str_trim(str_of(PQerrorMessage(conn))), line, last = all;
   while (str_split(&all, '\n', &line)) /* of several hosts the last one's answer */
-    if (line.n && line.p[0] != '\t')
+    if (line.n && line.p[0] != '\t' && !str_starts_with(line, STR("DETAIL:")) &&
+        !str_starts_with(line, STR("HINT:")))
       last = line;
   char words[200];
   ssize_t fatal = str_find(last, STR("FATAL:"));

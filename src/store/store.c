@@ -83,6 +83,7 @@ static struct db_options db_options_of(const struct store *store, bool is_writer
                      : store->options.is_bulk ? BULK_CACHE_BYTES
                                               : WRITER_CACHE_BYTES,
       .wait_us = is_writer ? SERVER_WAIT_US : READER_WAIT_US,
+      .again_us = READER_WAIT_US, /* the committer has its own patience */
   };
 }
 
@@ -447,9 +448,15 @@ int store_open(const struct store_options *options, struct store **ret_store, st
   return code;
 }
 
+void store_hurry(struct store *store) {
+  if (store)
+    committer_hurry(store->committer);
+}
+
 void store_close(struct store *store) {
   if (!store)
     return;
+  store_hurry(store);
   background_stop(store->background);
   watch_close(store->watch);
   committer_close(store->committer);

@@ -43,6 +43,9 @@ struct store_options {
 int store_open(const struct store_options *options, struct store **ret_store,
                struct err *reterr) MUST_CHECK;
 /* Waits for what was submitted, then closes. */
+/* It will be closed soon: changes that wait for a server that is away are given up after a moment,
+ * so that who waits for them ends. NULL is allowed. */
+void store_hurry(struct store *store);
 void store_close(struct store *store);
 
 /* May other processes have it open too, and write? */

@@ -85,7 +85,9 @@ def backends(pg):
     ("postgresql://%zz/callosum", ["%zz"]),
     ("postgresql:///callosum?nonsense=1", ["nonsense"]),
     ("postgresql://[::1/callosum", ["valid URL"]),
-], ids=["port", "large-port", "escape", "parameter", "bracket"])
+    (f"mysql://callosum:{PASSWORD}@localhost/callosum", ["mysql://callosum@localhost", "neither", "postgresql://"]),
+    ("postgresql:/callosum", ["neither"]),
+], ids=["port", "large-port", "escape", "parameter", "bracket", "mysql", "slash"])
 def test_a_url_that_is_not_one(url, words):
     started = time.monotonic()
     refused(url, *words)

@@ -437,6 +437,9 @@ static void a_shown_path_has_no_password(void **state) {
       {"postgresql:///d?p%61ssword=secret&sslpassword=secret&user=u@h", "postgresql:///d?user=u@h"},
       {"postgresql://h1:1,h2:2/d?user=u", "postgresql://h1:1,h2:2/d?user=u"},
       {"postgresql://", "postgresql://"},
+      {"postgresql:/u:secret@h/d", "postgresql:/u@h/d"},
+      {"mysql://u:secret@h/d", "mysql://u@h/d"},
+      {"./a://u:b@c", "./a://u:b@c"},
   };
   char buffer[256];
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
