@@ -321,6 +321,7 @@ static int make_rows(struct step *s) {
 struct writing {
   const struct row *grown, *fresh;
   size_t grown_n, fresh_n;
+  uint64_t begun_at;  /* the watermark from which the rows were made */
   uint64_t watermark; /* 0: not yet */
   int64_t holder;     /* who must have the lease; 0: there is none (a file) */
   bool is_lost;       /* another process works now */
@@ -342,13 +343,27 @@ static int write_watermark(struct db *db, uint64_t watermark, struct err *reterr
   return code;
 }
 
+/* The lease alone does not tell: it may have gone to another process, which worked, and come back
+ * while this one stood still. What was made from the rows as they were before would undo its work,
+ * which has moved the watermark. */
+static int may_write(struct db *db, const struct writing *w, bool *ret_may, struct err *reterr) {
+  uint64_t watermark;
+  bool is_held = true;
+  int code = w->holder ? lease_is_held(db, STR(WATCH_BACKGROUND), w->holder, &is_held, reterr) : 0;
+  if (code == 0)
+    code = text_watermark(db, &watermark, reterr);
+  if (code == 0)
+    *ret_may = is_held && watermark == w->begun_at;
+  return code;
+}
+
 static int write_rows(void *what, struct db *db, struct sequence *sequence, struct err *reterr) {
   (void)sequence;
   struct writing *w = what;
   const struct row *rows = w->grown;
-  bool is_held = true;
-  int code = w->holder ? lease_is_held(db, STR(WATCH_BACKGROUND), w->holder, &is_held, reterr) : 0;
-  w->is_lost = !is_held;
+  bool may = false;
+  int code = may_write(db, w, &may, reterr);
+  w->is_lost = code == 0 && !may;
   if (code != 0 || w->is_lost)
     return code;
   const struct db_column grown[] = {DB_COLUMN(DB_BYTES, rows, rids), DB_COLUMN(DB_TEXT, rows, word),
@@ -371,9 +386,11 @@ static size_t least(size_t a, size_t b) {
 
 /* A few rows a commit, so that writers need not wait long; the watermark comes with the last. Rows
  * without it are candidates too many, no more. */
-static int commit_rows(struct step *s, struct store *store, bool *ret_is_lost) {
-  struct writing w = {
-      .grown = s->grown.list.p, .fresh = s->fresh.list.p, .holder = store_background_holder(store)};
+static int commit_rows(struct step *s, struct store *store, uint64_t begun_at, bool *ret_is_lost) {
+  struct writing w = {.grown = s->grown.list.p,
+                      .fresh = s->fresh.list.p,
+                      .begun_at = begun_at,
+                      .holder = store_background_holder(store)};
   size_t grown_left = s->grown.list.n, fresh_left = s->fresh.list.n;
   do {
     w.grown_n = least(grown_left, ROWS_MAX);
@@ -427,7 +444,7 @@ static int index_changes(struct step *s, struct text_index *index, struct store 
   s->view = NULL;
   bool is_lost = false;
   if (code == 0)
-    code = commit_rows(s, store, &is_lost);
+    code = commit_rows(s, store, index->watermark, &is_lost);
   if (code != 0 || is_lost) {
     index->is_known = false; /* what is in the tables is not for sure */
     return code;

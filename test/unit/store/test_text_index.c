@@ -171,6 +171,24 @@ static void index_alone_narrows_down(void **state) {
   store_view_close(view);
 }
 
+/* As one that stood still after it had looked, while another had the lease and gave it back. */
+static void builder_that_was_overtaken_writes_nothing(void **state) {
+  (void)state;
+  struct text_index late = {.is_known = true, .events_max = 1};
+  struct err err;
+  long wait_ms;
+  fixture_open();
+  for (unsigned i = 0; i < 3; i++)
+    put(arena_printf(test_arena, "{'resourceType':'Patient','id':'%u'}", i).p);
+  wait_until_indexed();
+  int64_t before = watermark();
+  assert_int_equal(text_index_step(&late, fixture_store, &wait_ms, &err), 0);
+  assert_int_equal(watermark(), before);
+  assert_false(late.is_known); /* it looks again */
+  assert_int_equal(text_index_step(&late, fixture_store, &wait_ms, &err), 0);
+  assert_int_equal(late.watermark, before);
+}
+
 static void block_gives_back_what_was_packed(void **state) {
   (void)state;
   uint64_t rids[2000], rid = 5;
@@ -199,6 +217,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(search_equals_a_scan_while_resources_change),
       STORE_TEST(index_alone_narrows_down),
+      STORE_TEST(builder_that_was_overtaken_writes_nothing),
       STORE_TEST(block_gives_back_what_was_packed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
