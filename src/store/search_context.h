@@ -38,9 +38,10 @@ struct search_context {
   const struct schema *schema;
   const struct access *access;
   struct store_filter filter;
-  struct arena *arena;                  /* what lives as long as the result */
-  struct arena *scratch;                /* of one candidate */
-  struct db_query fetch, fetch_body;    /* a row by rid: values.p[0]; written when needed */
+  struct arena *arena;   /* what lives as long as the result */
+  struct arena *scratch; /* of one candidate */
+  /* a row by rid: values.p[0]; written when needed */
+  struct db_query fetch, fetch_body, fetch_small_body;
   struct search_values_at_hand *values; /* of search_values_ahead.h */
   const uint64_t *type_counts;          /* live resources by type, once they were read */
   struct search_at_hand *at_hand;       /* of search_fetch.h */

@@ -9,15 +9,27 @@
 struct row {
   uint64_t rid;
   bool is_there, has_body;
+  bool is_large; /* its body is read when it is asked for, not ahead */
   int64_t type, updated_us, version;
   struct str id, keys, body;
 };
 
+/* Bodies that are read ahead: a question must not bring hundreds of documents into memory. */
+#define AHEAD_BODY_MAX_BYTES "65536"
+
+enum columns { WITHOUT_BODY, WITH_BODY, WITH_SMALL_BODY };
+
 /* A row, that access shows, of a live resource. LIMIT 1 says that each question has one answer. */
-static void write_query(struct search_context *c, bool has_body, struct db_query *query) {
+static void write_query(struct search_context *c, enum columns columns, struct db_query *query) {
+  static const char *const more[] = {
+      [WITHOUT_BODY] = "",
+      [WITH_BODY] = ",r.version,r.body",
+      [WITH_SMALL_BODY] =
+          ",r.version,CASE WHEN length(r.body)<=" AHEAD_BODY_MAX_BYTES " THEN r.body END",
+  };
   db_query_init(query, c->arena);
   db_query_add(query, "SELECT r.type,r.updated,r.id,r.keys");
-  db_query_add(query, has_body ? ",r.version,r.body" : "");
+  db_query_add(query, more[columns]);
   db_query_add(query, " FROM resource r WHERE r.rid=");
   db_query_i64(query, 0);
   db_query_add(query, " AND r.state=1 AND ");
@@ -25,10 +37,13 @@ static void write_query(struct search_context *c, bool has_body, struct db_query
   db_query_add(query, " LIMIT 1");
 }
 
-static struct db_query *query_for(struct search_context *c, bool has_body) {
-  struct db_query *query = has_body ? &c->fetch_body : &c->fetch;
+static struct db_query *query_for(struct search_context *c, enum columns columns) {
+  struct db_query *const queries[] = {[WITHOUT_BODY] = &c->fetch,
+                                      [WITH_BODY] = &c->fetch_body,
+                                      [WITH_SMALL_BODY] = &c->fetch_small_body};
+  struct db_query *query = queries[columns];
   if (!query->arena)
-    write_query(c, has_body, query);
+    write_query(c, columns, query);
   return query;
 }
 
@@ -43,6 +58,8 @@ static struct row current_row(struct db_statement *statement, uint64_t rid, bool
                     .keys = db_column_str(statement, 3)};
   if (has_body) {
     row.version = db_column_i64(statement, 4);
+    row.is_large = db_column_is_null(statement, 5);
+    row.has_body = !row.is_large;
     row.body = db_column_str(statement, 5);
   }
   return row;
@@ -93,11 +110,15 @@ static uint16_t *find_slot(struct search_at_hand *at_hand, uint64_t rid) {
   return &at_hand->slots[slot];
 }
 
-static const struct row *find(const struct search_context *c, uint64_t rid, bool needs_body) {
+static const struct row *find_row(const struct search_context *c, uint64_t rid) {
   if (!c->at_hand)
     return NULL;
   uint16_t slot = *find_slot(c->at_hand, rid);
-  const struct row *row = slot ? &c->at_hand->rows[slot - 1] : NULL;
+  return slot ? &c->at_hand->rows[slot - 1] : NULL;
+}
+
+static const struct row *find(const struct search_context *c, uint64_t rid, bool needs_body) {
+  const struct row *row = find_row(c, rid);
   return row && (row->has_body || !row->is_there || !needs_body) ? row : NULL;
 }
 
@@ -109,8 +130,9 @@ static void keep(struct search_at_hand *at_hand, const struct row *row) {
 }
 
 static bool copy(struct arena *arena, struct str *s) {
+  bool is_there = s->p != NULL;
   *s = arena_str(arena, *s);
-  return s->p != NULL;
+  return s->p || !is_there;
 }
 
 bool search_looks_ahead(const struct search_context *c) {
@@ -129,25 +151,30 @@ static int make_at_hand(struct search_context *c, struct err *reterr) {
   return c->at_hand && c->at_hand->arena ? 0 : err_no_memory(reterr);
 }
 
-static void make_room(struct search_at_hand *at_hand, size_t n) {
-  if (at_hand->n + n <= SEARCH_AT_HAND_MAX)
-    return;
+static void drop_rows(struct search_at_hand *at_hand) {
   arena_reset(at_hand->arena);
   at_hand->n = 0;
   memset(at_hand->slots, 0, sizeof at_hand->slots);
+}
+
+static void make_room(struct search_at_hand *at_hand, size_t n) {
+  if (at_hand->n + n > SEARCH_AT_HAND_MAX)
+    drop_rows(at_hand);
 }
 
 /* Those of `rids` that have to be read, each once. */
 static size_t missing(const struct search_context *c, const uint64_t *rids, size_t n,
                       bool needs_body, uint64_t *ret_missing) {
   size_t missing_n = 0;
-  for (size_t i = 0; i < n && missing_n < SEARCH_AHEAD_MAX; i++)
-    if (!find(c, rids[i], needs_body))
+  for (size_t i = 0; i < n && missing_n < SEARCH_AHEAD_MAX; i++) {
+    const struct row *row = find_row(c, rids[i]);
+    if (!row || (needs_body && row->is_there && !row->has_body && !row->is_large))
       ret_missing[missing_n++] = rids[i];
+  }
   return missing_n;
 }
 
-/* What is not answered is not there. */
+/* What is not answered is not there. Where it does not fit, each row is read when it is needed. */
 static int take_rows(struct search_at_hand *at_hand, struct db_statement *statement,
                      const uint64_t *rids, size_t n, bool has_body, struct err *reterr) {
   bool has_row = true;
@@ -157,8 +184,10 @@ static int take_rows(struct search_at_hand *at_hand, struct db_statement *statem
   while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
     struct row row = current_row(statement, rids[db_asked_row(statement)], has_body);
     if (!copy(at_hand->arena, &row.id) || !copy(at_hand->arena, &row.keys) ||
-        !copy(at_hand->arena, &row.body))
-      return err_no_memory(reterr);
+        !copy(at_hand->arena, &row.body)) {
+      drop_rows(at_hand);
+      return 0;
+    }
     keep(at_hand, &row);
   }
   return code;
@@ -173,7 +202,7 @@ int search_fetch_ahead(struct search_context *c, const uint64_t *rids, size_t n,
   size_t fewest = needs_body ? 1 : 2; /* one row is asked for as fast when it is needed */
   if (n < fewest || !search_looks_ahead(c))
     return 0;
-  const struct db_query *query = query_for(c, needs_body);
+  const struct db_query *query = query_for(c, needs_body ? WITH_SMALL_BODY : WITHOUT_BODY);
   size_t asked_n = missing(c, rids, n, needs_body, asked);
   if (asked_n < fewest || query->values.n > VALUES_MAX)
     return 0;
@@ -203,7 +232,7 @@ void search_fetch_fini(struct search_context *c) {
 /* Asks for one row; `*ret_row` stays until the statement is released. */
 static int ask(struct search_context *c, uint64_t rid, bool needs_body,
                struct db_statement **ret_statement, struct row *ret_row, struct err *reterr) {
-  struct db_query *query = query_for(c, needs_body);
+  struct db_query *query = query_for(c, needs_body ? WITH_BODY : WITHOUT_BODY);
   bool has_row = false;
   query->values.p[0].i64 = (int64_t)rid;
   int code = db_query_start(c->db, query, ret_statement, reterr);

@@ -54,7 +54,7 @@ bool search_looks_ahead(const struct search_context *c);
 bool search_is_at_hand(const struct search_context *c, uint64_t rid, bool needs_body);
 
 /* Tells which rows the functions above will be asked for; the first SEARCH_AHEAD_MAX are read that
- * are not at hand. Does nothing where that saves nothing. */
+ * are not at hand, of bodies those that are not large. Does nothing where that saves nothing. */
 int search_fetch_ahead(struct search_context *c, const uint64_t *rids, size_t n, bool needs_body,
                        struct err *reterr) MUST_CHECK;
 

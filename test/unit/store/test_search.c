@@ -311,6 +311,37 @@ static void everything_of_a_patient(void **state) {
   store_view_close(view);
 }
 
+/* A body that is too large to be read ahead is read when it is needed. */
+static void pages_may_be_large(void **state) {
+  (void)state;
+  enum { DOCUMENTS = 24, DATA_BYTES = 200000 };
+  char *data = arena_alloc(test_arena, DATA_BYTES + 1);
+  uint64_t random = 88172645463325252u;
+  assert_non_null(data);
+  for (size_t i = 0; i < DATA_BYTES; i++) {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    data[i] = (char)('A' + random % 26);
+  }
+  data[DATA_BYTES] = '\0';
+  for (unsigned i = 0; i < DOCUMENTS; i++) {
+    bool is_large = i % 3 != 0;
+    put(arena_printf(test_arena,
+                     "{'resourceType':'Binary','id':'d%u','contentType':'a/b','data':'%s'}", i,
+                     is_large ? data : "QUJD")
+            .p);
+  }
+  struct search_result page =
+      run_as(&ACCESS_EVERYTHING(STR("test")), "Binary?_count=100&_sort=_lastUpdated");
+  assert_int_equal(page.rows_n, DOCUMENTS);
+  for (unsigned i = 0; i < DOCUMENTS; i++) {
+    size_t wanted_n = i % 3 != 0 ? DATA_BYTES : 4;
+    assert_true(page.rows[i].resource.body.n > wanted_n);
+    assert_true(page.rows[i].resource.body.n < wanted_n + 200);
+  }
+}
+
 static void subsets_are_marked(void **state) {
   (void)state;
   struct str body =
@@ -364,6 +395,7 @@ int main(void) {
       SEARCH_TEST(totals),
       SEARCH_TEST(access_is_in_the_query),
       SEARCH_TEST(everything_of_a_patient),
+      SEARCH_TEST(pages_may_be_large),
       SEARCH_TEST(subsets_are_marked),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
