@@ -114,7 +114,8 @@ void db_set_sharded(struct db *db, bool is_sharded);
 void db_set_deadline(struct db *db, int64_t time_us);
 bool db_is_over(const struct db *db); /* is the deadline past? */
 
-/* Gives back memory that only makes the next statement faster. */
+/* Gives back what only makes the next statement faster: memory; and on PostgreSQL the snapshot of a
+ * read transaction that has ended, which else goes back with the next question. */
 void db_trim(struct db *db);
 
 /* Moves what was committed from the log into the file (SQLite: a passive checkpoint; it waits for

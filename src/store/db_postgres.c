@@ -85,7 +85,7 @@ int pg_number(struct pg *pg, const char *sql, int64_t *ret_number, struct err *r
 /* ---- Transactions ---- */
 
 static int begin(struct pg *pg, enum pg_transaction transaction, struct err *reterr) {
-  pg_rollback(&pg->base);
+  pg_rollback(&pg->base); /* of what was left open */
   int code = pg_ensure(pg, reterr);
   if (code)
     return code;
@@ -117,6 +117,14 @@ static int begin_alone(struct pg *pg, struct err *reterr) {
   return code;
 }
 
+/* What the end of a read transaction did not send. */
+static int queue_owed(struct pg *pg, struct err *reterr) {
+  if (!pg->owes_rollback)
+    return 0;
+  pg->owes_rollback = false;
+  return pg_queue_text(pg, "ROLLBACK", NULL, reterr);
+}
+
 /* The lock of all write transactions; when it is taken, the server tells its time. */
 static int queue_lock(struct pg *pg, struct err *reterr) {
   char sql[120];
@@ -129,8 +137,10 @@ static int queue_lock(struct pg *pg, struct err *reterr) {
 }
 
 int pg_queue_begin(struct pg *pg, struct err *reterr) {
-  if (pg->transaction == PG_NO_TRANSACTION)
-    return begin_alone(pg, reterr);
+  if (pg->transaction == PG_NO_TRANSACTION) {
+    int code = begin_alone(pg, reterr);
+    return code ? code : queue_owed(pg, reterr);
+  }
   if (pg->failed) {
     *reterr = pg->failure;
     return pg->failed;
@@ -140,10 +150,12 @@ int pg_queue_begin(struct pg *pg, struct err *reterr) {
   pg->is_begin_sent = true;
   pg_queue_drops(pg);
   bool is_reading = pg->transaction == PG_READING;
-  int code = pg_queue_text(pg,
-                           is_reading ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-                                      : "BEGIN ISOLATION LEVEL READ COMMITTED",
-                           NULL, reterr);
+  int code = queue_owed(pg, reterr);
+  if (code == 0)
+    code = pg_queue_text(pg,
+                         is_reading ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                                    : "BEGIN ISOLATION LEVEL READ COMMITTED",
+                         NULL, reterr);
   if (code == 0 && !is_reading)
     code = queue_lock(pg, reterr);
   return code ? pg_note_failure(pg, code, reterr) : 0;
@@ -156,17 +168,28 @@ static void end(struct pg *pg) {
   pg->is_begin_sent = false;
 }
 
-/* Nobody waits for the answer: it is taken when the next one is. */
+static void send_rollback(struct pg *pg) {
+  struct err ignored; /* a session that can't roll back is lost, and its transaction with it */
+  pg_queue_sync(pg);  /* behind a failure all is skipped until the next sync */
+  if (pg_queue_text(pg, "ROLLBACK", NULL, &ignored) == 0)
+    pg_queue_sync(pg);
+  pg_flush(pg);
+}
+
+/*
+ * Nobody waits for the answer: it is taken when the next one is. A reader does not even send it: it
+ * goes out with the next question, which saves the server a turn of its own for it, or with
+ * pg_trim. (A writer may not: it would be ended for idling in a transaction.)
+ */
 void pg_rollback(struct db *db) {
   struct pg *pg = pg_of(db);
-  struct err ignored; /* a session that can't roll back is lost, and its transaction with it */
   bool is_open = pg->transaction != PG_NO_TRANSACTION && pg->is_begin_sent && pg->conn;
-  if (is_open) {
-    pg_queue_sync(pg); /* behind a failure all is skipped until the next sync */
-    if (pg_queue_text(pg, "ROLLBACK", NULL, &ignored) == 0)
-      pg_queue_sync(pg);
-    pg_flush(pg);
-  }
+  bool can_wait =
+      pg->transaction == PG_READING && !pg->failed && pg->unsynced_n == 0 && !pg->options.is_writer;
+  if (is_open && can_wait)
+    pg->owes_rollback = true;
+  else if (is_open)
+    send_rollback(pg);
   end(pg);
 }
 
@@ -296,8 +319,12 @@ static void pg_deadline_changed(struct db *db) {
   (void)db; /* who waits looks at it */
 }
 
+/* The snapshot of what has ended; what else is kept is a few texts. */
 static void pg_trim(struct db *db) {
-  (void)db; /* what is kept is a few texts */
+  struct pg *pg = pg_of(db);
+  if (pg->owes_rollback && pg->conn)
+    send_rollback(pg);
+  pg->owes_rollback = false;
 }
 
 static int pg_checkpoint(struct db *db, uint64_t *ret_left, struct err *reterr) {

@@ -62,6 +62,7 @@ struct pg {
   uint64_t
       transactions_n; /* begun so far: a late answer to one that was rolled back is told apart */
   bool is_begin_sent; /* BEGIN goes out with the first statement */
+  bool owes_rollback; /* of a read transaction that has ended: goes out with what comes next */
   bool is_cancelled;  /* by us: its deadline is past */
   int failed;         /* the first failure of this transaction, which all that follows gets */
   struct err failure;

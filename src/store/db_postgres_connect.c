@@ -260,6 +260,7 @@ int pg_connect(struct pg *pg, int64_t wait_us, struct err *reterr) {
 void pg_disconnect(struct pg *pg) {
   PQfinish(pg->conn);
   pg->conn = NULL;
+  pg->owes_rollback = false;
   pg->pending_first = pg->pending_n = 0;
   pg->unsynced_n = pg->unflushed_bytes = 0;
   pg->dropped_n = 0;

@@ -120,13 +120,17 @@ static void release_idle_views(void *what) {
   pthread_mutex_unlock(&store->lock);
 }
 
-static void trim_idle_views(void *what) {
-  struct store *store = what;
-  release_idle_views(store);
+void store_rest_views(struct store *store) {
   pthread_mutex_lock(&store->lock);
   for (struct store_view *view = store->idle; view; view = view->next)
     db_trim(view->db);
   pthread_mutex_unlock(&store->lock);
+}
+
+static void trim_idle_views(void *what) {
+  struct store *store = what;
+  release_idle_views(store);
+  store_rest_views(store);
   body_codec_trim(store->codec);
   malloc_trim(0); /* what the arenas of a busy hour left behind */
 }

@@ -15,6 +15,9 @@
 #include "store/store.h"
 #include "store/terminology.h"
 
+/* Views that nobody has keep nothing: neither memory nor, on a server, a snapshot. */
+void store_rest_views(struct store *store);
+
 struct db *store_view_db(struct store_view *view);
 const struct schema *store_view_schema(const struct store_view *view);
 const struct body_codec *store_view_codec(const struct store_view *view);

@@ -187,6 +187,8 @@ static void *run(void *what) {
   while (wait_ms(watch, watch->is_away ? AWAY_TICK_MS : TICK_MS)) {
     struct err err;
     note_result(watch, look(watch, &err), &err);
+    db_trim(watch->db);
+    store_rest_views(watch->options.store);
     if (watch->options.process && is_beat_due(watch))
       send_beat(watch);
   }
