@@ -227,8 +227,8 @@ static void make_array(struct load *load, struct buf *buf, char type, size_t col
 /* ---- Sending ---- */
 
 static bool send_statement(struct load *load, const char *name, const struct buf *values, int n) {
-  const char *bytes[COLUMNS_MAX];
-  int lengths[COLUMNS_MAX], formats[COLUMNS_MAX];
+  const char *bytes[COLUMNS_MAX] = {NULL};
+  int lengths[COLUMNS_MAX] = {0}, formats[COLUMNS_MAX] = {0};
   for (int i = 0; i < n; i++) {
     if (buf_is_overflown(&values[i]))
       return false;

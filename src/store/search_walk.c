@@ -303,7 +303,7 @@ static int walk_values(struct walk *w, const struct search_condition *conditions
   int code = open_streams(w, reterr);
   while (code == 0 && page->n <= w->search->count) {
     struct entry entry;
-    bool stands;
+    bool stands = false;
     code = next_entry(w, &entry, reterr);
     if (code || entry.rid == 0)
       break;
