@@ -10,6 +10,7 @@
 /* Immutable once search_values_init has returned. */
 static struct plan **plans;
 static struct arena *plans_arena;
+static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The plan of a type that has other parameters than the compiled ones. */
 struct custom_plan {
@@ -23,9 +24,7 @@ static atomic_bool has_custom; /* without them the lock is left alone */
 
 #define PLANS_MAX_BYTES ((size_t)256 << 20)
 
-int search_values_init(struct err *reterr) {
-  if (plans)
-    return 0;
+static int build_plans(struct err *reterr) {
   struct arena *arena = arena_new(PLANS_MAX_BYTES);
   if (!arena)
     return err_no_memory(reterr);
@@ -45,6 +44,13 @@ int search_values_init(struct err *reterr) {
   plans_arena = arena;
   plans = built;
   return 0;
+}
+
+int search_values_init(struct err *reterr) {
+  pthread_mutex_lock(&init_lock); /* two stores may be opened at once */
+  int code = plans ? 0 : build_plans(reterr);
+  pthread_mutex_unlock(&init_lock);
+  return code;
 }
 
 /* ---- Plans that are exchanged ---------------------------------------------------------------- */

@@ -62,8 +62,8 @@ struct search_values {
                           made by hand */
 };
 
-/* Compiles every parameter's expression once. Called at start; not thread-safe; cheap (a few ms at
- * the most). */
+/* Compiles every parameter's expression, the first time. Called at start, from any thread; cheap
+ * (a few ms at the most). */
 int search_values_init(struct err *reterr) MUST_CHECK;
 
 /*
