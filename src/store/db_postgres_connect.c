@@ -14,6 +14,13 @@ enum {
   RETRY_MAX_US = 1000000
 };
 
+/* A machine that has gone without a word must not hold the lock of all writers until the server's
+ * own system notices, which takes two hours: what bounds an idle transaction does not begin before
+ * the server has answered what was sent. */
+#define SERVER_KEEPALIVE                                                                           \
+  "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "              \
+  "-c tcp_user_timeout=30s"
+
 /* The order of joins is the search planner's, written into the SQL, so PostgreSQL's own planner is
  * held to it and to indices: an order is that of an index where one has it (a sort of a few rows by
  * a second column stays possible), rows come as they are found, and the same statement has the same
@@ -24,7 +31,7 @@ enum {
   "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c jit=off "               \
   "-c enable_sort=off -c enable_bitmapscan=off -c enable_material=off -c enable_memoize=off "      \
   "-c max_parallel_workers_per_gather=0 -c synchronous_commit=on -c lock_timeout=45s "             \
-  "-c client_min_messages=warning -c standard_conforming_strings=on"
+  "-c client_min_messages=warning -c standard_conforming_strings=on " SERVER_KEEPALIVE
 #define WRITER_SETTINGS " -c idle_in_transaction_session_timeout=30s"
 
 static const struct {
