@@ -443,6 +443,7 @@ static void train(struct committer *committer) {
     code = train_dictionary(committer->log_db, committer->options.codec, training->arena,
                             training->kind, training->pieces_n, &training->dictionary, &err);
   db_rollback(committer->log_db);
+  db_trim(committer->log_db); /* nothing is asked here for hours; a snapshot must not stay open */
   if (code != 0)
     log_warning("store", "a compression dictionary was not made: %s", err.text);
   pthread_mutex_lock(&committer->lock);
