@@ -157,8 +157,8 @@ const struct command command_restore = {
     .summary = "make a store of a backup",
     .usage =
         "restore [OPTIONS] FILE STORE\n\n"
-        "Verifies the backup as `callosum backup --verify` does, then puts it in the place of\n"
-        "STORE, which must not be there, nor be open in any process.\n\n"
+        "Verifies all that is in the backup, then puts it in the place of STORE, which must not\n"
+        "be there, nor be open in any process.\n\n"
         "Options:\n"
         "      --force   a store that is there is moved aside, to STORE.before-TIME\n"
         "  -q, --quiet   print nothing but errors\n\n"

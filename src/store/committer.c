@@ -253,11 +253,11 @@ static int run_transaction(struct committer *committer, struct store_commit *com
       group_forget_known(group);
     return code;
   }
+  atomic_fetch_add(committer->options.epoch, 1); /* first: who is woken by it looks at a new view */
   if (group->changes_parameters)
     committer->options.when_defined(committer->options.what, &group->sequence);
   inform(committer, group->sequence.definitions);
   committer->durable = group->sequence;
-  atomic_fetch_add(committer->options.epoch, 1);
   count_fsync(committer);
   return 0;
 }

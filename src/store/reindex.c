@@ -221,12 +221,15 @@ static int begin_job(struct reindex *r, struct store_view *view, const struct jo
   return code;
 }
 
-/* Are the parameters that the view's state defines in force here? A job for a parameter may be seen
- * before this process has taken the parameter over. */
-static int is_informed(struct store *store, struct store_view *view, bool *ret_is_informed,
-                       struct err *reterr) {
+/* Are the parameters that the view's state defines in force here? A job may be seen before its
+ * parameter was taken over: where another process defined it, and after a job of this one, whose
+ * end counts up what there is to take over, while nothing is written. So it is done here. */
+static int inform(struct store *store, struct store_view *view, bool *ret_is_informed,
+                  struct err *reterr) {
   struct sequence sequence;
   int code = sequence_read(store_view_db(view), &sequence, reterr);
+  if (code == 0)
+    code = store_follow_definitions(store, store_view_db(view), &sequence, reterr);
   if (code == 0)
     *ret_is_informed = store_definitions(store) >= sequence.definitions;
   return code;
@@ -243,7 +246,7 @@ static int find_job(struct reindex *r, struct store *store, struct store_view *v
   if (code != 0 || jobs.n == 0)
     return code;
   *ret_must_wait = true;
-  code = is_informed(store, view, &is_ready, reterr);
+  code = inform(store, view, &is_ready, reterr);
   if (code == 0 && is_ready)
     code = job_claimable(view, r->arena, STR(REINDEX_KIND), 1, &jobs, reterr);
   if (code != 0 || !is_ready || jobs.n == 0)

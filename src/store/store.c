@@ -210,6 +210,11 @@ int store_follow(struct store *store, struct db *db, const struct sequence *now,
   return code;
 }
 
+int store_follow_definitions(struct store *store, struct db *db, const struct sequence *now,
+                             struct err *reterr) {
+  return follow_definitions(store, db, now->definitions, false, reterr);
+}
+
 uint64_t store_definitions(const struct store *store) {
   return atomic_load(&store->definitions);
 }

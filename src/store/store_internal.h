@@ -49,6 +49,10 @@ int64_t store_lease_us(const struct store *store);
 int store_follow(struct store *store, struct db *db, const struct sequence *now, bool is_write,
                  struct err *reterr) MUST_CHECK;
 
+/* The part of it that is about search parameters, on any thread, by a transaction that reads. */
+int store_follow_definitions(struct store *store, struct db *db, const struct sequence *now,
+                             struct err *reterr) MUST_CHECK;
+
 /* The number (sequence.definitions) of the search parameters that are in force here. */
 uint64_t store_definitions(const struct store *store);
 

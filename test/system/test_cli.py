@@ -18,7 +18,7 @@ from client import PROGRAM, Server, bundle, entry, patient
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "../shared/data/hl7v2-samples"
 COMMANDS = ["serve", "convert", "send", "simulate", "query", "trace", "import", "check", "completion", "fhirpath", "validate",
-            "version"]
+            "version", "copy", "backup", "restore", "schema"]
 PV1 = "|".join({1: "1", 2: "I", 3: "W1^101^1", 19: "V1^^^HIS^VN", 44: "20260217083000"}.get(n, "") for n in range(1, 45)).encode()
 ADMISSION = (b"MSH|^~\\&|HIS|MAIN|CALLOSUM|MAIN|20260217083000||ADT^A01^ADT_A01|CLI1|P|2.5.1\r"
              b"EVN|A01|20260217083000\rPID|1||4711^^^HIS^MR||Lee^Ann||19800217|F\rPV1|" + PV1 + b"\r")
@@ -137,7 +137,7 @@ def test_completion_scripts_are_accepted_and_offer_each_command(shell, tmp_path)
 
 @pytest.mark.parametrize("words, offered", [
     (["callosum", ""], set(COMMANDS)),
-    (["callosum", "s"], {"serve", "send", "simulate"}),
+    (["callosum", "s"], {"serve", "send", "simulate", "schema"}),
     (["callosum", "convert", "--p"], {"--pretty"}),
     (["callosum", "completion", ""], {"bash", "zsh", "fish"}),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")

@@ -105,12 +105,49 @@ static void job_gives_back_what_the_bodies_say(void **state) {
   assert_str(found("Patient?family=wrong"), "");
 }
 
+static size_t unfinished_jobs(void) {
+  struct store_view *view;
+  struct jobs jobs;
+  struct err err;
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  assert_int_equal(job_unfinished(view, test_arena, STR(REINDEX_KIND), &jobs, &err), 0);
+  store_view_close(view);
+  return jobs.n;
+}
+
+static void define(const char *code) {
+  put(arena_printf(
+          test_arena,
+          "{'resourceType':'SearchParameter','id':'%s','url':'http://example.org/%s','name':'%s',"
+          "'status':'active','description':'?','code':'%s','base':['Patient'],"
+          "'type':'string','expression':'Patient.name.family'}",
+          code, code, code, code)
+          .p);
+}
+
+/* The end of a job is a change of the definitions, too: the next must not wait for a write. */
+static void jobs_follow_each_other(void **state) {
+  (void)state;
+  enum { PATIENTS = 300, CODES = 5 };
+  fixture_open();
+  for (unsigned i = 0; i < PATIENTS; i++)
+    put(arena_printf(test_arena, "{'resourceType':'Patient','id':'%u','name':[{'family':'Lee'}]}",
+                     i)
+            .p);
+  for (unsigned i = 0; i < CODES; i++)
+    define(arena_printf(test_arena, "code%u", i).p);
+  for (unsigned i = 0; i < 2000 && unfinished_jobs() > 0; i++)
+    usleep(10000);
+  assert_int_equal(unfinished_jobs(), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(index_write_changes_only_the_index),
       STORE_TEST(index_write_of_an_older_version_is_left_out),
       STORE_TEST(index_write_and_write_in_one_commit),
       STORE_TEST(job_gives_back_what_the_bodies_say),
+      STORE_TEST(jobs_follow_each_other),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
