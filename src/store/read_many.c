@@ -77,6 +77,41 @@ int store_read_many(struct store_view *view, const struct access *access, struct
   return code || n == 0 ? code : read_rows(view, arena, rows, n, ret_resources, reterr);
 }
 
+/* What has one id under several types: the statement stays the same, the arrays are longer. */
+int store_rids(struct db *db, const struct schema *schema, const defs_type_id *types, size_t n,
+               struct str id, uint64_t *ret_rids, struct err *reterr) {
+  enum { AT_ONCE = 64 };
+  struct read_row rows[AT_ONCE];
+  struct schema_id packed = {0};
+  char sql[320];
+  memset(ret_rids, 0, n * sizeof *ret_rids);
+  if (n == 0 || !id_is_fhir_id(id))
+    return 0;
+  if (n == 1)
+    return store_rid(db, schema, types[0], id, ret_rids, reterr);
+  packed = schema_id_pack(id);
+  snprintf(sql, sizeof sql,
+           "SELECT r.rid FROM identity i%s WHERE i.key=? AND r.type=? AND r.id=? LIMIT 1",
+           DIALECT_JOIN(db_kind(db), "resource", "r", "r.rid=i.rid"));
+  const struct db_column columns[] = {DB_COLUMN(DB_I64, rows, key), DB_COLUMN(DB_I64, rows, type),
+                                      DB_COLUMN(DB_BYTES, rows, packed_id)};
+  int code = 0;
+  for (size_t first = 0; first < n && code == 0; first += AT_ONCE) {
+    struct db_statement *found = NULL;
+    size_t rows_n = n - first < AT_ONCE ? n - first : AT_ONCE;
+    bool has_row = false;
+    for (size_t i = 0; i < rows_n; i++)
+      rows[i] = (struct read_row){.key = schema_identity_key(schema, types[first + i], id),
+                                  .type = schema_type_number(schema, types[first + i]),
+                                  .packed_id = str_n(packed.bytes, packed.n)};
+    code = db_select_rows(db, str_of(sql), columns, 3, rows_n, &found, reterr);
+    while (code == 0 && (code = db_step(found, &has_row, reterr)) == 0 && has_row)
+      ret_rids[first + db_asked_row(found)] = (uint64_t)db_column_i64(found, 0);
+    db_release(found);
+  }
+  return code;
+}
+
 /* ---- By identifier ---- */
 
 struct holder_row {

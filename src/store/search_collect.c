@@ -285,24 +285,24 @@ static int count_links(struct search_context *c, const struct search_condition *
                        const struct search_rids *targets, uint64_t limit, uint64_t *ret_n,
                        struct err *reterr) {
   enum { SAMPLE = 8 };
-  uint64_t sum = 0;
-  size_t looked_at = 0, step = targets->n / SAMPLE + 1;
-  for (size_t i = 0; i < targets->n && sum < limit; i += step) {
-    struct db_query from;
-    uint64_t n;
-    db_query_init(&from, c->arena);
-    db_query_add(&from, " FROM reference WHERE param=");
-    db_query_i64(&from, condition->param);
-    db_query_add(&from, " AND target=");
-    db_query_i64(&from, (int64_t)targets->p[i]);
-    int code = search_tally(c, &from, limit - sum, &n, reterr);
-    if (code)
-      return code;
-    sum += n;
-    looked_at++;
+  struct db_query froms[SAMPLE];
+  uint64_t sum = 0, n = 0;
+  size_t looked_at = 0, froms_n = 0, step = targets->n / SAMPLE + 1;
+  for (size_t i = 0; i < targets->n; i += step) {
+    struct db_query *from = &froms[froms_n++];
+    db_query_init(from, c->arena);
+    db_query_add(from, " FROM reference WHERE param=");
+    db_query_i64(from, condition->param);
+    db_query_add(from, " AND target=");
+    db_query_i64(from, (int64_t)targets->p[i]);
+  }
+  int code = search_tally_ahead(c, froms, froms_n, limit, reterr);
+  for (; looked_at < froms_n && sum < limit && code == 0; looked_at++) {
+    code = search_tally(c, &froms[looked_at], limit - sum, &n, reterr);
+    sum += code ? 0 : n;
   }
   *ret_n = looked_at ? sum * targets->n / looked_at : 0;
-  return 0;
+  return code;
 }
 
 /* Chains with few targets are counted; for many their share of all targets is taken. */

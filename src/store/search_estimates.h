@@ -3,10 +3,10 @@
  * up to some thousand rows for each condition, which is most of the work of a search that then
  * finds its page at once; the same codes and months are asked for again and again.
  *
- * Only large counts are kept (the small ones cost nothing), and only for choosing: what a client is
- * told is never taken from here.
+ * It is for choosing only: what a client is told is never taken from here. What is not worth
+ * keeping (a count that is as cheap as this memo) the caller knows.
  *
- * Threads: one memo belongs to one view. Memory: its own, of fixed size.
+ * Threads: any; the views of a store share one memo. Memory: its own, of fixed size.
  */
 #ifndef STORE_SEARCH_ESTIMATES_H
 #define STORE_SEARCH_ESTIMATES_H
@@ -23,10 +23,10 @@ void search_estimates_free(struct search_estimates *estimates);
 uint64_t search_estimates_key(const struct search_estimates *estimates,
                               const struct db_query *query);
 
-/* The number of rows of `query`, of which at most `limit` are counted. `estimates` may be NULL. */
-bool search_estimates_find(const struct search_estimates *estimates, const struct db_query *query,
-                           uint64_t limit, uint64_t *ret_n);
-void search_estimates_keep(struct search_estimates *estimates, const struct db_query *query,
-                           uint64_t limit, uint64_t n);
+/* The number of rows of the query of this key, of which at most `limit` are counted. */
+bool search_estimates_find(struct search_estimates *estimates, uint64_t key, uint64_t limit,
+                           uint64_t *ret_n);
+void search_estimates_keep(struct search_estimates *estimates, uint64_t key, uint64_t limit,
+                           uint64_t n);
 
 #endif

@@ -69,15 +69,38 @@ static int add_fitting_words(struct search_context *c, const struct search_condi
   return code;
 }
 
-static int add_target(struct search_context *c, enum search_modifier modifier, defs_type_id type,
-                      struct str id, struct search_range_list *ranges, struct err *reterr) {
-  uint64_t rid;
-  int code = store_rid(c->db, c->schema, type, id, &rid, reterr);
-  if (code || !rid)
-    return code;
-  if (modifier == SEARCH_ABOVE || modifier == SEARCH_BELOW)
-    return search_resource_ranges(c, type, rid, modifier == SEARCH_ABOVE, ranges, reterr);
-  search_range_add(ranges, (int64_t)rid, (int64_t)rid);
+/* Adds the resources of this id that are of one of the types. */
+static int add_targets(struct search_context *c, enum search_modifier modifier,
+                       const defs_type_id *types, size_t n, struct str id,
+                       struct search_range_list *ranges, struct err *reterr) {
+  uint64_t *rids = ARENA_ARRAY(c->arena, uint64_t, n + 1);
+  int code =
+      rids ? store_rids(c->db, c->schema, types, n, id, rids, reterr) : err_no_memory(reterr);
+  for (size_t i = 0; i < n && code == 0; i++) {
+    if (!rids[i])
+      continue;
+    if (modifier == SEARCH_ABOVE || modifier == SEARCH_BELOW)
+      code = search_resource_ranges(c, types[i], rids[i], modifier == SEARCH_ABOVE, ranges, reterr);
+    else
+      search_range_add(ranges, (int64_t)rids[i], (int64_t)rids[i]);
+  }
+  return code;
+}
+
+/* The types that a parameter may refer to. */
+static int target_types(struct search_context *c, const struct defs_param *param,
+                        defs_type_id **ret_types, size_t *ret_n, struct err *reterr) {
+  size_t most = param->targets_n ? param->targets_n : defs_types_count() + 1, n = 0;
+  defs_type_id *types = ARENA_ARRAY(c->arena, defs_type_id, most);
+  if (!types)
+    return err_no_memory(reterr);
+  for (uint32_t i = 0; i < param->targets_n; i++)
+    types[n++] = defs_target(param->first_target + i);
+  for (size_t i = 1; param->targets_n == 0 && i <= defs_types_count(); i++)
+    if (defs_is_resource(defs_type((defs_type_id)i)))
+      types[n++] = (defs_type_id)i;
+  *ret_types = types;
+  *ret_n = n;
   return 0;
 }
 
@@ -90,15 +113,10 @@ static int add_reference(struct search_context *c, enum search_modifier modifier
     search_range_add(ranges, target, target);
     return 0;
   }
-  if (o->type.n > 0)
-    return add_target(c, modifier, defs_type_by_name(o->type), o->id, ranges, reterr);
-  int code = 0;
-  for (uint32_t i = 0; i < param->targets_n && !code; i++)
-    code = add_target(c, modifier, defs_target(param->first_target + i), o->id, ranges, reterr);
-  for (size_t i = 1; param->targets_n == 0 && i <= defs_types_count() && !code; i++)
-    if (defs_is_resource(defs_type((defs_type_id)i)))
-      code = add_target(c, modifier, (defs_type_id)i, o->id, ranges, reterr);
-  return code;
+  defs_type_id type = defs_type_by_name(o->type), *types = &type;
+  size_t n = 1;
+  int code = o->type.n > 0 ? 0 : target_types(c, param, &types, &n, reterr);
+  return code ? code : add_targets(c, modifier, types, n, o->id, ranges, reterr);
 }
 
 static int add_above(struct search_context *c, struct str uri, struct search_range_list *ranges) {

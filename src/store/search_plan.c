@@ -201,8 +201,14 @@ static int count_options(struct search_context *c, struct option *options, size_
   return 0;
 }
 
-/* The option with the fewest rows; `condition` NULL when none can be looked up. A single one that
- * is read in order is taken without counting. */
+/* Would the count of a condition that is alone change anything? Not of one that is read in order,
+ * and not where it is looked up however many there are (is_too_common). */
+static bool is_counted_alone(const struct search_wish *wish, const struct option *option) {
+  return !option->is_ordered && !wish->wants_all &&
+         option->condition->predicate->subject != SEARCH_ON_CHAIN;
+}
+
+/* The option with the fewest rows; `condition` NULL when none can be looked up. */
 static int choose(struct search_context *c, const struct search_wish *wish, struct option *ret_best,
                   struct err *reterr) {
   struct option *options = ARENA_ARRAY(c->arena, struct option, wish->n + 1);
@@ -213,7 +219,7 @@ static int choose(struct search_context *c, const struct search_wish *wish, stru
       code = make_option(c, wish, &wish->conditions[i], &options[n++], reterr);
   if (code)
     return code;
-  if (n > 1 || (n == 1 && !options[0].is_ordered))
+  if (n > 1 || (n == 1 && is_counted_alone(wish, &options[0])))
     code = count_options(c, options, n, reterr);
   *ret_best = n ? *least(options, n) : (struct option){0};
   return code;
@@ -225,12 +231,14 @@ static int is_has_too_common(struct search_context *c, const struct option *opti
                              struct err *reterr) {
   defs_type_id type = option->condition->targets[0].predicate->type;
   struct search_types of = {&type, type != 0};
-  uint64_t all = 0, n = option->n;
+  uint64_t all = 0, n = option->n, limit = 300;
+  *ret_is = false;
+  if (n < PROBE_FIRST) /* however many resources there are */
+    return 0;
   int code = search_types_count(c, of, &all, reterr);
-  uint64_t limit = 300;
   while (limit * limit < all * PAGE_ROWS)
     limit *= 2;
-  if (code == 0 && n >= PROBE_FIRST)
+  if (code == 0)
     code = search_count(c, option->condition, NULL, limit, &n, reterr);
   *ret_is = n >= limit;
   return code;
@@ -556,9 +564,13 @@ static bool tests_body(const struct search_condition *condition) {
   return tests;
 }
 
-/* Will the bodies of most of what comes be read? */
-static bool wants_bodies(const struct search_source *source) {
+/* Will the bodies of most of the `n` that come be read? A few are read in any case: that costs less
+ * than to ask for those that match once more. */
+static bool wants_bodies(const struct search_source *source, size_t n) {
+  enum { FEW = 16 };
   const struct search_wish *wish = source->wish;
+  if (wish->reads_bodies && n <= FEW)
+    return true;
   bool most_match = source->given > 1 ? source->matched * 2 >= source->given
                                       : source->sieves.n == 0 && !source->is_through_types;
   for (size_t i = 0; i < wish->n; i++)
@@ -576,7 +588,7 @@ static int fetch_ahead(struct search_source *source, uint64_t rid, struct err *r
   for (size_t i = source->coming_at; i < source->coming_n && n < SEARCH_AHEAD_MAX; i++)
     if (search_sieves_pass(&source->sieves, source->coming[i]))
       rids[n++] = source->coming[i];
-  return search_fetch_ahead(source->c, rids, n, wants_bodies(source), reterr);
+  return search_fetch_ahead(source->c, rids, n, wants_bodies(source, n), reterr);
 }
 
 int search_source_fetch(struct search_source *source, struct search_candidate *ret_candidate,

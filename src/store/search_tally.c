@@ -5,6 +5,8 @@
 
 /* Above this, a count is not for choosing, but for telling. */
 enum { ESTIMATE_MAX = 1000000 };
+/* Rows: what costs less is counted again, unless the question costs more than the rows. */
+enum { WORTH_KEEPING = 200 };
 
 struct search_tallied {
   uint64_t key;
@@ -34,6 +36,12 @@ static struct search_estimates *estimates_of(struct search_context *c, uint64_t 
   return limit <= ESTIMATE_MAX ? store_view_estimates(c->view) : NULL;
 }
 
+static bool is_known(const struct search_context *c, struct search_estimates *estimates,
+                     const struct db_query *from, uint64_t limit, uint64_t *ret_n) {
+  uint64_t key = search_estimates_key(estimates, from);
+  return recall(c, key, limit, ret_n) || search_estimates_find(estimates, key, limit, ret_n);
+}
+
 static int ask(struct search_context *c, const struct db_query *from, uint64_t limit,
                struct db_statement **ret_asked, struct err *reterr) {
   struct db_query query;
@@ -54,8 +62,10 @@ static int take(struct search_context *c, const struct db_query *from, uint64_t 
   if (code)
     return code;
   *ret_n = has_row ? (uint64_t)db_column_i64(asked, 0) : 0;
-  search_estimates_keep(estimates, from, limit, *ret_n);
-  remember(c, search_estimates_key(estimates, from), limit, *ret_n);
+  uint64_t key = search_estimates_key(estimates, from);
+  if (*ret_n >= WORTH_KEEPING || search_looks_ahead(c))
+    search_estimates_keep(estimates, key, limit, *ret_n);
+  remember(c, key, limit, *ret_n);
   return 0;
 }
 
@@ -63,8 +73,7 @@ int search_tally(struct search_context *c, const struct db_query *from, uint64_t
                  uint64_t *ret_n, struct err *reterr) {
   struct search_estimates *estimates = estimates_of(c, limit);
   struct db_statement *asked = NULL;
-  if (recall(c, search_estimates_key(estimates, from), limit, ret_n) ||
-      search_estimates_find(estimates, from, limit, ret_n))
+  if (is_known(c, estimates, from, limit, ret_n))
     return 0;
   int code = ask(c, from, limit, &asked, reterr);
   if (code == 0)
@@ -82,8 +91,7 @@ int search_tally_ahead(struct search_context *c, const struct db_query *froms, s
   if (n < 2 || n > SEARCH_TALLIES_MAX || !estimates || !search_looks_ahead(c))
     return 0;
   for (size_t i = 0; i < n && code == 0; i++)
-    if (!recall(c, search_estimates_key(estimates, &froms[i]), limit, &known) &&
-        !search_estimates_find(estimates, &froms[i], limit, &known))
+    if (!is_known(c, estimates, &froms[i], limit, &known))
       code = ask(c, &froms[i], limit, &asked[i], reterr);
   for (size_t i = 0; i < n && code == 0; i++)
     if (asked[i])

@@ -3,6 +3,7 @@
  * Streams (a date's classes are one each) are merged; a resource with several values counts at its
  * first one; resources without a value follow at the end.
  */
+#include "store/search_collect.h"
 #include "store/search_sort.h"
 #include "store/search_values_ahead.h"
 
@@ -47,6 +48,23 @@ static bool has_index(const struct search *search) {
                                    (sort->type == SEARCH_DATE || sort->type == SEARCH_STRING)));
 }
 
+/* Does a condition alone leave so few that the number of all need not be asked for? The counts are
+ * remembered, for the plan that compares the conditions. */
+static int have_few(struct search_context *c, const struct search_condition *conditions, size_t n,
+                    bool *ret_have, struct err *reterr) {
+  *ret_have = false;
+  for (size_t i = 0; i < n && !*ret_have && search_looks_ahead(c); i++) {
+    uint64_t rows = WALK_FEWEST;
+    if (!search_is_drivable(&conditions[i]))
+      continue;
+    int code = search_count(c, &conditions[i], NULL, WALK_FEWEST, &rows, reterr);
+    if (code)
+      return code;
+    *ret_have = rows < WALK_FEWEST;
+  }
+  return 0;
+}
+
 /*
  * To sort costs all n matches; to walk costs count * T / n rows until the page is full, when the
  * matches are spread evenly over the T resources of the type.
@@ -55,10 +73,14 @@ int search_walk_pays(struct search_context *c, const struct search *search,
                      const struct search_condition *conditions, bool *ret_pays,
                      struct err *reterr) {
   uint64_t all, n;
+  bool are_few;
   *ret_pays = false;
   if (!has_index(search))
     return 0;
-  int code = search_types_count(c, search->types, &all, reterr);
+  int code = have_few(c, conditions, search->predicates_n, &are_few, reterr);
+  if (code || are_few)
+    return code;
+  code = search_types_count(c, search->types, &all, reterr);
   if (code || all < WALK_FEWEST)
     return code;
   uint64_t limit = (uint64_t)sqrt((double)(search->count + 1) * (double)all) + 1;

@@ -39,7 +39,6 @@ struct store_view {
   struct store *store;
   struct db *db;
   uint64_t epoch;
-  struct search_estimates *estimates;
   struct store_view *next; /* in the pool */
 };
 
@@ -68,6 +67,7 @@ struct store {
   pthread_mutex_t lock;
   pthread_cond_t has_view;
   struct store_view *idle;
+  struct search_estimates *estimates; /* of all views */
 };
 
 #define UNKNOWN UINT64_MAX
@@ -88,14 +88,14 @@ static struct db_options db_options_of(const struct store *store, bool is_writer
 }
 
 static int open_views(struct store *store, struct err *reterr) {
+  store->estimates = search_estimates_new();
   store->views = calloc(store->options.readers, sizeof *store->views);
   if (!store->views)
     return err_no_memory(reterr);
   struct db_options options = db_options_of(store, false);
   for (size_t i = 0; i < store->options.readers; i++) {
     struct store_view *view = &store->views[store->views_n++];
-    *view = (struct store_view){
-        .store = store, .estimates = search_estimates_new(), .next = store->idle};
+    *view = (struct store_view){.store = store, .next = store->idle};
     int code = db_open(&options, &view->db, reterr);
     if (code != 0)
       return code;
@@ -472,11 +472,10 @@ void store_close(struct store *store) {
   background_free(store->background);
   disown_parameters(store);
   parameter_set_free(store->defined);
-  for (size_t i = 0; i < store->views_n; i++) {
+  for (size_t i = 0; i < store->views_n; i++)
     db_close(store->views[i].db);
-    search_estimates_free(store->views[i].estimates);
-  }
   free(store->views);
+  search_estimates_free(store->estimates);
   body_codec_close(store->codec);
   terminology_cache_free(store->terminology);
   db_close(store->writer);
@@ -668,7 +667,7 @@ const struct body_codec *store_view_codec(const struct store_view *view) {
 }
 
 struct search_estimates *store_view_estimates(const struct store_view *view) {
-  return view->estimates;
+  return view == &view->store->writer_view ? NULL : view->store->estimates;
 }
 
 struct terminology_cache *store_view_terminology(const struct store_view *view) {

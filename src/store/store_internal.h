@@ -73,6 +73,10 @@ int store_run_task(struct store *store,
 int store_rid(struct db *db, const struct schema *schema, defs_type_id type, struct str id,
               uint64_t *ret_rid, struct err *reterr) MUST_CHECK;
 
+/* The same for one id under each of `n` types, in one question. */
+int store_rids(struct db *db, const struct schema *schema, const defs_type_id *types, size_t n,
+               struct str id, uint64_t *ret_rids, struct err *reterr) MUST_CHECK;
+
 /* ---- Access ---- */
 
 /* `access` made ready for one view: the patient is looked up once. */
