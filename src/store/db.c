@@ -62,14 +62,14 @@ static struct str cut_at_sign(struct str *rest) {
 const char *db_shown_path(const char *path, char *buffer, size_t buffer_n) {
   struct str rest = str_of(path);
   size_t n = scheme_n(rest);
-  if (n == 0) {
+  if (n == 0 || !rest.p) {
     snprintf(buffer, buffer_n, "%s", path);
     return buffer;
   }
   struct buf shown;
   char empty = '\0';
   buf_init(&shown, 4096);
-  struct str scheme = str_n(path, n);
+  struct str scheme = str_slice(rest, 0, n);
   buf_add(&shown, str_is(scheme, "postgres") ? STR("postgresql") : scheme);
   buf_add_char(&shown, ':');
   rest = str_slice(rest, n + 1, rest.n);
@@ -306,7 +306,7 @@ static int prepare_new(struct db *db, uint64_t text_hash, struct str sql,
   buf_fini(&buf);
   if (!statement) {
     free(text);
-    return code;
+    return code ? code : ERR_NO_MEMORY;
   }
   statement->driver = db->driver;
   statement->db = db;
@@ -324,7 +324,7 @@ int db_prepare(struct db *db, struct str sql, struct db_statement **ret_statemen
   if (!statement) {
     int code = prepare_new(db, text_hash, sql, &statement, reterr);
     if (!statement)
-      return code;
+      return code ? code : ERR_NO_MEMORY;
   }
   statement->is_taken = true;
   statement->used_at = ++db->clock;
