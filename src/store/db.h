@@ -22,6 +22,8 @@
 #ifndef STORE_DB_H
 #define STORE_DB_H
 
+#include <stdatomic.h>
+
 #include "base/base.h"
 
 struct db;
@@ -43,6 +45,12 @@ struct db_identity {
   uint32_t application, version;
 };
 
+/* What the connections of one store tell each other: the server can't be reached, and who comes
+ * next is refused at once rather than kept waiting, but for one of them at a time, which tries. */
+struct db_outage {
+  atomic_int_fast64_t again_at_us; /* monotonic: when it is tried next; 0: no outage is known */
+};
+
 struct db_options {
   const char *path; /* a file, or a URL of libpq: user, password, host(s), database, and with
                        options=-csearch_path=NAME the schema in it */
@@ -54,6 +62,7 @@ struct db_options {
   size_t mmap_bytes;         /* SQLite: of the file mapped for reading; 0: none */
   int64_t wait_us;           /* PostgreSQL: how long to try to reach the server; 0: one attempt */
   int64_t again_us;          /* PostgreSQL: the same, when it was lost later; 0: wait_us */
+  struct db_outage *outage;  /* PostgreSQL: shared with others, outlives them; NULL: none */
   int64_t ask_us;            /* PostgreSQL: how long db_commit tries to find out what became of a
                                 commit whose answer was lost; 0: 30 s */
 };

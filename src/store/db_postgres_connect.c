@@ -11,7 +11,9 @@ enum {
   SETTINGS_MAX_BYTES = 8192,
   OPTIONS_MAX = 80, /* that libpq knows: some 45 */
   RETRY_MIN_US = 50000,
-  RETRY_MAX_US = 1000000
+  RETRY_MAX_US = 1000000,
+  OUTAGE_PAUSE_US = 200000,
+  TURN_US = 10000000 /* longer than an attempt lasts; its end is noted */
 };
 
 /* A machine that has gone without a word must not hold the lock of all writers until the server's
@@ -287,8 +289,28 @@ static bool is_gone(struct pg *pg) {
   return true;
 }
 
+/* Is it this connection's turn to try, and for how long? The others are refused meanwhile. */
+static bool may_try(struct db_outage *outage, int64_t *wait_us) {
+  int_fast64_t at_us = atomic_load(&outage->again_at_us);
+  if (at_us == 0)
+    return true; /* no outage is known */
+  int64_t now_us = clock_monotonic_us();
+  *wait_us = 0;
+  return now_us >= at_us &&
+         atomic_compare_exchange_strong(&outage->again_at_us, &at_us, now_us + TURN_US);
+}
+
 int pg_ensure(struct pg *pg, struct err *reterr) {
   if (pg->conn && !pg->is_read_only && !is_gone(pg))
     return 0;
-  return pg_connect(pg, pg->options.again_us ? pg->options.again_us : pg->options.wait_us, reterr);
+  struct db_outage *outage = pg->options.outage;
+  int64_t wait_us = pg->options.again_us ? pg->options.again_us : pg->options.wait_us;
+  if (outage && !may_try(outage, &wait_us))
+    return err_set(reterr, ERR_UNAVAILABLE, "", "%s can't be reached; it is tried again.",
+                   pg->shown);
+  int code = pg_connect(pg, wait_us, reterr);
+  if (outage)
+    atomic_store(&outage->again_at_us,
+                 pg_is_passing(code) ? clock_monotonic_us() + OUTAGE_PAUSE_US : 0);
+  return code;
 }

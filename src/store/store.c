@@ -64,6 +64,8 @@ struct store {
   struct sequence seen;
   struct parameter_set *defined; /* by the transaction that is open; the committer's */
 
+  struct db_outage outage; /* of the views */
+
   pthread_mutex_t lock;
   pthread_cond_t has_view;
   struct store_view *idle;
@@ -74,7 +76,7 @@ struct store {
 
 /* ---- Life ---- */
 
-static struct db_options db_options_of(const struct store *store, bool is_writer) {
+static struct db_options db_options_of(struct store *store, bool is_writer) {
   return (struct db_options){
       .path = store->options.path,
       .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION},
@@ -83,6 +85,7 @@ static struct db_options db_options_of(const struct store *store, bool is_writer
                      : store->options.is_bulk ? BULK_CACHE_BYTES
                                               : WRITER_CACHE_BYTES,
       .wait_us = is_writer ? SERVER_WAIT_US : READER_WAIT_US,
+      .outage = is_writer ? NULL : &store->outage,
       .again_us = READER_WAIT_US, /* the committer has its own patience */
   };
 }
