@@ -246,6 +246,8 @@ static void respond(struct rest_call *call) {
   add_header(&response, "X-Progress", answer->progress);
   if (answer->retry_after_s)
     add_header(&response, "Retry-After", arena_printf(call->arena, "%u", answer->retry_after_s));
+  else if (answer->status == 503) /* nothing was done, and the same may be asked again */
+    add_header(&response, "Retry-After", STR("1"));
   if (answer->expires_us)
     add_header(&response, "Expires", rest_http_date(call->arena, answer->expires_us));
   add_header(&response, "Cache-Control", STR("private, no-cache"));

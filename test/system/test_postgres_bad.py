@@ -2,6 +2,7 @@
 
 Each has one message that a person can act on, and where it passes by, work goes on without a restart.
 """
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -429,11 +430,29 @@ def test_a_server_that_stays_away(pg, schema):
             answer = server.fhir("POST", "Patient", patient("Lost"))
             assert answer.status == 503, answer.body
             assert time.monotonic() - started < 60
+            with concurrent.futures.ThreadPoolExecutor(20) as clients:  # not one after another, each with its own wait
+                started = time.monotonic()
+                answers = list(clients.map(lambda n: server.fhir("GET", f"Patient?family={n}"), range(60)))
+                assert all(answer.status == 503 and answer.headers["retry-after"] for answer in answers)
+                assert server.fhir("GET", "metadata").status == 200
+                assert time.monotonic() - started < 20, "they waited in a line"
         finally:
             pg.start()
         wait_for(lambda: server.fhir("GET", f"Patient/{made['id']}").status == 200)
         server.create(patient("Kept"))
         assert server.fhir("GET", "Patient?_summary=count").json["total"] == 2
+
+
+def test_it_ends_soon_though_the_server_is_away(pg, schema):
+    with serving(pg.url(schema)) as server:
+        server.create(patient())
+        pg.stop("fast")
+        try:
+            started = time.monotonic()
+            assert server.stop(60) == 0
+            assert time.monotonic() - started < 25
+        finally:
+            pg.start()
 
 
 def test_a_server_that_comes_after_the_program(pg, schema):
