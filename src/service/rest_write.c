@@ -18,6 +18,41 @@ static void leave_turn(struct rest_call *call) {
   call->write->has_turn = false;
 }
 
+static void prepare_job(void *what) {
+  prepare(what);
+}
+
+static void go(void *what) {
+  struct rest_call *call = what;
+  call->job = (struct worker_job){.run = prepare_job, .what = call};
+  workers_submit(call->service->workers, &call->job);
+}
+
+/* One turn at a time, so that no two wait for each other. */
+static bool take_turn(struct rest_call *call, struct str name) {
+  struct rest_write *write = call->write;
+  if (write->has_turn && str_equal(write->turn_name, name))
+    return true;
+  leave_turn(call);
+  write->turn = (struct turn){.go = go, .what = call};
+  write->turn_name = name;
+  write->has_turn = true;
+  return turns_take(call->service->turns, &write->turn, name);
+}
+
+/* Patches of one resource wait for each other. */
+static bool takes_first_turn(struct rest_call *call) {
+  return take_turn(call, call->id.n > 0 ? call->id : call->query);
+}
+
+/* What others were faster with is done in turn with them the next time: many quick patches would
+ * throw a large transaction back for ever. */
+static bool waits_for_nobody(struct rest_call *call) {
+  const struct store_commit *commit = &call->write->commit;
+  return commit->failed_write >= commit->writes_n ||
+         take_turn(call, commit->writes[commit->failed_write].id);
+}
+
 static void answer_write(struct rest_call *call) {
   leave_turn(call);
   call->write->answer(call);
@@ -43,7 +78,8 @@ static void settle(void *what) {
     return;
   }
   if (write->commit.code == ERR_STALE && ++write->attempts < ATTEMPTS_MAX) {
-    prepare(call);
+    if (waits_for_nobody(call))
+      prepare(call);
     return;
   }
   size_t failed = write->commit.failed_write;
@@ -115,27 +151,8 @@ static void prepare(struct rest_call *call) {
     store_submit(call->service->options.store, &write->commit);
 }
 
-static void prepare_job(void *what) {
-  prepare(what);
-}
-
-static void go(void *what) {
-  struct rest_call *call = what;
-  call->job = (struct worker_job){.run = prepare_job, .what = call};
-  workers_submit(call->service->workers, &call->job);
-}
-
-/* Patches of one resource wait for each other. */
-static bool takes_turn(struct rest_call *call) {
-  struct rest_write *write = call->write;
-  struct str name = call->id.n > 0 ? call->id : call->query;
-  write->turn = (struct turn){.go = go, .what = call};
-  write->has_turn = true;
-  return turns_take(call->service->turns, &write->turn, name);
-}
-
 void rest_write_run(struct rest_call *call) {
-  if (!call->write->is_change || takes_turn(call))
+  if (!call->write->is_change || takes_first_turn(call))
     prepare(call);
 }
 

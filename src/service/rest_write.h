@@ -21,10 +21,11 @@ struct rest_write {
   struct issues issues;
   struct store_audit audit;
   unsigned attempts;
-  /* What makes a new version from the one that is there (patch, $meta-add): */
+  /* What makes a new version from the one that is there (patch, $meta-add); takes turns: */
   bool is_change;
   struct patch patch;
   struct turn turn;
+  struct str turn_name;
   bool has_turn;
   /* Parses the request and fills entries. Faults go to `issues` or `reterr`. */
   int (*read)(struct rest_call *call, struct err *reterr);
