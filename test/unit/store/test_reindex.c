@@ -115,14 +115,22 @@ static size_t unfinished_jobs(void) {
   return jobs.n;
 }
 
+/* Prepared again where the end of a job came between: what is in force has changed. */
 static void define(const char *code) {
-  put(arena_printf(
-          test_arena,
-          "{'resourceType':'SearchParameter','id':'%s','url':'http://example.org/%s','name':'%s',"
-          "'status':'active','description':'?','code':'%s','base':['Patient'],"
-          "'type':'string','expression':'Patient.name.family'}",
-          code, code, code, code)
-          .p);
+  const char *json =
+      arena_printf(test_arena,
+                   "{'resourceType':'SearchParameter','id':'%s','url':'http://example.org/%s',"
+                   "'name':'%s','status':'active','description':'?','code':'%s',"
+                   "'base':['Patient'],'type':'string','expression':'Patient.name.family'}",
+                   code, code, code, code)
+          .p;
+  struct store_write *write = ARENA_NEW(test_arena, struct store_write);
+  int result = ERR_STALE;
+  for (unsigned i = 0; result == ERR_STALE && i < 30; i++) {
+    *write = put_write(json);
+    result = commit(write, 1);
+  }
+  assert_int_equal(result, 0);
 }
 
 /* The end of a job is a change of the definitions, too: the next must not wait for a write. */
