@@ -82,14 +82,13 @@ int store_rids(struct db *db, const struct schema *schema, const defs_type_id *t
                struct str id, uint64_t *ret_rids, struct err *reterr) {
   enum { AT_ONCE = 64 };
   struct read_row rows[AT_ONCE];
-  struct schema_id packed = {0};
   char sql[320];
   memset(ret_rids, 0, n * sizeof *ret_rids);
   if (n == 0 || !id_is_fhir_id(id))
     return 0;
   if (n == 1)
     return store_rid(db, schema, types[0], id, ret_rids, reterr);
-  packed = schema_id_pack(id);
+  struct schema_id packed = schema_id_pack(id);
   snprintf(sql, sizeof sql,
            "SELECT r.rid FROM identity i%s WHERE i.key=? AND r.type=? AND r.id=? LIMIT 1",
            DIALECT_JOIN(db_kind(db), "resource", "r", "r.rid=i.rid"));
