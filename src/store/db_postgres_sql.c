@@ -104,14 +104,16 @@ static bool is_word(struct token token, const char *word) {
   return token.kind == TOKEN_WORD && str_equal_ignore_case(token.text, str_of(word));
 }
 
-/* `*at` is behind an opening parenthesis: moves behind the one that closes it. */
-static void skip_parentheses(struct str sql, size_t *at) {
+/* `*at` is behind an opening parenthesis: moves behind the one that closes it. False where none
+ * does: `*at` is at the end then. */
+static bool skip_parentheses(struct str sql, size_t *at) {
   for (int depth = 1; depth > 0;) {
     struct token token = next_token(sql, at);
     if (token.kind == TOKEN_END)
-      return;
+      return false;
     depth += token.kind == TOKEN_OPEN ? 1 : token.kind == TOKEN_CLOSE ? -1 : 0;
   }
+  return true;
 }
 
 /* The position of the first of `words` outside parentheses from `from` on; sql.n where none is. */
@@ -253,7 +255,8 @@ static bool add_insert(struct rows_sql *r) {
       next_solid(r->sql, &at).kind != TOKEN_OPEN)
     return false;
   size_t values = at;
-  skip_parentheses(r->sql, &at);
+  if (!skip_parentheses(r->sql, &at))
+    return false;
   add_part(r, 0, head);
   buf_add(r->out, STR("SELECT "));
   add_part(r, values, at - 1);

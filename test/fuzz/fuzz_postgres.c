@@ -49,4 +49,5 @@ FUZZ_TARGET(one, (size_t)64 << 20)
 FUZZ_SEEDS(STR("SELECT a,'?' FROM t CROSS JOIN (SELECT ? x) u ON u.x=t.a WHERE b=? -- ?"),
            STR("INSERT INTO t(a,b) VALUES(?,(?+1)) ON CONFLICT(a) DO UPDATE SET b=excluded.b"),
            STR("UPDATE t SET a=?1,b=?1 /* ? */ WHERE \"c?\"=?"), STR("DELETE FROM t WHERE a=?"),
+           STR("INSERT INTO t VALUES("), STR("INSERT INTO t VALUES(?,(?)"),
            STR("SELECT count(*) FROM t WHERE b=?"), STR("\0\2\0\1@\0\0\0\0\1\4\322"))

@@ -121,6 +121,8 @@ static void other_forms_are_refused(void **state) {
       "INSERT INTO t(a) VALUES(1)",
       "INSERT INTO t VALUES",
       "INSERT INTO t VALUES(?",
+      "INSERT INTO t VALUES(?,?",
+      "INSERT INTO t VALUES(",
       "DROP TABLE t WHERE a=?",
       "",
   };
