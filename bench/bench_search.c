@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "model/resource.h"
 #include "model/search_values.h"
-#include "store/search.h"
+#include "store/search/search.h"
 
 #include <stdio.h>
 #include <stdlib.h>

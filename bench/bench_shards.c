@@ -10,7 +10,7 @@
  */
 #include "base/clock.h"
 #include "model/search_values.h"
-#include "store/search.h"
+#include "store/search/search.h"
 #include "store/store_internal.h"
 
 #include "../test/unit/store/partitions.h"

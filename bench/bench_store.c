@@ -10,7 +10,7 @@
 #include "base/map.h"
 #include "model/resource.h"
 #include "model/search_values.h"
-#include "store/db.h"
+#include "store/db/db.h"
 #include "store/store.h"
 
 #include <pthread.h>

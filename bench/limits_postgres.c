@@ -1,8 +1,8 @@
 /*
  * What a PostgreSQL takes in at best, from one client over one pipelined connection: the rows that
  * a resource of the Synthea set makes (the resource, its identity, its event, twelve rows of search
- * tables; the shapes of src/store/schema_postgres.c), by arrays, in groups with a COMMIT each.
- * Nothing is parsed, looked up or checked: it is the limit that an ingest is compared with.
+ * tables; the shapes of src/store/schema/schema_postgres.c), by arrays, in groups with a COMMIT
+ * each. Nothing is parsed, looked up or checked: it is the limit that an ingest is compared with.
  *
  *   limits_postgres URL GROUP
  *       makes the tables in a schema of its own, inserts groups of so many resources, drops the

@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/nearest.h"
-#include "store/db.h"
+#include "store/db/db.h"
 
 #include <dirent.h>
 #include <errno.h>

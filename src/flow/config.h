@@ -28,7 +28,7 @@ struct config {
   const char *maps;          /* folder of map files that replace their namesakes, or NULL */
   int64_t time_zone_minutes; /* of v2 times that say none */
   uint64_t threads;          /* 0: one per core */
-  uint64_t lease_s;          /* of a store that processes share; 0: store/lease.h */
+  uint64_t lease_s;          /* of a store that processes share; 0: store/work/lease.h */
   struct config_listener http;
   struct config_listener mllp[CONFIG_MLLP_MAX];
   size_t mllp_n;

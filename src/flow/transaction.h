@@ -18,7 +18,7 @@
 
 #include "model/patch.h"
 #include "model/validate.h"
-#include "store/search.h"
+#include "store/search/search.h"
 
 enum transaction_verb {
   TRANSACTION_READ, /* GET, HEAD: left to the caller, after the commit */

@@ -2,8 +2,8 @@
 #include "main/command.h"
 
 #include "base/clock.h"
-#include "store/db.h"
-#include "store/transfer.h"
+#include "store/db/db.h"
+#include "store/move/transfer.h"
 
 #include <getopt.h>
 #include <signal.h>

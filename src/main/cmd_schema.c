@@ -1,8 +1,8 @@
 /* callosum schema: the statements that make a store's tables. */
 #include "main/command.h"
 
-#include "store/schema_citus.h"
-#include "store/schema_text.h"
+#include "store/schema/schema_citus.h"
+#include "store/schema/schema_text.h"
 
 #include <getopt.h>
 

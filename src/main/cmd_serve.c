@@ -6,7 +6,7 @@
 #include "flow/intake.h"
 #include "link/mllp_server.h"
 #include "service/service.h"
-#include "store/db.h"
+#include "store/db/db.h"
 
 #include <errno.h>
 #include <getopt.h>

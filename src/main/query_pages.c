@@ -2,7 +2,7 @@
 
 #include "link/http_client.h"
 #include "model/resource.h"
-#include "store/search.h"
+#include "store/search/search.h"
 
 #define PAGE_ARENA_BYTES ((size_t)2 << 30)
 

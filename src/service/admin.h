@@ -8,7 +8,7 @@
 
 #include "format/json.h"
 #include "service/service_internal.h"
-#include "store/process.h"
+#include "store/work/process.h"
 
 /* `path` is below /api. */
 void admin_handle(struct service *service, struct http_request *request, struct str path);

@@ -9,7 +9,7 @@
 #include "service/persons.h"
 #include "service/timeline.h"
 #include "service/titles.h"
-#include "store/search.h"
+#include "store/search/search.h"
 
 #define TIMELINE_DEFAULT 500
 #define TIMELINE_MAX 5000

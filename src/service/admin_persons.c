@@ -3,7 +3,7 @@
 
 #include "model/search_values.h"
 #include "service/persons.h"
-#include "store/search.h"
+#include "store/search/search.h"
 
 #define WORDS_MAX 12
 #define CANDIDATES_MAX 200

@@ -9,7 +9,7 @@
 #include "service/graphql.h"
 #include "service/graphql_check.h"
 #include "service/graphql_output.h"
-#include "store/search.h"
+#include "store/search/search.h"
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 

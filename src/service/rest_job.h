@@ -1,6 +1,6 @@
 /*
- * What all URLs of background jobs share (store/job.h): the caller's job by its number, and its
- * end.
+ * What all URLs of background jobs share (store/work/job.h): the caller's job by its number, and
+ * its end.
  *
  * Spec: FHIR R4, Asynchronous Request Patterns, http://hl7.org/fhir/R4/async.html
  * Threads: a worker's. Memory: on the call's arena.
@@ -9,7 +9,7 @@
 #define SERVICE_REST_JOB_H
 
 #include "service/rest.h"
-#include "store/job.h"
+#include "store/work/job.h"
 
 /* The caller's job of this kind. ERR_NOT_FOUND, perhaps without a text, where there is none, it is
  * another's, of another kind, or was cancelled. */

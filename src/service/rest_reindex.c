@@ -1,11 +1,11 @@
 /*
  * $reindex: resources are gone through again in the background, so that the index has what their
- * bodies say (store/reindex.h). Answered at once with the URL of the job, which tells how far it is
- * and can be cancelled; the store goes on with it after a restart.
+ * bodies say (store/work/reindex.h). Answered at once with the URL of the job, which tells how far
+ * it is and can be cancelled; the store goes on with it after a restart.
  */
 #include "service/rest_job.h"
 #include "service/rest_parameters.h"
-#include "store/reindex.h"
+#include "store/work/reindex.h"
 
 #define RETRY_AFTER_S 1
 

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "model/search_values.h"
-#include "store/terminology.h"
+#include "store/read/terminology.h"
 
 #include <stdlib.h>
 

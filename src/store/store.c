@@ -6,16 +6,17 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/background.h"
-#include "store/committer.h"
-#include "store/delivery.h"
-#include "store/job_write.h"
-#include "store/parameter_set.h"
-#include "store/process.h"
-#include "store/reindex.h"
-#include "store/search_estimates.h"
+#include "store/work/background.h"
+#include "store/commit/committer.h"
+#include "store/work/delivery.h"
+#include "store/work/job_write.h"
+#include "store/work/parameter_set.h"
+#include "store/work/process.h"
+#include "store/work/reindex.h"
+#include "store/schema/shard.h"
+#include "store/search/search_estimates.h"
 #include "store/store_internal.h"
-#include "store/watch.h"
+#include "store/work/watch.h"
 
 #define READERS_DEFAULT 4
 #define READERS_MAX 64
@@ -108,10 +109,11 @@ static int open_views(struct store *store, struct err *reterr) {
 }
 
 static void tell_if_sharded(struct store *store) {
+  db_rewrite_fn *rewrite = store->schema.is_sharded ? shard_add_sql : NULL;
   if (store->writer)
-    db_set_sharded(store->writer, store->schema.is_sharded);
+    db_set_rewrite(store->writer, rewrite);
   for (size_t i = 0; i < store->views_n; i++)
-    db_set_sharded(store->views[i].db, store->schema.is_sharded);
+    db_set_rewrite(store->views[i].db, rewrite);
 }
 
 /* Snapshots of idle views would keep the log from starting over. */

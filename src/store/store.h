@@ -18,9 +18,9 @@
 #include "store/access.h"
 
 struct store;
-struct job_change;      /* store/job.h */
-struct delivery_change; /* store/delivery.h */
-struct store_task;      /* store/commit.h; the store's own */
+struct job_change;      /* store/work/job.h */
+struct delivery_change; /* store/work/delivery.h */
+struct store_task;      /* store/commit/commit.h; the store's own */
 
 struct store_options {
   const char *path;  /* SQLite file (":memory:" is refused: no durability), or the URL of a

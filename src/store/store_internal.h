@@ -8,12 +8,12 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
-#include "store/body.h"
-#include "store/db.h"
-#include "store/keys.h"
-#include "store/schema.h"
+#include "store/body/body.h"
+#include "store/db/db.h"
+#include "store/schema/keys.h"
+#include "store/schema/schema.h"
 #include "store/store.h"
-#include "store/terminology.h"
+#include "store/read/terminology.h"
 
 /* Views that nobody has keep nothing: neither memory nor, on a server, a snapshot. */
 void store_rest_views(struct store *store);

@@ -2,8 +2,8 @@
  * read back by their lengths. */
 #include "fuzz.h"
 
-#include "store/db_postgres_sql.h"
-#include "store/db_postgres_value.h"
+#include "store/db/db_postgres_sql.h"
+#include "store/db/db_postgres_value.h"
 
 static const uint32_t value_types[] = {PG_BOOL,   PG_BYTEA,   PG_INT8,       PG_INT2,
                                        PG_INT4,   PG_TEXT,    PG_OID,        PG_FLOAT4,

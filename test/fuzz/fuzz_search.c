@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "store/search.h"
+#include "store/search/search.h"
 
 static int parse(struct arena *arena, struct str url, bool is_lenient,
                  const struct search **ret_search) {

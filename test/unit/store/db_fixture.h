@@ -5,7 +5,7 @@
 
 #include "store_fixture.h"
 
-#include "store/db.h"
+#include "store/db/db.h"
 
 #define APPLICATION 7u
 

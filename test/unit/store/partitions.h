@@ -4,8 +4,8 @@
 #ifndef TEST_UNIT_STORE_PARTITIONS_H
 #define TEST_UNIT_STORE_PARTITIONS_H
 
-#include "store/schema_citus.h"
-#include "store/shard.h"
+#include "store/schema/schema_citus.h"
+#include "store/schema/shard.h"
 
 /* Statements that distribute the empty store in the schema of the search path over `n` partitions,
  * which hold every row to the promise that its shard is what its number says. */

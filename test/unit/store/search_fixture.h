@@ -5,7 +5,7 @@
 #include "store_fixture.h"
 
 #include "model/resource.h"
-#include "store/search.h"
+#include "store/search/search.h"
 
 /* JSON as test_json takes it. */
 __attribute__((unused)) static struct store_write put_write(const char *json_with_ticks) {

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/shard.h"
+#include "store/schema/shard.h"
 #include "store/store_internal.h"
 
 #include "partitions.h"

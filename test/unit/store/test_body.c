@@ -1,9 +1,9 @@
 /* Packed bytes, and dictionaries that a store makes for itself. */
 #include "store_fixture.h"
 
-#include "store/body.h"
-#include "store/body_memo.h"
-#include "store/train.h"
+#include "store/body/body.h"
+#include "store/body/body_memo.h"
+#include "store/body/train.h"
 
 static struct db *open_db(void) {
   struct db *db;

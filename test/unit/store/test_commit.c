@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "store/search.h"
+#include "store/search/search.h"
 
 #define MANY 300
 

@@ -1,7 +1,7 @@
 /* The common SQL in PostgreSQL's words: nothing here needs a server. */
 #include "../test.h"
 
-#include "store/db_postgres_sql.h"
+#include "store/db/db_postgres_sql.h"
 
 static const char *plain(const char *sql, int *ret_places_n) {
   struct buf out;

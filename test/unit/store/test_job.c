@@ -2,7 +2,7 @@
 #include "store_fixture.h"
 
 #include "base/clock.h"
-#include "store/job.h"
+#include "store/work/job.h"
 
 static uint64_t create(const char *owner) {
   struct job_change change = {.verb = JOB_CREATE,

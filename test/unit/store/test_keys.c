@@ -6,7 +6,7 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
-#include "store/keys.h"
+#include "store/schema/keys.h"
 
 static struct schema schema_of_test(void) {
   static uint16_t types[UINT16_MAX], params[UINT16_MAX];

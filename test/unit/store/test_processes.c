@@ -6,11 +6,11 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
-#include "store/delivery.h"
-#include "store/event_log.h"
-#include "store/job.h"
-#include "store/lease.h"
-#include "store/process.h"
+#include "store/work/delivery.h"
+#include "store/read/event_log.h"
+#include "store/work/job.h"
+#include "store/work/lease.h"
+#include "store/work/process.h"
 
 #define SHORT_LEASE_US ((int64_t)600 * 1000)
 

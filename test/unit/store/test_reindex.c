@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "store/reindex.h"
+#include "store/work/reindex.h"
 #include "store/store_internal.h"
 
 static void put_family(const char *family) {

@@ -6,8 +6,8 @@
 #include <sqlite3.h>
 #include <zstd.h>
 
-#include "store/schema_tables.h"
-#include "store/search.h"
+#include "store/schema/schema_tables.h"
+#include "store/search/search.h"
 
 /* Version 1 as it was released. */
 static const char TABLES_V1[] =

@@ -1,7 +1,7 @@
 /* Locations near a place. */
 #include "search_fixture.h"
 
-#include "store/search_near.h"
+#include "store/search/search_near.h"
 
 #include <math.h>
 #include <stdlib.h>

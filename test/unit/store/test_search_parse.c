@@ -1,6 +1,6 @@
 #include "../test.h"
 
-#include "store/search_query.h"
+#include "store/search/search_query.h"
 
 static struct issues issues;
 

@@ -9,9 +9,9 @@
  */
 #include "search_fixture.h"
 
-#include "store/db_driver.h"
-#include "store/db_postgres.h"
-#include "store/db_postgres_sql.h"
+#include "store/db/db_driver.h"
+#include "store/db/db_postgres.h"
+#include "store/db/db_postgres_sql.h"
 
 enum { TEXTS_MAX = 400, BATCH = 500 };
 

@@ -6,7 +6,7 @@
 #include "search_fixture.h"
 
 #include "base/clock.h"
-#include "store/search_match.h"
+#include "store/search/search_match.h"
 
 enum { PATIENTS = 12, OBSERVATIONS = 90, ENCOUNTERS = 25, ROUNDS = 3, QUERIES = 500 };
 

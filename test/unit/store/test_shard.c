@@ -1,7 +1,7 @@
 /* Where rows are in a distributed store, and the statements that say so. */
 #include "../test.h"
 
-#include "store/shard.h"
+#include "store/schema/shard.h"
 
 static const char *sharded(const char *sql) {
   struct buf buf;

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "model/text_query.h"
-#include "store/text_block.h"
-#include "store/text_index.h"
+#include "store/text/text_block.h"
+#include "store/text/text_index.h"
 
 enum { PEOPLE = 60, ROUNDS = 120 };
 

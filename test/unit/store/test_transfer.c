@@ -5,8 +5,8 @@
 #include <sqlite3.h>
 #include <sys/wait.h>
 
-#include "store/schema_tables.h"
-#include "store/transfer.h"
+#include "store/schema/schema_tables.h"
+#include "store/move/transfer.h"
 
 /* ---- The table of the tables ---- */
 

@@ -1,0 +1,287 @@
+#include "store/move/backup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/move/backup_check.h"
+#include "store/move/backup_file.h"
+#include "store/schema/schema.h"
+#include "store/move/transfer.h"
+
+#define ARENA_BYTES ((size_t)1 << 20)
+#define PAGES_PER_STEP 2048
+#define BUSY_TIMEOUT_MS 10000
+
+/* A file that is being made: it goes, with what SQLite puts beside it, unless it got its place. */
+static void drop_file(const char *name) {
+  static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+  char path[4096];
+  for (size_t i = 0; name && i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    snprintf(path, sizeof path, "%s%s", name, suffixes[i]);
+    unlink(path);
+  }
+}
+
+static uint64_t bytes_of(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+static int refuse_present(const char *path, const char *advice, struct err *reterr) {
+  struct stat info;
+  if (lstat(path, &info) == 0)
+    return err_set(reterr, ERR_CONFLICT, "", "%s is there already; %s.", path, advice);
+  return errno == ENOENT ? 0 : backup_file_fail(path, "can't be made", errno, reterr);
+}
+
+/* ---- Making one ---- */
+
+/* db_open tells what is no store, foreign, damaged or newer. */
+static int check_source(const char *path, struct err *reterr) {
+  struct db *db = NULL;
+  struct db_identity identity = {0};
+  struct db_options options = {.path = path, .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}};
+  int code = backup_file_must_exist(path, reterr);
+  if (code == 0)
+    code = db_open(&options, &db, reterr);
+  if (code == 0)
+    code = db_identity(db, &identity, reterr);
+  if (code == 0 && identity.version == 0)
+    code = err_set(reterr, ERR_NOT_FOUND, "", "There is no store in %s.", path);
+  else if (code == 0 && identity.version < SCHEMA_VERSION)
+    code = err_set(reterr, ERR_STORE, "",
+                   "%s is of format %u, which is brought up to date when `callosum serve` opens it."
+                   " To keep it as it is, copy the file while no program has it open.",
+                   path, identity.version);
+  if (code == 0)
+    code = db_begin_read(db, reterr);
+  if (code == 0)
+    code = transfer_refuse_unfinished(db, reterr);
+  db_close(db);
+  return code;
+}
+
+static int fail_sqlite(sqlite3 *handle, const char *path, int result, struct err *reterr) {
+  int basic = result & 0xff;
+  enum err_code code = basic == SQLITE_FULL || sqlite3_system_errno(handle) == ENOSPC ? ERR_NO_SPACE
+                       : basic == SQLITE_BUSY                                         ? ERR_BUSY
+                       : basic == SQLITE_IOERR || basic == SQLITE_CANTOPEN            ? ERR_IO
+                                                                                      : ERR_STORE;
+  return err_set(reterr, code, "", "%s: %s.", path, sqlite3_errstr(result));
+}
+
+static int copy_steps(const struct backup_options *options, sqlite3_backup *backup) {
+  int result = SQLITE_OK;
+  while (result == SQLITE_OK) {
+    if (options->is_stopped && *options->is_stopped)
+      return SQLITE_INTERRUPT;
+    result = sqlite3_backup_step(backup, PAGES_PER_STEP);
+    uint64_t all = (uint64_t)sqlite3_backup_pagecount(backup);
+    struct backup_progress progress = {
+        .what = "copying", .done = all - (uint64_t)sqlite3_backup_remaining(backup), .all = all};
+    if (options->progress)
+      options->progress(&progress, options->what);
+  }
+  return result == SQLITE_DONE ? SQLITE_OK : result;
+}
+
+/* All pages, as they are in one read transaction of the source: between the steps it stays open, so
+ * what is written meanwhile makes the copy neither inconsistent nor begin again. */
+static int copy_pages(const struct backup_options *options, const char *name, struct err *reterr) {
+  sqlite3 *from = NULL, *to = NULL;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+  int result = sqlite3_open_v2(options->from, &from, flags, NULL), code = 0;
+  if (result == SQLITE_OK)
+    result = sqlite3_busy_timeout(from, BUSY_TIMEOUT_MS);
+  if (result == SQLITE_OK)
+    result = sqlite3_exec(from, "PRAGMA query_only=ON;BEGIN;SELECT count(*) FROM sqlite_master",
+                          NULL, NULL, NULL);
+  if (result != SQLITE_OK)
+    code = fail_sqlite(from, options->from, result, reterr);
+  if (code == 0) {
+    result = sqlite3_open_v2(name, &to, flags, NULL);
+    if (result == SQLITE_OK) /* it is made durable as a whole, or thrown away */
+      result = sqlite3_exec(to, "PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF", NULL, NULL, NULL);
+    sqlite3_backup *backup =
+        result == SQLITE_OK ? sqlite3_backup_init(to, "main", from, "main") : NULL;
+    if (backup) {
+      result = copy_steps(options, backup);
+      int ended = sqlite3_backup_finish(backup);
+      result = result == SQLITE_OK ? ended : result;
+    } else if (result == SQLITE_OK) {
+      result = sqlite3_errcode(to);
+    }
+    if (result == SQLITE_INTERRUPT)
+      code = backup_file_go_on(options->is_stopped, reterr);
+    else if (result != SQLITE_OK)
+      code = fail_sqlite(to, name, result, reterr);
+  }
+  sqlite3_close(to);
+  sqlite3_close(from);
+  return code;
+}
+
+static int pack(const struct backup_options *options, struct arena *arena, const char **name,
+                struct err *reterr) {
+  const char *packed = NULL;
+  int code = backup_file_new(arena, options->to, &packed, reterr);
+  if (code == 0)
+    code = backup_file_pack(*name, packed, options->is_stopped, reterr);
+  drop_file(code == 0 ? *name : packed);
+  if (code == 0)
+    *name = packed;
+  return code;
+}
+
+int backup_make(const struct backup_options *options, struct backup_report *ret_report,
+                struct err *reterr) {
+  struct arena *arena = arena_new(ARENA_BYTES);
+  const char *name = NULL;
+  struct backup_report report = {0};
+  int code = arena ? check_source(options->from, reterr) : err_no_memory(reterr);
+  if (code == 0)
+    code = refuse_present(options->to, "a backup is not overwritten", reterr);
+  if (code == 0)
+    code = backup_file_new(arena, options->to, &name, reterr);
+  if (code == 0)
+    code = copy_pages(options, name, reterr);
+  if (code == 0) /* a single file, without a log beside it */
+    code = backup_run_sql(name, "PRAGMA journal_mode=DELETE", reterr);
+  if (code == 0)
+    code = backup_check_pages(options, name, options->from, reterr);
+  if (code == 0)
+    code = backup_manifest_write(options, name, &report, reterr);
+  if (code == 0 && backup_file_is_packed_name(options->to))
+    code = pack(options, arena, &name, reterr);
+  report.bytes = code == 0 ? bytes_of(name) : 0;
+  if (code == 0)
+    code = backup_file_place(name, options->to, reterr);
+  if (code == 0)
+    *ret_report = report;
+  else
+    drop_file(name);
+  arena_free(arena);
+  return code;
+}
+
+/* ---- Looking at one ---- */
+
+int backup_verify(const struct backup_options *options, struct backup_report *ret_report,
+                  struct err *reterr) {
+  struct arena *arena = arena_new(ARENA_BYTES);
+  const char *unpacked = NULL;
+  bool is_packed = false;
+  struct backup_report report = {.bytes = bytes_of(options->from)};
+  int code = arena ? backup_file_must_exist(options->from, reterr) : err_no_memory(reterr);
+  if (code == 0)
+    code = backup_file_is_packed(options->from, &is_packed, reterr);
+  if (code == 0 && is_packed)
+    code = backup_file_new(arena, options->from, &unpacked, reterr);
+  if (code == 0 && is_packed)
+    code = backup_file_unpack(options->from, unpacked, options->is_stopped, reterr);
+  if (code == 0)
+    code =
+        backup_check(options, unpacked ? unpacked : options->from, options->from, &report, reterr);
+  drop_file(unpacked);
+  arena_free(arena);
+  if (code == 0)
+    *ret_report = report;
+  return code;
+}
+
+/* ---- Bringing one back ---- */
+
+/* As db_sqlite.c owns a file. `*ret_fd` holds it. */
+static int own_place(struct arena *arena, const char *path, int *ret_fd, struct err *reterr) {
+  struct str name = arena_printf(arena, "%s-owner", path);
+  if (!name.p)
+    return err_no_memory(reterr);
+  int fd = open(name.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return backup_file_fail(name.p, "can't be made", errno, reterr);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    close(fd);
+    return err_set(reterr, ERR_CONFLICT, "", "Another process has %s open.", path);
+  }
+  *ret_fd = fd;
+  return 0;
+}
+
+static int move_if_there(struct arena *arena, const char *path, const char *suffix, const char *to,
+                         struct err *reterr) {
+  struct str from = arena_printf(arena, "%s%s", path, suffix),
+             target = arena_printf(arena, "%s%s", to, suffix);
+  if (!from.p || !target.p)
+    return err_no_memory(reterr);
+  if (renameat2(AT_FDCWD, from.p, AT_FDCWD, target.p, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+    return 0;
+  return backup_file_fail(from.p, "can't be moved", errno, reterr);
+}
+
+/* The log goes first: were it left beside the new file, SQLite would play it into that. What a
+ * broken-off call has left of the old store is moved away in the same way. */
+static int move_aside(struct arena *arena, const char *path, struct backup_report *report,
+                      struct err *reterr) {
+  struct stat info;
+  static const char *const parts[] = {"-wal", "-shm", ""};
+  bool is_there = false;
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    struct str name = arena_printf(arena, "%s%s", path, parts[i]);
+    is_there |= name.p && lstat(name.p, &info) == 0;
+  }
+  if (!is_there)
+    return 0;
+  struct str to = arena_printf(arena, "%s.before-%lld", path, (long long)(clock_now_us() / 1000));
+  int code = to.p ? 0 : err_no_memory(reterr);
+  for (size_t i = 0; code == 0 && i < sizeof parts / sizeof parts[0]; i++)
+    code = move_if_there(arena, path, parts[i], to.p, reterr);
+  if (code == 0)
+    code = backup_file_sync_folder(path, reterr);
+  if (code == 0)
+    snprintf(report->moved_to, sizeof report->moved_to, "%s", to.p);
+  return code;
+}
+
+static int restore(const struct backup_options *options, struct arena *arena, const char *name,
+                   struct backup_report *report, struct err *reterr) {
+  int code = backup_file_unpack(options->from, name, options->is_stopped, reterr);
+  if (code == 0)
+    code = backup_check(options, name, options->from, report, reterr);
+  if (code == 0)
+    code = backup_run_sql(name, "DELETE FROM store WHERE name='" TRANSFER_BACKUP_NAME "'", reterr);
+  report->bytes = bytes_of(name);
+  if (code == 0)
+    code = move_aside(arena, options->to, report, reterr);
+  return code ? code : backup_file_place(name, options->to, reterr);
+}
+
+int backup_restore(const struct backup_options *options, struct backup_report *ret_report,
+                   struct err *reterr) {
+  struct arena *arena = arena_new(ARENA_BYTES);
+  const char *name = NULL;
+  int owner = -1;
+  struct backup_report report = {0};
+  int code = arena ? backup_file_must_exist(options->from, reterr) : err_no_memory(reterr);
+  if (code == 0 && !options->may_move_aside)
+    code = refuse_present(options->to, "--force moves it aside", reterr);
+  if (code == 0)
+    code = own_place(arena, options->to, &owner, reterr);
+  if (code == 0)
+    code = backup_file_new(arena, options->to, &name, reterr);
+  if (code == 0)
+    code = restore(options, arena, name, &report, reterr);
+  if (code == 0)
+    *ret_report = report;
+  else
+    drop_file(name);
+  if (owner >= 0)
+    close(owner);
+  arena_free(arena);
+  return code;
+}
