@@ -155,6 +155,8 @@ class Sheet:
     def add(self, engine, what, figure, unit, aim=""):
         """`aim` is for the ratio of PostgreSQL to SQLite, where the row has one. `figure` None: there is none for this engine."""
         row = self.rows.setdefault(what, {"unit": unit, "aim": aim, "figures": {}})
+        if engine in row["figures"]:
+            raise ValueError(f"two figures of {engine} have one name: {what}")
         if engine not in self.engines:
             self.engines.append(engine)
         if figure is None:
@@ -237,8 +239,8 @@ class StoreBench:
         with self.site(engine, store) as site:
             rate, p50, p99 = wrk(site.ports(), 63, 6, "crud.lua")
         self.add(engine, "CRUD mix: create, read, update, search, delete, 63 connections", rate, "requests/s")
-        self.add(engine, "  p50 of it", p50, "ms")
-        self.add(engine, "  p99 of it", p99, "ms")
+        self.add(engine, "  p50 of the CRUD mix", p50, "ms")
+        self.add(engine, "  p99 of the CRUD mix", p99, "ms")
 
     def import_file(self, engine):
         store, copies = engine.fresh("import"), os.path.join(self.folder, "copies.ndjson.zst")
@@ -264,7 +266,7 @@ class StoreBench:
             pool = Pool(ports[0])
             rate, p50, p99 = wrk_paths(ports, [f"/fhir/Patient/{p}" for p in pool.patients], 18, self.folder, 4)
             self.add(engine, "read by id, 18 connections", rate, "requests/s")
-            self.add(engine, "  p99 of it", p99, "ms")
+            self.add(engine, "  p99 of reads by id", p99, "ms")
             kinds = search_kinds(pool)
             mix = list(itertools.chain(*kinds.values()))
             random.Random(11).shuffle(mix)
