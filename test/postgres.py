@@ -3,7 +3,8 @@
 
 As a module: `with Cluster() as cluster: ... cluster.url() ...`. As a command:
 
-  postgres.py run [--durable] -- COMMAND...   starts one, runs COMMAND with CALLOSUM_TEST_POSTGRES=<its URL>, removes it
+  postgres.py run [--durable] -- COMMAND...   starts one, runs COMMAND with CALLOSUM_TEST_POSTGRES=<its URL>, removes it;
+                                              --variable NAME: the URL is in this one of the environment
   postgres.py start [--durable] DIR           starts one that stays, and prints its URL
   postgres.py stop DIR                        stops it and removes DIR
 
@@ -249,8 +250,9 @@ def stop_by_folder(folder):
 
 def command_run(arguments):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an orderly end, which removes the cluster
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the command; we end when it has ended
     with Cluster(is_durable=arguments.durable) as cluster:
-        environment = dict(os.environ, CALLOSUM_TEST_POSTGRES=cluster.url())
+        environment = dict(os.environ, **{arguments.variable: cluster.url()})
         return subprocess.run(arguments.command, env=environment).returncode
 
 
@@ -279,6 +281,8 @@ def main():
         command.set_defaults(function=function)
         if name != "stop":
             command.add_argument("--durable", action="store_true", help="fsync on: for crash tests and measurements")
+        if name == "run":
+            command.add_argument("--variable", default="CALLOSUM_TEST_POSTGRES", help="of the environment: gets the URL")
         command.add_argument(word, nargs="+" if name == "run" else None)
     arguments = parser.parse_args()
     try:
