@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "store/move/backup_check.h"
 #include "store/move/backup_file.h"
+#include "store/schema/fact.h"
 #include "store/schema/schema.h"
 #include "store/move/transfer.h"
 
@@ -62,7 +63,7 @@ static int check_source(const char *path, struct err *reterr) {
   if (code == 0)
     code = db_begin_read(db, reterr);
   if (code == 0)
-    code = transfer_refuse_unfinished(db, reterr);
+    code = schema_refuse_unfinished(db, reterr);
   db_close(db);
   return code;
 }
@@ -254,7 +255,7 @@ static int restore(const struct backup_options *options, struct arena *arena, co
   if (code == 0)
     code = backup_check(options, name, options->from, report, reterr);
   if (code == 0)
-    code = backup_run_sql(name, "DELETE FROM store WHERE name='" TRANSFER_BACKUP_NAME "'", reterr);
+    code = backup_run_sql(name, "DELETE FROM store WHERE name='" FACT_BACKUP "'", reterr);
   report->bytes = bytes_of(name);
   if (code == 0)
     code = move_aside(arena, options->to, report, reterr);

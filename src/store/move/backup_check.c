@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "format/json.h"
 #include "store/move/backup_file.h"
+#include "store/schema/fact.h"
 #include "store/schema/schema.h"
+#include "store/schema/sequence.h"
 #include "store/move/transfer.h"
 
 #define MANIFEST_FORM "1"
@@ -99,26 +101,12 @@ static bool note_page(const struct transfer_page *page, size_t table, void *what
   return !sums->options->is_stopped || !*sums->options->is_stopped;
 }
 
-static int read_fact(struct db *db, struct arena *arena, struct str sql, struct str *ret_value,
-                     struct err *reterr) {
-  struct db_statement *row = NULL;
-  bool has_row = false;
-  int code = db_prepare(db, sql, &row, reterr);
-  if (code != 0)
-    return code;
-  code = db_step(row, &has_row, reterr);
-  *ret_value = code == 0 && has_row ? arena_str(arena, db_column_str(row, 0)) : STR_NULL;
-  if (code == 0 && has_row && !ret_value->p)
-    code = err_no_memory(reterr);
-  db_release(row);
-  return code;
-}
-
 /* What is read here was checked page by page before: what now fails is in the rows. */
 static int sum_up(const struct backup_options *options, const char *name, struct arena *arena,
-                  struct sums *sums, struct str *ret_manifest, struct str *ret_seq,
+                  struct sums *sums, struct str *ret_manifest, uint64_t *ret_seq,
                   struct err *reterr) {
   struct db *db = NULL;
+  struct sequence sequence = {0};
   struct db_options db_options = {
       .path = name, .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}, .cache_bytes = CACHE_BYTES};
   sums->options = options;
@@ -126,14 +114,13 @@ static int sum_up(const struct backup_options *options, const char *name, struct
   if (code == 0)
     code = db_begin_read(db, reterr);
   if (code == 0)
-    code =
-        read_fact(db, arena, STR("SELECT value FROM store WHERE name='" TRANSFER_BACKUP_NAME "'"),
-                  ret_manifest, reterr);
+    code = fact_read(db, arena, FACT_BACKUP, ret_manifest, reterr);
   if (code == 0)
-    code = read_fact(db, arena, STR("SELECT seq FROM sequence WHERE id=1"), ret_seq, reterr);
+    code = sequence_read(db, &sequence, reterr);
   if (code == 0)
     code = transfer_sum_all(db, sums->tables, note_page, sums, reterr);
   db_close(db);
+  *ret_seq = sequence.seq;
   return code;
 }
 
@@ -154,14 +141,14 @@ static void report_sums(const struct sums *sums, struct backup_report *report) {
 
 /* ---- The manifest ---- */
 
-static void print_manifest(struct buf *buf, const struct sums *sums, struct str seq,
+static void print_manifest(struct buf *buf, const struct sums *sums, uint64_t seq,
                            int64_t made_us) {
   size_t n;
   const struct transfer_table *tables = transfer_tables(&n);
   buf_printf(buf,
              "{\"form\":" MANIFEST_FORM ",\"program\":\"" CALLOSUM_VERSION
-             "\",\"schema\":%u,\"made\":%lld,\"seq\":%.*s,\"tables\":{",
-             SCHEMA_VERSION, (long long)made_us, STR_ARG(seq));
+             "\",\"schema\":%u,\"made\":%lld,\"seq\":%llu,\"tables\":{",
+             SCHEMA_VERSION, (long long)made_us, (unsigned long long)seq);
   for (size_t i = 0; i < n; i++) {
     char checksum[TRANSFER_CHECKSUM_BYTES];
     transfer_checksum(&sums->tables[i], checksum);
@@ -175,18 +162,16 @@ int backup_manifest_write(const struct backup_options *options, const char *name
                           struct backup_report *report, struct err *reterr) {
   struct arena *arena = arena_new(MANIFEST_MAX_BYTES);
   struct sums *sums = calloc(1, sizeof *sums);
-  struct str manifest = STR_NULL, seq = STR_NULL;
-  int code = arena && sums ? sum_up(options, name, arena, sums, &manifest, &seq, reterr)
+  struct str manifest = STR_NULL;
+  int code = arena && sums ? sum_up(options, name, arena, sums, &manifest, &report->seq, reterr)
                            : err_no_memory(reterr);
-  if (code == 0 && !str_to_u64(seq, &report->seq))
-    code = err_set(reterr, ERR_STORE, "", "The store has lost its row of last numbers.");
   if (code == 0) {
     struct buf sql; /* no value in it needs an escape */
     report->made_us = clock_now_us();
     report_sums(sums, report);
     buf_init_arena(&sql, arena, MANIFEST_MAX_BYTES);
-    buf_add(&sql, STR("INSERT INTO store VALUES('" TRANSFER_BACKUP_NAME "','"));
-    print_manifest(&sql, sums, seq, report->made_us);
+    buf_add(&sql, STR("INSERT INTO store VALUES('" FACT_BACKUP "','"));
+    print_manifest(&sql, sums, report->seq, report->made_us);
     buf_add(&sql, STR("')"));
     const char *text = buf_z(&sql);
     code = buf_is_overflown(&sql) ? err_no_memory(reterr) : backup_run_sql(name, text, reterr);
@@ -227,10 +212,10 @@ static int compare(const struct yyjson_val *manifest, const struct sums *sums, c
 static int check_rows(const struct backup_options *options, const char *name, const char *shown,
                       struct arena *arena, struct sums *sums, struct backup_report *report,
                       struct err *reterr) {
-  struct str text = STR_NULL, seq;
+  struct str text = STR_NULL;
   const struct yyjson_val *manifest = NULL;
   uint64_t form = 0, schema = 0, made = 0;
-  int code = sum_up(options, name, arena, sums, &text, &seq, reterr);
+  int code = sum_up(options, name, arena, sums, &text, &report->seq, reterr);
   if (code == ERR_STORE) /* it would name the file that is only there for now */
     return err_set(reterr, ERR_STORE, "", "%s is damaged: its rows can't be read.", shown);
   if (code != 0)

@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/schema/fact.h"
 #include "store/schema/schema.h"
+#include "store/schema/sequence.h"
 #include "store/schema/shard.h"
 #include "store/move/transfer_internal.h"
 
@@ -46,52 +48,11 @@ struct transfer {
   struct str written_mark; /* as it stands in the target */
 };
 
-/* ---- Rows of `store` ---- */
-
-static int read_fact(struct db *db, struct arena *arena, const char *name, struct str *ret_value,
-                     struct err *reterr) {
-  struct db_statement *row = NULL;
-  bool has_row = false;
-  *ret_value = STR_NULL;
-  int code = db_prepare(db, STR("SELECT value FROM store WHERE name=?"), &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_text(row, 1, str_of(name));
-  code = db_step(row, &has_row, reterr);
-  if (code == 0 && has_row) {
-    *ret_value = arena_str(arena, db_column_str(row, 0));
-    if (!ret_value->p)
-      code = err_no_memory(reterr);
-  }
-  db_release(row);
-  return code;
-}
-
-int transfer_refuse_unfinished(struct db *db, struct err *reterr) {
-  struct arena *arena = arena_new(MARK_MAX_BYTES);
-  struct str copy = STR_NULL, backup = STR_NULL;
-  int code =
-      arena ? read_fact(db, arena, TRANSFER_COPY_NAME, &copy, reterr) : err_no_memory(reterr);
-  if (code == 0)
-    code = read_fact(db, arena, TRANSFER_BACKUP_NAME, &backup, reterr);
-  if (code == 0 && copy.p)
-    code = err_set(reterr, ERR_STORE, "",
-                   "This store is an unfinished copy. Run the same `callosum copy` again: it goes"
-                   " on where it stopped.");
-  else if (code == 0 && backup.p)
-    code = err_set(reterr, ERR_STORE, "",
-                   "This is a backup, not a store: `callosum restore` makes a store of it.");
-  arena_free(arena);
-  return code;
-}
-
 /* ---- The mark ---- */
 
-static int mark_write(struct transfer *t, const struct mark *mark, struct buf *buf,
-                      struct err *reterr) {
+static int mark_write(const struct mark *mark, struct buf *buf, struct err *reterr) {
   size_t tables_n;
   const struct transfer_table *tables = transfer_tables(&tables_n);
-  (void)t;
   buf_printf(buf, "1 %.*s %.*s %llu %s %llu %.*s", STR_ARG(mark->id), STR_ARG(mark->seal),
              (unsigned long long)mark->seq,
              mark->table_n < tables_n ? tables[mark->table_n].name : "-",
@@ -119,31 +80,18 @@ static int mark_read(struct str text, struct mark *ret_mark, struct err *reterr)
 
 /* ---- One look at a store ---- */
 
-/* The number that `sql` asks for; `value`: of its placeholder, NULL: it has none. */
-static int ask_number(struct db *db, struct str sql, const int64_t *value, int64_t *ret_number,
-                      struct err *reterr) {
-  struct db_statement *row = NULL;
-  bool has_row = false;
-  int code = db_prepare(db, sql, &row, reterr);
-  if (code != 0)
-    return code;
-  if (value)
-    db_bind_i64(row, 1, *value);
-  code = db_step(row, &has_row, reterr);
-  if (code == 0)
-    *ret_number = has_row ? db_column_i64(row, 0) : 0;
-  db_release(row);
-  return code;
-}
-
 /* Only PostgreSQL lets several processes at one store; a file has an owner. */
-static int refuse_processes(struct db *db, const char *path, struct err *reterr) {
+static int refuse_processes(struct db *db, struct arena *arena, const char *path,
+                            struct err *reterr) {
+  struct db_query query;
   char shown[256];
-  int64_t n = 0, since_us = clock_now_us() - PROCESS_GONE_US;
+  int64_t n = 0;
   if (!db_is_remote(db))
     return 0;
-  int code =
-      ask_number(db, STR("SELECT count(*) FROM process WHERE seen>?"), &since_us, &n, reterr);
+  db_query_init(&query, arena);
+  db_query_add(&query, "SELECT count(*) FROM process WHERE seen>");
+  db_query_i64(&query, clock_now_us() - PROCESS_GONE_US);
+  int code = db_query_number(db, &query, 0, &n, reterr);
   if (code == 0 && n > 0)
     code =
         err_set(reterr, ERR_CONFLICT, "",
@@ -161,7 +109,7 @@ static int seal_of(struct db *db, struct arena *arena, struct str *ret_seal, uin
   size_t tables_n;
   const struct transfer_table *tables = transfer_tables(&tables_n);
   struct transfer_sum sum = {0};
-  int64_t seq = 0;
+  struct sequence sequence = {0};
   int code = 0;
   for (size_t t = 0; code == 0 && t < tables_n; t++) {
     bool is_sealed = false;
@@ -177,7 +125,7 @@ static int seal_of(struct db *db, struct arena *arena, struct str *ret_seal, uin
     }
   }
   if (code == 0)
-    code = ask_number(db, STR("SELECT seq FROM sequence WHERE id=1"), NULL, &seq, reterr);
+    code = sequence_read(db, &sequence, reterr);
   char text[TRANSFER_CHECKSUM_BYTES];
   transfer_checksum(&sum, text);
   struct str kept = arena_str(arena, str_of(text));
@@ -185,7 +133,7 @@ static int seal_of(struct db *db, struct arena *arena, struct str *ret_seal, uin
     code = err_no_memory(reterr);
   if (code == 0) {
     *ret_seal = kept;
-    *ret_seq = (uint64_t)seq;
+    *ret_seq = sequence.seq;
   }
   return code;
 }
@@ -250,29 +198,29 @@ static int open_to_read(const char *path, bool is_owner, struct db **ret_db, str
 static int open_source(struct transfer *t, struct err *reterr) {
   int code = open_to_read(t->options->from, true, &t->from, reterr);
   if (code == 0)
-    code = transfer_refuse_unfinished(t->from, reterr);
+    code = schema_refuse_unfinished(t->from, reterr);
   if (code == 0)
-    code = refuse_processes(t->from, t->options->from, reterr);
-  struct str shards = STR_NULL;
+    code = refuse_processes(t->from, t->arena, t->options->from, reterr);
   if (code == 0)
-    code = read_fact(t->from, t->arena, "shards", &shards, reterr);
-  t->is_sharded = shards.p != NULL;
+    code = fact_has(t->from, FACT_SHARDS, &t->is_sharded, reterr);
   return code ? code : seal_of(t->from, t->arena, &t->mark.seal, &t->mark.seq, reterr);
 }
 
 /* Inside a write transaction, so that what it finds stays so. */
 static int refuse_content(struct transfer *t, struct err *reterr) {
   size_t tables_n;
-  char shown[256], sql[96];
+  char shown[256];
   const struct transfer_table *tables = transfer_tables(&tables_n);
   int code = 0;
   for (size_t i = 0; code == 0 && i < tables_n; i++) {
+    struct db_query query;
     int64_t n = 0;
     if (tables[i].is_new)
       continue;
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM (SELECT 1 AS one FROM %s LIMIT 1) AS found",
-             tables[i].name);
-    code = ask_number(t->to, str_of(sql), NULL, &n, reterr);
+    db_query_init(&query, t->arena);
+    db_query_addf(&query, "SELECT count(*) FROM (SELECT 1 AS one FROM %s LIMIT 1) AS found",
+                  tables[i].name);
+    code = db_query_number(t->to, &query, 0, &n, reterr);
     if (code == 0 && n > 0)
       code = err_set(reterr, ERR_CONFLICT, "",
                      "%s has content of its own (table %s). A store is only copied into an empty"
@@ -285,10 +233,10 @@ static int refuse_content(struct transfer *t, struct err *reterr) {
 /* Numbers are carried over as they are. Those of a store that was never distributed would all lie
  * on one shard. */
 static int refuse_other_numbers(struct transfer *t, struct err *reterr) {
-  struct str shards = STR_NULL;
+  bool is_distributed = false;
   char shown[256];
-  int code = read_fact(t->to, t->arena, "shards", &shards, reterr);
-  if (code == 0 && shards.p && !t->is_sharded)
+  int code = fact_has(t->to, FACT_SHARDS, &is_distributed, reterr);
+  if (code == 0 && is_distributed && !t->is_sharded)
     code = err_set(reterr, ERR_CONFLICT, "",
                    "%s is distributed over several machines, and the numbers in the source do not"
                    " tell where its rows belong. Such a store is filled with `callosum import`.",
@@ -313,17 +261,6 @@ static int clear_target(struct transfer *t, struct err *reterr) {
   return code;
 }
 
-static int set_mark(struct transfer *t, const char *sql, struct str text, struct err *reterr) {
-  struct db_statement *row = NULL;
-  int code = db_prepare(t->to, str_of(sql), &row, reterr);
-  if (code != 0)
-    return code;
-  db_bind_text(row, 1, text);
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
-}
-
 static int keep_mark(struct transfer *t, struct str text, struct err *reterr) {
   t->written_mark = arena_str(t->arena, text);
   return t->written_mark.p ? mark_read(t->written_mark, &t->mark, reterr) : err_no_memory(reterr);
@@ -334,7 +271,7 @@ static int begin_copy(struct transfer *t, struct err *reterr) {
   struct hash_key random = hash_key_random();
   buf_init_arena(&text, t->arena, MARK_MAX_BYTES);
   t->mark.id = arena_printf(t->arena, "%016llx", (unsigned long long)random.k0);
-  int code = t->mark.id.p ? mark_write(t, &t->mark, &text, reterr) : err_no_memory(reterr);
+  int code = t->mark.id.p ? mark_write(&t->mark, &text, reterr) : err_no_memory(reterr);
   if (code == 0)
     code = db_begin_write(t->to, reterr);
   if (code == 0)
@@ -344,8 +281,7 @@ static int begin_copy(struct transfer *t, struct err *reterr) {
   if (code == 0)
     code = clear_target(t, reterr);
   if (code == 0)
-    code = set_mark(t, "INSERT INTO store(name,value) VALUES('" TRANSFER_COPY_NAME "',?)",
-                    buf_str(&text), reterr);
+    code = fact_set(t->to, FACT_COPY, buf_str(&text), reterr);
   if (code == 0)
     code = db_commit(t->to, reterr);
   if (code != 0)
@@ -383,9 +319,9 @@ static int open_target(struct transfer *t, struct err *reterr) {
   else if (code == 0)
     code = refuse_other_version(t->to, t->options->to, reterr);
   if (code == 0)
-    code = refuse_processes(t->to, t->options->to, reterr);
+    code = refuse_processes(t->to, t->arena, t->options->to, reterr);
   if (code == 0)
-    code = read_fact(t->to, t->arena, TRANSFER_COPY_NAME, &written, reterr);
+    code = fact_read(t->to, t->arena, FACT_COPY, &written, reterr);
   if (code != 0)
     return code;
   db_set_rewrite(t->to, t->is_sharded ? shard_add_sql : NULL);
@@ -397,7 +333,7 @@ static int open_target(struct transfer *t, struct err *reterr) {
 /* In the write transaction: nobody else has gone on with this copy meanwhile. */
 static int check_mark(struct transfer *t, struct arena *arena, struct err *reterr) {
   struct str written;
-  int code = read_fact(t->to, arena, TRANSFER_COPY_NAME, &written, reterr);
+  int code = fact_read(t->to, arena, FACT_COPY, &written, reterr);
   if (code == 0 && !str_equal(written, t->written_mark))
     code = err_set(reterr, ERR_CONFLICT, "", "Another process works on the target.");
   return code;
@@ -411,8 +347,7 @@ static int write_once(struct transfer *t, const struct transfer_page *page, stru
   if (code == 0)
     code = transfer_page_write(t->to, page, reterr);
   if (code == 0)
-    code =
-        set_mark(t, "UPDATE store SET value=? WHERE name='" TRANSFER_COPY_NAME "'", next, reterr);
+    code = fact_set(t->to, FACT_COPY, next, reterr);
   if (code == 0)
     code = db_commit(t->to, reterr);
   if (code != 0)
@@ -426,7 +361,7 @@ static int was_written(struct transfer *t, struct str next, struct arena *arena,
   struct str written = STR_NULL;
   int code = db_begin_write(t->to, reterr);
   if (code == 0)
-    code = read_fact(t->to, arena, TRANSFER_COPY_NAME, &written, reterr);
+    code = fact_read(t->to, arena, FACT_COPY, &written, reterr);
   db_rollback(t->to);
   if (code == 0)
     *ret_was = str_equal(written, next);
@@ -472,7 +407,7 @@ static int copy_page(struct transfer *t, const struct transfer_page *page, struc
       page->is_last ? 0 : transfer_key_write(&key, page->table, transfer_page_end(page), reterr);
   next.key = buf_str(&key);
   if (code == 0)
-    code = mark_write(t, &next, &text, reterr);
+    code = mark_write(&next, &text, reterr);
   if (code == 0)
     code = write_page(t, page, buf_str(&text), arena, reterr);
   if (code == 0)
@@ -583,7 +518,7 @@ static int remove_mark(struct transfer *t, struct err *reterr) {
   if (code == 0)
     code = check_mark(t, t->arena, reterr);
   if (code == 0)
-    code = db_run(t->to, "DELETE FROM store WHERE name='" TRANSFER_COPY_NAME "'", reterr);
+    code = fact_remove(t->to, FACT_COPY, reterr);
   if (code == 0)
     code = db_commit(t->to, reterr);
   if (code != 0) {

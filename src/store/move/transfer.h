@@ -64,10 +64,6 @@ int transfer_copy(const struct transfer_options *options, struct transfer_report
 int transfer_compare(const struct transfer_options *options, struct transfer_report *ret_report,
                      struct err *reterr) MUST_CHECK;
 
-/* ERR_STORE where the store is an unfinished copy or a backup: what schema_open asks. In a
- * transaction or outside. */
-int transfer_refuse_unfinished(struct db *db, struct err *reterr) MUST_CHECK;
-
 /* For backup.h: the sums of all tables of one store, in a read transaction. `sums` has
  * TRANSFER_TABLES_MAX places. Where `on_page` says false, it ends with ERR_IO. */
 typedef bool transfer_on_page(const struct transfer_page *page, size_t table, void *what);

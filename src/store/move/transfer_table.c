@@ -1,5 +1,7 @@
 #include "store/move/transfer_table.h"
 
+#include "store/schema/fact.h"
+
 #define PAGE_ROWS 4096
 #define WIDE_PAGE_ROWS 1024
 #define PAGE_BYTES ((uint64_t)8 << 20)
@@ -158,7 +160,7 @@ static uint64_t bytes_of(const struct transfer_table *table, const union transfe
 /* Rows that say what the store is, not what is in it, stay behind. */
 static bool is_content(const struct transfer_table *table, const union transfer_cell *cells) {
   return table != &TABLES[0] ||
-         (!str_is(cells[0].str, TRANSFER_COPY_NAME) && !str_is(cells[0].str, TRANSFER_BACKUP_NAME));
+         (!str_is(cells[0].str, FACT_COPY) && !str_is(cells[0].str, FACT_BACKUP));
 }
 
 static int read_rows(struct db *db, struct arena *arena, const struct db_query *query,

@@ -35,10 +35,6 @@ const struct transfer_table *transfer_tables(size_t *ret_n);
 /* Those that are not: they say which processes are at work. NULL ends the list. */
 extern const char *const transfer_left_out[];
 
-/* Rows of the table `store` that say what has become of this one, and are not its content. */
-#define TRANSFER_COPY_NAME "copy"     /* an unfinished copy: how far it has come */
-#define TRANSFER_BACKUP_NAME "backup" /* a backup: its manifest */
-
 size_t transfer_columns_n(const struct transfer_table *table);
 
 union transfer_cell {

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/id.h"
-#include "store/move/transfer.h"
+#include "store/schema/fact.h"
 
 static const struct schema_tables *tables_of(struct db *db) {
   return db_kind(db) == DB_POSTGRES ? &schema_tables_postgres : &schema_tables_sqlite;
@@ -41,18 +41,10 @@ static int run_upgrades(struct db *db, uint32_t from_version, struct err *reterr
 /* The facts of a store that is new. */
 static int write_facts(struct db *db, struct err *reterr) {
   struct hash_key key = hash_key_random();
-  struct db_statement *statement = NULL;
   int code = db_run(db, "INSERT INTO counter VALUES(101,0,1)", reterr);
   if (code == 0)
-    code = db_run(db, "INSERT INTO store VALUES('index_form','" SCHEMA_INDEX_FORM "')", reterr);
-  if (code == 0)
-    code = db_prepare(db, STR("INSERT INTO store VALUES('key',?)"), &statement, reterr);
-  if (code != 0)
-    return code;
-  db_bind_bytes(statement, 1, str_n((const char *)&key, sizeof key));
-  code = db_execute(statement, reterr);
-  db_release(statement);
-  return code;
+    code = fact_set(db, FACT_INDEX_FORM, STR(SCHEMA_INDEX_FORM), reterr);
+  return code ? code : fact_set_bytes(db, FACT_KEY, str_n((const char *)&key, sizeof key), reterr);
 }
 
 /* In a write transaction: whoever comes second finds what the first has made. */
@@ -70,31 +62,32 @@ static int bring_up_to_date(struct db *db, struct err *reterr) {
   return code ? code : write_facts(db, reterr);
 }
 
-static int read_key(struct db *db, struct hash_key *ret_key, struct err *reterr) {
-  struct db_statement *statement = NULL;
-  int code = db_prepare(db, STR("SELECT value FROM store WHERE name='key'"), &statement, reterr);
-  if (code != 0)
-    return code;
-  bool has_row = false;
-  code = db_step(statement, &has_row, reterr);
-  struct str value = code == 0 && has_row ? db_column_str(statement, 0) : STR_NULL;
-  if (value.p && value.n == sizeof *ret_key)
-    memcpy(ret_key, value.p, sizeof *ret_key);
-  else if (code == 0)
-    code = err_set(reterr, ERR_STORE, "", "The store has lost its key; restore it from a backup.");
-  db_release(statement);
+int schema_refuse_unfinished(struct db *db, struct err *reterr) {
+  bool is_copy = false, is_backup = false;
+  int code = fact_has(db, FACT_COPY, &is_copy, reterr);
+  if (code == 0)
+    code = fact_has(db, FACT_BACKUP, &is_backup, reterr);
+  if (code == 0 && is_copy)
+    code = err_set(reterr, ERR_STORE, "",
+                   "This store is an unfinished copy. Run the same `callosum copy` again: it goes"
+                   " on where it stopped.");
+  else if (code == 0 && is_backup)
+    code = err_set(reterr, ERR_STORE, "",
+                   "This is a backup, not a store: `callosum restore` makes a store of it.");
   return code;
 }
 
-/* Set once, by the statements that distribute the tables (schema_citus.h). */
-static int read_shards(struct db *db, bool *ret_is_sharded, struct err *reterr) {
-  struct db_statement *statement = NULL;
-  int code = db_prepare(db, STR("SELECT value FROM store WHERE name='shards'"), &statement, reterr);
-  if (code != 0)
-    return code;
-  code = db_step(statement, ret_is_sharded, reterr);
-  db_release(statement);
-  return code;
+static int read_facts(struct db *db, struct arena *arena, struct schema *schema,
+                      struct err *reterr) {
+  struct str key = STR_NULL;
+  int code = schema_refuse_unfinished(db, reterr);
+  if (code == 0)
+    code = fact_read(db, arena, FACT_KEY, &key, reterr);
+  if (code == 0 && key.n != sizeof schema->key)
+    code = err_set(reterr, ERR_STORE, "", "The store has lost its key; restore it from a backup.");
+  if (code == 0)
+    memcpy(&schema->key, key.p, sizeof schema->key);
+  return code ? code : fact_has(db, FACT_SHARDS, &schema->is_sharded, reterr);
 }
 
 /* ---- Numbers of types and parameters ---- */
@@ -225,7 +218,7 @@ static int adopt_params(struct db *db, const struct numbers *numbers, struct err
       code = db_execute(statement, reterr);
     }
   db_release(statement);
-  return code ? code : db_run(db, "DELETE FROM store WHERE name='index_form'", reterr);
+  return code ? code : fact_remove(db, FACT_INDEX_FORM, reterr);
 }
 
 /* Inside a transaction. `may_add`: give numbers to what the store does not know yet. */
@@ -247,7 +240,7 @@ static int read_numbers(struct db *db, struct arena *arena, bool may_add, struct
   if (code == 0 && may_add)
     code = add_params(db, &params, reterr);
   if (code == 0 && may_add && params.ids_n > known_n && known_n > 1)
-    code = db_run(db, "DELETE FROM store WHERE name='index_form'", reterr);
+    code = fact_remove(db, FACT_INDEX_FORM, reterr);
   if (code == 0 && may_add) /* what was an own parameter may have become one of the definitions */
     code = adopt_params(db, &params, reterr);
   if (code != 0)
@@ -267,11 +260,7 @@ int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema, s
   if (code == 0)
     code = bring_up_to_date(db, reterr);
   if (code == 0)
-    code = transfer_refuse_unfinished(db, reterr);
-  if (code == 0)
-    code = read_key(db, &ret_schema->key, reterr);
-  if (code == 0)
-    code = read_shards(db, &ret_schema->is_sharded, reterr);
+    code = read_facts(db, arena, ret_schema, reterr);
   if (code == 0)
     code = read_numbers(db, arena, true, ret_schema, reterr);
   if (code == 0)
@@ -292,11 +281,7 @@ static int read_schema(struct db *db, struct arena *arena, struct schema *schema
                    "The store was made by an older version of Callosum; `callosum serve` or"
                    " `callosum import` upgrades it when it opens it for writing.");
   if (code == 0)
-    code = transfer_refuse_unfinished(db, reterr);
-  if (code == 0)
-    code = read_key(db, &schema->key, reterr);
-  if (code == 0)
-    code = read_shards(db, &schema->is_sharded, reterr);
+    code = read_facts(db, arena, schema, reterr);
   return code ? code : read_numbers(db, arena, false, schema, reterr);
 }
 

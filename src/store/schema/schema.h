@@ -83,9 +83,9 @@
  *     is 0 where a message is meant (kind 0); index event_type(type) where type>0: the history of
  *     one type, in the same order.
  *
- * commit_log(seq PRIMARY KEY, time, principal); message(number PRIMARY KEY, ...); message_seen;
- * message_word; lineage; audit; event; delivery; dictionary; store(name, value): see
- * schema_sqlite.c.
+ * store(name PRIMARY KEY, value): fact.h. commit_log(seq PRIMARY KEY, time, principal);
+ * message(number PRIMARY KEY, ...); message_seen; message_word; lineage; audit; event; delivery;
+ * dictionary: see schema_sqlite.c.
  *
  * sequence: one row, the last numbers given (sequence.h). Every INSERT gives its number itself.
  * process(id, name, started, seen, detail); lease(name, holder, until): process.h, lease.h.
@@ -173,6 +173,10 @@ int schema_open(struct db *db, struct arena *arena, struct schema *ret_schema,
  * where the file is of an older version. */
 int schema_read(struct db *db, struct arena *arena, struct schema *ret_schema,
                 struct err *reterr) MUST_CHECK;
+
+/* ERR_STORE where the store is an unfinished copy or a backup (fact.h), which nobody may serve.
+ * Both functions above ask it. In a transaction or outside. */
+int schema_refuse_unfinished(struct db *db, struct err *reterr) MUST_CHECK;
 
 static inline uint16_t schema_type_number(const struct schema *schema, defs_type_id type) {
   return schema->type_numbers[type];

@@ -1,5 +1,6 @@
 #include "store/schema/schema_citus.h"
 
+#include "store/schema/fact.h"
 #include "store/schema/shard.h"
 
 static const char HEAD[] =
@@ -45,6 +46,6 @@ void schema_citus_add(struct buf *buf, unsigned shards) {
                  table->name, shard_tables->name);
   }
   buf_add_z(buf, LOCAL);
-  buf_printf(buf, "INSERT INTO store(name,value) VALUES('shards','%d');\n\nCOMMIT;\n",
+  buf_printf(buf, "INSERT INTO store(name,value) VALUES('" FACT_SHARDS "','%d');\n\nCOMMIT;\n",
              SHARD_MASK + 1);
 }

@@ -7,7 +7,7 @@
  * it has the same tables as an old one.
  */
 static const char TABLES_1[] =
-    /* Facts of this file: "key" (16 bytes, of all hashes), "created" (microseconds, decimal). */
+    /* Facts of this file (fact.h). */
     "CREATE TABLE store(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE type(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
     "CREATE TABLE param(number INTEGER PRIMARY KEY, type TEXT NOT NULL, code TEXT NOT NULL,"

@@ -1,5 +1,6 @@
 #include "store/schema/schema_text.h"
 
+#include "store/schema/fact.h"
 #include "store/schema/schema_tables.h"
 
 static void add_statements(struct buf *buf, const char *const *statements) {
@@ -20,16 +21,16 @@ static void add_tables(struct buf *buf, const struct schema_tables *tables) {
 static void add_facts(struct buf *buf, enum db_kind kind) {
   buf_printf(buf, "UPDATE sequence SET schema=%u WHERE id=1;\n", SCHEMA_VERSION);
   buf_add_z(buf, "INSERT INTO counter VALUES(101,0,1);\n"
-                 "INSERT INTO store VALUES('index_form','" SCHEMA_INDEX_FORM "');\n");
+                 "INSERT INTO store VALUES('" FACT_INDEX_FORM "','" SCHEMA_INDEX_FORM "');\n");
   if (kind == DB_POSTGRES)
     buf_printf(buf,
-               "INSERT INTO store SELECT 'key',substr(sha256(uuid_send(gen_random_uuid())"
+               "INSERT INTO store SELECT '" FACT_KEY "',substr(sha256(uuid_send(gen_random_uuid())"
                "||uuid_send(gen_random_uuid())),1,16);\n"
                "INSERT INTO callosum_identity VALUES(%u,%u);\n",
                SCHEMA_APPLICATION, SCHEMA_VERSION);
   else
     buf_printf(buf,
-               "INSERT INTO store VALUES('key',randomblob(16));\n"
+               "INSERT INTO store VALUES('" FACT_KEY "',randomblob(16));\n"
                "PRAGMA application_id=%u;\nPRAGMA user_version=%u;\n",
                SCHEMA_APPLICATION, SCHEMA_VERSION);
 }

@@ -2,6 +2,7 @@
 #include "store/search/search_contained.h"
 
 #include "store/body/body.h"
+#include "store/schema/fact.h"
 
 /* ---- A contained resource as a candidate ----------------------------------------------------- */
 
@@ -140,14 +141,9 @@ static int make_driver(struct search_context *c, const struct search *search,
 /* An old file learns what contains what in the background; until then the answer would lack some.
  */
 static int check_form(struct search_context *c, struct err *reterr) {
-  struct db_query query;
-  int64_t n;
-  db_query_init(&query, c->arena);
-  db_query_add(&query,
-               "SELECT count(*) FROM store WHERE name='index_form' AND value='" SCHEMA_INDEX_FORM
-               "'");
-  int code = db_query_number(c->db, &query, 0, &n, reterr);
-  if (code || n > 0)
+  bool is_current = false;
+  int code = fact_is(c->db, FACT_INDEX_FORM, STR(SCHEMA_INDEX_FORM), &is_current, reterr);
+  if (code || is_current)
     return code;
   return err_set(reterr, ERR_BUSY, "_contained",
                  "the index is being brought up to date; try again later");

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "store/commit/commit.h"
+#include "store/schema/fact.h"
 #include "store/work/lease.h"
 #include "store/text/text_block.h"
 #include "store/work/watch.h"
@@ -327,22 +328,6 @@ struct writing {
   bool is_lost;       /* another process works now */
 };
 
-static int write_watermark(struct db *db, uint64_t watermark, struct err *reterr) {
-  struct db_statement *row = NULL;
-  char digits[24];
-  int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)watermark);
-  int code = db_run(db, "DELETE FROM store WHERE name='text_watermark'", reterr);
-  if (code == 0)
-    code = db_prepare(db, STR("INSERT INTO store(name,value) VALUES('text_watermark',?)"), &row,
-                      reterr);
-  if (code != 0)
-    return code;
-  db_bind_text(row, 1, str_n(digits, (size_t)n));
-  code = db_execute(row, reterr);
-  db_release(row);
-  return code;
-}
-
 /* The lease alone does not tell: it may have gone to another process, which worked, and come back
  * while this one stood still. What was made from the rows as they were before would undo its work,
  * which has moved the watermark. */
@@ -351,7 +336,7 @@ static int may_write(struct db *db, const struct writing *w, bool *ret_may, stru
   bool is_held = true;
   int code = w->holder ? lease_is_held(db, STR(WATCH_BACKGROUND), w->holder, &is_held, reterr) : 0;
   if (code == 0)
-    code = text_watermark(db, &watermark, reterr);
+    code = fact_read_number(db, FACT_TEXT_WATERMARK, &watermark, reterr);
   if (code == 0)
     *ret_may = is_held && watermark == w->begun_at;
   return code;
@@ -377,7 +362,8 @@ static int write_rows(void *what, struct db *db, struct sequence *sequence, stru
   if (code == 0)
     code = db_execute_rows(db, STR("INSERT INTO text(word,type,first,rids) VALUES(?,?,?,?)"), fresh,
                            4, w->fresh_n, reterr);
-  return code || w->watermark == 0 ? code : write_watermark(db, w->watermark, reterr);
+  return code || w->watermark == 0 ? code
+                                   : fact_set_number(db, FACT_TEXT_WATERMARK, w->watermark, reterr);
 }
 
 static size_t least(size_t a, size_t b) {
@@ -415,7 +401,7 @@ static int look(struct step *s, struct text_index *index, bool *ret_is_time, lon
   uint64_t latest = 0;
   int code = 0;
   if (!index->is_known)
-    code = text_watermark(store_view_db(s->view), &index->watermark, s->err);
+    code = fact_read_number(store_view_db(s->view), FACT_TEXT_WATERMARK, &index->watermark, s->err);
   if (code == 0)
     code = read_number(s, "SELECT max(number) FROM event", &latest);
   if (code != 0)

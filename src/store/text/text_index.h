@@ -13,7 +13,7 @@
  *   text(word, type, first, rids)   rids: varints (as in keys.h), each the distance from the one
  *       before, the first from `first`; rising. At most TEXT_BLOCK_MAX_BYTES, then the next row of
  *       the word begins.
- *   store('text_watermark')         the last event that is in it, as decimal digits
+ *   store('text_watermark')         the last event that is in it (fact.h); 0: none
  *
  * Threads: text_index_step on the background thread; reading within one view. Memory: on the
  * caller's arena.
@@ -42,9 +42,6 @@ int text_index_step(struct text_index *index, struct store *store, long *ret_wai
                     struct err *reterr) MUST_CHECK;
 
 /* ---- Reading ---- */
-
-/* The last event that is in the index; 0: none. */
-int text_watermark(struct db *db, uint64_t *ret_watermark, struct err *reterr) MUST_CHECK;
 
 /* What may match. */
 struct text_candidates {

@@ -1,4 +1,5 @@
 /* Candidates for a full-text query. */
+#include "store/schema/fact.h"
 #include "store/store_internal.h"
 #include "store/text/text_block.h"
 #include "store/text/text_index.h"
@@ -187,23 +188,6 @@ static int evaluate(struct reading *r, const struct text_query *query, struct se
 
 /* ---- What is not in the index ---- */
 
-int text_watermark(struct db *db, uint64_t *ret_watermark, struct err *reterr) {
-  struct db_statement *row = NULL;
-  bool has_row = false;
-  uint64_t watermark = 0;
-  int code =
-      db_prepare(db, STR("SELECT value FROM store WHERE name='text_watermark'"), &row, reterr);
-  if (code != 0)
-    return code;
-  code = db_step(row, &has_row, reterr);
-  if (code == 0 && has_row && !str_to_u64(db_column_str(row, 0), &watermark))
-    code = err_set(reterr, ERR_STORE, "", "The store's place in the index for texts is damaged.");
-  db_release(row);
-  if (code == 0)
-    *ret_watermark = watermark;
-  return code;
-}
-
 static int too_many(struct reading *r, uint64_t watermark) {
   struct db_query query;
   int64_t latest = 0;
@@ -235,7 +219,7 @@ static int add_pending(struct reading *r, struct set *set) {
   struct db_query query;
   uint64_t watermark;
   bool has_row;
-  int code = text_watermark(r->db, &watermark, r->err);
+  int code = fact_read_number(r->db, FACT_TEXT_WATERMARK, &watermark, r->err);
   if (code != 0)
     return code;
   db_query_init(&query, r->arena);

@@ -7,6 +7,7 @@
 #include "model/parameters.h"
 #include "store/work/background.h"
 #include "store/commit/commit.h"
+#include "store/schema/fact.h"
 #include "store/work/job_write.h"
 #include "store/work/parameter_set.h"
 #include "store/store_internal.h"
@@ -120,18 +121,6 @@ static int has_own_job(struct db *db, struct arena *arena, bool *ret_has, struct
   return code;
 }
 
-static int has_form(struct db *db, struct arena *arena, bool *ret_has, struct err *reterr) {
-  struct db_query query;
-  int64_t n;
-  db_query_init(&query, arena);
-  db_query_add(&query,
-               "SELECT count(*) FROM store WHERE name='index_form' AND value='" SCHEMA_INDEX_FORM
-               "'");
-  int code = db_query_number(db, &query, 0, &n, reterr);
-  *ret_has = n > 0;
-  return code;
-}
-
 /* Its progress begins with "form", which says what its end means. Inside a transaction. */
 static int make_form_job(struct db *db, struct arena *arena, const struct schema *schema,
                          const struct body_codec *codec, struct err *reterr) {
@@ -170,7 +159,8 @@ int reindex_check_form(struct db *db, const struct schema *schema, const struct 
                        struct err *reterr) {
   struct arena *arena = arena_new(JOB_ARENA_MAX_BYTES);
   bool is_current = false;
-  int code = arena ? has_form(db, arena, &is_current, reterr) : err_no_memory(reterr);
+  int code = arena ? fact_is(db, FACT_INDEX_FORM, STR(SCHEMA_INDEX_FORM), &is_current, reterr)
+                   : err_no_memory(reterr);
   if (code == 0 && !is_current)
     code = ensure_form_job(db, arena, schema, codec, reterr);
   arena_free(arena);
@@ -377,9 +367,7 @@ static int finish_inside(void *what, struct db *db, struct sequence *sequence, s
   sequence->definitions++; /* what was built can be searched by, in every process */
   int code = parameter_set_job_done(db, r->number, reterr);
   if (code == 0 && r->is_form)
-    code = db_run(db, "DELETE FROM store WHERE name='index_form'", reterr);
-  if (code == 0 && r->is_form)
-    code = db_run(db, "INSERT INTO store VALUES('index_form','" SCHEMA_INDEX_FORM "')", reterr);
+    code = fact_set(db, FACT_INDEX_FORM, STR(SCHEMA_INDEX_FORM), reterr);
   return code;
 }
 

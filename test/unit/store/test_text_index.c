@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "model/text_query.h"
+#include "store/schema/fact.h"
 #include "store/text/text_block.h"
 #include "store/text/text_index.h"
 
@@ -108,7 +109,7 @@ static int64_t watermark(void) {
   struct err err;
   uint64_t number;
   assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
-  assert_int_equal(text_watermark(store_view_db(view), &number, &err), 0);
+  assert_int_equal(fact_read_number(store_view_db(view), FACT_TEXT_WATERMARK, &number, &err), 0);
   store_view_close(view);
   return (int64_t)number;
 }
