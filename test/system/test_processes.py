@@ -1,4 +1,5 @@
 """Several `callosum serve` on one PostgreSQL: any of them takes any request, and the work of one that dies is done by another."""
+import random
 import signal
 import threading
 import time
@@ -327,3 +328,59 @@ def test_a_process_that_was_stopped_for_long_learns_that_its_work_was_taken(serv
     until(lambda: len(processes(other)) == 2)
     assert background_holder(tmp_path) == name_of(other)
     assert engine.rows(tmp_path / "callosum.db", "SELECT count(*) FROM job WHERE state<3") == [(0,)]
+
+
+def has_turn(server, path):
+    """Has this process the turn to write, in a transaction whose next piece it has not sent? (It is stopped: so it stays.)"""
+    return engine.rows(path, "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE l.locktype='advisory' AND l.granted AND "
+                       f"l.classid=1131180897 AND a.application_name LIKE '%:{server.process.pid}' AND a.wait_event='ClientRead' AND "
+                       f"a.state='active' AND a.state_change < clock_timestamp() - interval '0.3 s'") == [(1,)]
+
+
+def stop_in_its_turn(server, path, chance):
+    """SIGSTOP between two pieces of a transaction that is being sent."""
+    for _ in range(300):
+        time.sleep(chance.uniform(0, 0.3))
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.35)
+        if has_turn(server, path):
+            return
+        server.process.send_signal(signal.SIGCONT)
+    raise AssertionError("it was never stopped in its turn")
+
+
+def test_a_process_that_is_stopped_in_its_turn_holds_up_nobody(servers, tmp_path):
+    a, b = servers(2)
+    text = "x" * 6000  # a group is sent in pieces of some 256 kB
+    answers, over = [], threading.Event()
+
+    def load(client):
+        n = 0
+        while not over.is_set():
+            n += 1
+            people = [entry("PUT", f"Patient/{client}-{n}-{i}", {**patient(f"Load{client}-{n}"), "id": f"{client}-{n}-{i}",
+                                                                 "address": [{"text": text}]}) for i in range(150)]
+            answers.append((client, n, a.fhir("POST", "", bundle("transaction", *people)).status))
+
+    threads = [threading.Thread(target=load, args=(client,)) for client in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        stop_in_its_turn(a, tmp_path / "callosum.db", random.Random(5))
+        began = time.monotonic()
+        assert b.create(patient("Meanwhile"))
+        waited = time.monotonic() - began
+    finally:
+        a.process.send_signal(signal.SIGCONT)
+        over.set()
+        for thread in threads:
+            thread.join(60)
+    assert waited < 30, waited
+    assert any("had the turn to write and said nothing" in line and f":{a.process.pid}," in line for line in b.log), b.log
+    # What was stopped goes on, and what it acknowledged is there, whole and once.
+    assert {status for _, _, status in answers} <= {200, 503}
+    assert sum(status == 200 for _, _, status in answers) >= 3
+    for client, n, status in answers:
+        found = b.fhir("GET", f"Patient?family:exact=Load{client}-{n}&_summary=count").json["total"]
+        assert found == (150 if status == 200 else 0), (client, n, status)
+    a.create(patient("After"))

@@ -65,6 +65,8 @@ struct db_options {
   struct db_outage *outage;  /* PostgreSQL: shared with others, outlives them; NULL: none */
   int64_t ask_us;            /* PostgreSQL: how long db_commit tries to find out what became of a
                                 commit whose answer was lost; 0: 30 s */
+  int64_t silence_us;        /* PostgreSQL: how long another process may have the turn to write and
+                                say nothing, while we wait, until its session is ended; 0: 15 s */
 };
 
 /*

@@ -2,6 +2,7 @@
 #include "store/db/db_postgres.h"
 
 #include "store/db/db_postgres_outcome.h"
+#include "store/db/db_postgres_turn.h"
 
 #include "base/clock.h"
 
@@ -15,6 +16,7 @@ static void pg_close(struct db *db) {
   struct pg *pg = pg_of(db);
   pg_rollback(db);
   pg_queue_writer_end(pg);
+  pg_turn_fini(pg);
   pg_disconnect(pg);
   pg_plans_free(pg);
   free(pg->pending);
@@ -162,6 +164,7 @@ int pg_queue_begin(struct pg *pg, struct err *reterr) {
 }
 
 static void end(struct pg *pg) {
+  pg_turn_fini(pg);
   db_release(pg->lock);
   pg->lock = NULL;
   pg->transaction = PG_NO_TRANSACTION;

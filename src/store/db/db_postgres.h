@@ -4,6 +4,7 @@
  *
  *   db_postgres.c            transactions, and the rest of db.h's connection
  *   db_postgres_connect.c    a URL becomes a session, and a lost session a new one
+ *   db_postgres_turn.c       who has the turn to write, and says nothing
  *   db_postgres_outcome.c    what became of a commit whose answer was lost
  *   db_postgres_error.c      SQLSTATE becomes an error with a sentence
  *   db_postgres_pipeline.c   what was sent and not yet answered
@@ -46,6 +47,15 @@ struct pg_pending {
   uint64_t transaction;           /* pg.transactions_n when it was sent */
 };
 
+/* Whom this session waits for to write, as it was seen when it last looked. */
+struct pg_turn {
+  int64_t look_at_us; /* monotonic; 0: it does not wait */
+  PGconn *conn;       /* to look with; NULL: none */
+  char mark[120];     /* of the session that waits for its client; "": none */
+  int64_t silent_since_us;
+  bool is_told; /* that it can't be looked at */
+};
+
 enum pg_transaction { PG_NO_TRANSACTION, PG_READING, PG_WRITING };
 
 struct pg {
@@ -84,6 +94,7 @@ struct pg {
   size_t dropped_n, dropped_capacity;
 
   struct db_statement *lock; /* of this write transaction; it answers with the server's clock */
+  struct pg_turn turn;
   int64_t now_us, now_at_us; /* that clock, and our monotonic clock when it was told */
   int64_t size_at_us;
   uint64_t size_bytes;
@@ -143,6 +154,9 @@ int pg_check_url(const struct pg *pg, struct err *reterr) MUST_CHECK;
 /* A session, tried for `wait_us`. */
 int pg_connect(struct pg *pg, int64_t wait_us, struct err *reterr) MUST_CHECK;
 void pg_disconnect(struct pg *pg);
+/* One more connection with the same settings, not in pipeline mode; it may have failed. NULL: no
+ * memory. */
+PGconn *pg_dial(const struct pg *pg);
 /* May the next attempt succeed without anybody doing anything about it? */
 bool pg_is_passing(int code);
 /* A session that seems alive: the one there is, or a new one. */

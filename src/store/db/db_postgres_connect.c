@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -39,13 +40,8 @@ enum {
 static const struct {
   const char *name, *value;
 } option_defaults[] = {
-    {"connect_timeout", "5"},
-    {"keepalives_idle", "10"},
-    {"keepalives_interval", "5"},
-    {"keepalives_count", "3"},
-    {"tcp_user_timeout", "30000"},
-    {"client_encoding", "UTF8"},
-    {"fallback_application_name", "callosum"},
+    {"connect_timeout", "5"},  {"keepalives_idle", "10"},     {"keepalives_interval", "5"},
+    {"keepalives_count", "3"}, {"tcp_user_timeout", "30000"}, {"client_encoding", "UTF8"},
 };
 
 /* ---- The URL ---- */
@@ -54,6 +50,7 @@ struct options {
   const char *names[OPTIONS_MAX], *values[OPTIONS_MAX + 1];
   size_t n;
   char settings[SETTINGS_MAX_BYTES];
+  char application[64]; /* PostgreSQL keeps 63 bytes */
 };
 
 static const char *option_of(const struct options *options, const char *name) {
@@ -75,6 +72,15 @@ static void set_option(struct options *options, const char *name, const char *va
   options->values[options->n++] = value;
 }
 
+/* Who it is, for people who look at the server's sessions: "callosum host:4711". */
+static void name_application(char *name, size_t name_n) {
+  char host[HOST_NAME_MAX + 1];
+  if (gethostname(host, sizeof host) != 0)
+    snprintf(host, sizeof host, "host");
+  host[sizeof host - 1] = '\0';
+  snprintf(name, name_n, "callosum %.40s:%ld", host, (long)getpid());
+}
+
 /* Of the URL, and of ours what it does not say. Borrows from `parsed`. */
 static void gather_options(const struct pg *pg, const PQconninfoOption *parsed,
                            struct options *ret_options) {
@@ -85,6 +91,8 @@ static void gather_options(const struct pg *pg, const PQconninfoOption *parsed,
   for (size_t i = 0; i < sizeof option_defaults / sizeof option_defaults[0]; i++)
     if (!option_of(ret_options, option_defaults[i].name))
       set_option(ret_options, option_defaults[i].name, option_defaults[i].value);
+  name_application(ret_options->application, sizeof ret_options->application);
+  set_option(ret_options, "fallback_application_name", ret_options->application);
   const char *theirs = option_of(ret_options, "options"), *host = option_of(ret_options, "host");
   snprintf(ret_options->settings, sizeof ret_options->settings, "%s%s %s", SESSION_SETTINGS,
            pg->options.is_writer ? WRITER_SETTINGS : "", theirs ? theirs : "");
@@ -175,7 +183,7 @@ static void hear_notice(void *what, const PGresult *result) {
   pg->is_ending |= pg_error_is_fatal(result);
 }
 
-static PGconn *start(const struct pg *pg) {
+PGconn *pg_dial(const struct pg *pg) {
   char *message = NULL;
   PQconninfoOption *parsed = PQconninfoParse(pg->path, &message);
   PQfreemem(message);
@@ -223,7 +231,7 @@ static int check_server(const struct pg *pg, struct err *reterr) {
 }
 
 static int attempt(struct pg *pg, struct err *reterr) {
-  PGconn *conn = start(pg);
+  PGconn *conn = pg_dial(pg);
   if (!conn)
     return err_no_memory(reterr);
   if (PQstatus(conn) != CONNECTION_OK) {

@@ -7,6 +7,7 @@
 #include "store/db/db_postgres_outcome.h"
 
 #include "base/clock.h"
+#include "store/db/db_postgres_turn.h"
 
 #include <sys/random.h>
 

@@ -5,8 +5,6 @@
 #include "store/db/db_postgres.h"
 #include "store/db/db_postgres_value.h"
 
-#define PG_LOCK_CLASS 0x436c7361u /* with the schema's oid: the lock of all write transactions */
-
 /* Queues the last change of a write transaction, by which it can be recognised. */
 int pg_queue_writer_number(struct pg *pg, struct err *reterr) MUST_CHECK;
 

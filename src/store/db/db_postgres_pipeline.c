@@ -3,6 +3,7 @@
 #include "store/db/db_postgres.h"
 
 #include "base/clock.h"
+#include "store/db/db_postgres_turn.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -125,10 +126,20 @@ static bool exchange(struct pg *pg, enum awaited awaited, int64_t until_us) {
   return true;
 }
 
+/* The same; while the session waits for its turn to write it looks who has it. */
+static bool exchange_in_turn(struct pg *pg, enum awaited awaited, int64_t until_us) {
+  int64_t look_at_us = pg_turn_look_at_us(pg);
+  if (look_at_us == 0 || (until_us && until_us < look_at_us))
+    return exchange(pg, awaited, until_us);
+  if (!exchange(pg, awaited, look_at_us))
+    pg_turn_look(pg);
+  return true;
+}
+
 /* Waits until the server has read what was queued; it answers nothing before the next sync. */
 static void drain(struct pg *pg) {
   while (pg->conn && pg->unflushed_bytes > UNFLUSHED_MAX) {
-    if (!exchange(pg, AWAIT_SENT, clock_monotonic_us() + WRITE_ANSWER_US)) {
+    if (!exchange_in_turn(pg, AWAIT_SENT, clock_monotonic_us() + WRITE_ANSWER_US)) {
       pg_lost(pg);
       return;
     }
@@ -306,7 +317,7 @@ int pg_wait(struct pg *pg, struct pg_statement *statement, struct err *reterr) {
     until_us = pg->base.waiting_deadline_us;
   pg_take_answers(pg);
   while (pg->conn && is_awaited(pg, statement)) {
-    if (exchange(pg, AWAIT_ANSWER, until_us))
+    if (exchange_in_turn(pg, AWAIT_ANSWER, until_us))
       pg_take_answers(pg);
     else if (is_writing)
       pg_lost(pg);
