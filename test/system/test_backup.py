@@ -217,9 +217,12 @@ def test_each_changed_byte_that_matters_is_found(backup, tmp_path):
     ("UPDATE store SET value='{}' WHERE name='backup'", "manifest can't be read"),
     ("UPDATE store SET value='{' WHERE name='backup'", "manifest can't be read"),
     ("UPDATE store SET value=replace(value,'\"schema\":','\"schema\":1') WHERE name='backup'", "another version"),
-    ("UPDATE store SET value=replace(value,'\"audit\"','\"odd\"') WHERE name='backup'", "damaged: audit has"),
+    ("UPDATE store SET value=replace(value,'\"audit\"','\"odd\"') WHERE name='backup'", "manifest was changed"),
+    ("UPDATE store SET value=replace(value,'\"rows\":1','\"rows\":2') WHERE name='backup'", "manifest was changed"),
     ("DELETE FROM store WHERE name='backup'", "a store, not a backup"),
     ("PRAGMA user_version=99", "newer Callosum"),
+    ("PRAGMA user_version=2", "another version"),
+    ("CREATE INDEX more ON audit(seq)", "tables are not those"),
     ("PRAGMA application_id=7", "another program"),
     ("DROP TABLE event", "rows can't be read"),
 ])

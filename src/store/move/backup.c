@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,13 +10,10 @@
 #include "base/clock.h"
 #include "store/move/backup_check.h"
 #include "store/move/backup_file.h"
+#include "store/move/backup_source.h"
 #include "store/schema/fact.h"
-#include "store/schema/schema.h"
-#include "store/move/transfer.h"
 
 #define ARENA_BYTES ((size_t)1 << 20)
-#define PAGES_PER_STEP 2048
-#define BUSY_TIMEOUT_MS 10000
 
 /* A file that is being made: it goes, with what SQLite puts beside it, unless it got its place. */
 static void drop_file(const char *name) {
@@ -43,88 +39,20 @@ static int refuse_present(const char *path, const char *advice, struct err *rete
 
 /* ---- Making one ---- */
 
-/* db_open tells what is no store, foreign, damaged or newer. */
-static int check_source(const char *path, struct err *reterr) {
-  struct db *db = NULL;
-  struct db_identity identity = {0};
-  struct db_options options = {.path = path, .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}};
-  int code = backup_file_must_exist(path, reterr);
+/* The pages; then what is read of them must be what the store had at the same moment. */
+static int copy_store(const struct backup_options *options, const char *name,
+                      struct backup_content *ret_content, struct err *reterr) {
+  struct backup_source *source = NULL;
+  int code = backup_source_open(options->from, &source, reterr);
   if (code == 0)
-    code = db_open(&options, &db, reterr);
+    code = backup_source_copy(source, options, name, reterr);
+  if (code == 0) /* a single file, without a log beside it */
+    code = backup_run_sql(name, "PRAGMA journal_mode=DELETE", reterr);
   if (code == 0)
-    code = db_identity(db, &identity, reterr);
-  if (code == 0 && identity.version == 0)
-    code = err_set(reterr, ERR_NOT_FOUND, "", "There is no store in %s.", path);
-  else if (code == 0 && identity.version < SCHEMA_VERSION)
-    code = err_set(reterr, ERR_STORE, "",
-                   "%s is of format %u, which is brought up to date when `callosum serve` opens it."
-                   " To keep it as it is, copy the file while no program has it open.",
-                   path, identity.version);
+    code = backup_file_forget(name, reterr);
   if (code == 0)
-    code = db_begin_read(db, reterr);
-  if (code == 0)
-    code = schema_refuse_unfinished(db, reterr);
-  db_close(db);
-  return code;
-}
-
-static int fail_sqlite(sqlite3 *handle, const char *path, int result, struct err *reterr) {
-  int basic = result & 0xff;
-  enum err_code code = basic == SQLITE_FULL || sqlite3_system_errno(handle) == ENOSPC ? ERR_NO_SPACE
-                       : basic == SQLITE_BUSY                                         ? ERR_BUSY
-                       : basic == SQLITE_IOERR || basic == SQLITE_CANTOPEN            ? ERR_IO
-                                                                                      : ERR_STORE;
-  return err_set(reterr, code, "", "%s: %s.", path, sqlite3_errstr(result));
-}
-
-static int copy_steps(const struct backup_options *options, sqlite3_backup *backup) {
-  int result = SQLITE_OK;
-  while (result == SQLITE_OK) {
-    if (options->is_stopped && *options->is_stopped)
-      return SQLITE_INTERRUPT;
-    result = sqlite3_backup_step(backup, PAGES_PER_STEP);
-    uint64_t all = (uint64_t)sqlite3_backup_pagecount(backup);
-    struct backup_progress progress = {
-        .what = "copying", .done = all - (uint64_t)sqlite3_backup_remaining(backup), .all = all};
-    if (options->progress)
-      options->progress(&progress, options->what);
-  }
-  return result == SQLITE_DONE ? SQLITE_OK : result;
-}
-
-/* All pages, as they are in one read transaction of the source: between the steps it stays open, so
- * what is written meanwhile makes the copy neither inconsistent nor begin again. */
-static int copy_pages(const struct backup_options *options, const char *name, struct err *reterr) {
-  sqlite3 *from = NULL, *to = NULL;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-  int result = sqlite3_open_v2(options->from, &from, flags, NULL), code = 0;
-  if (result == SQLITE_OK)
-    result = sqlite3_busy_timeout(from, BUSY_TIMEOUT_MS);
-  if (result == SQLITE_OK)
-    result = sqlite3_exec(from, "PRAGMA query_only=ON;BEGIN;SELECT count(*) FROM sqlite_master",
-                          NULL, NULL, NULL);
-  if (result != SQLITE_OK)
-    code = fail_sqlite(from, options->from, result, reterr);
-  if (code == 0) {
-    result = sqlite3_open_v2(name, &to, flags, NULL);
-    if (result == SQLITE_OK) /* it is made durable as a whole, or thrown away */
-      result = sqlite3_exec(to, "PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF", NULL, NULL, NULL);
-    sqlite3_backup *backup =
-        result == SQLITE_OK ? sqlite3_backup_init(to, "main", from, "main") : NULL;
-    if (backup) {
-      result = copy_steps(options, backup);
-      int ended = sqlite3_backup_finish(backup);
-      result = result == SQLITE_OK ? ended : result;
-    } else if (result == SQLITE_OK) {
-      result = sqlite3_errcode(to);
-    }
-    if (result == SQLITE_INTERRUPT)
-      code = backup_file_go_on(options->is_stopped, reterr);
-    else if (result != SQLITE_OK)
-      code = fail_sqlite(to, name, result, reterr);
-  }
-  sqlite3_close(to);
-  sqlite3_close(from);
+    code = backup_compare(options, backup_source_rows(source), name, ret_content, reterr);
+  backup_source_close(source);
   return code;
 }
 
@@ -145,19 +73,19 @@ int backup_make(const struct backup_options *options, struct backup_report *ret_
   struct arena *arena = arena_new(ARENA_BYTES);
   const char *name = NULL;
   struct backup_report report = {0};
-  int code = arena ? check_source(options->from, reterr) : err_no_memory(reterr);
+  struct backup_content *content = calloc(1, sizeof *content);
+  int code =
+      arena && content ? backup_file_must_exist(options->from, reterr) : err_no_memory(reterr);
   if (code == 0)
     code = refuse_present(options->to, "a backup is not overwritten", reterr);
   if (code == 0)
     code = backup_file_new(arena, options->to, &name, reterr);
   if (code == 0)
-    code = copy_pages(options, name, reterr);
-  if (code == 0) /* a single file, without a log beside it */
-    code = backup_run_sql(name, "PRAGMA journal_mode=DELETE", reterr);
+    code = copy_store(options, name, content, reterr);
   if (code == 0)
     code = backup_check_pages(options, name, options->from, reterr);
   if (code == 0)
-    code = backup_manifest_write(options, name, &report, reterr);
+    code = backup_manifest_write(content, name, &report, reterr);
   if (code == 0 && backup_file_is_packed_name(options->to))
     code = pack(options, arena, &name, reterr);
   report.bytes = code == 0 ? bytes_of(name) : 0;
@@ -167,6 +95,7 @@ int backup_make(const struct backup_options *options, struct backup_report *ret_
     *ret_report = report;
   else
     drop_file(name);
+  free(content);
   arena_free(arena);
   return code;
 }

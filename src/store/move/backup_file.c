@@ -51,6 +51,16 @@ static int sync_path(const char *path, int flags, struct err *reterr) {
   return error ? backup_file_fail(path, "can't be made durable", error, reterr) : 0;
 }
 
+int backup_file_forget(const char *name, struct err *reterr) {
+  int code = sync_path(name, O_RDONLY, reterr);
+  int fd = code == 0 ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+  if (fd >= 0) {
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* advice: nothing depends on it */
+    close(fd);
+  }
+  return code;
+}
+
 int backup_file_sync_folder(const char *path, struct err *reterr) {
   char folder[4096];
   const char *end = strrchr(path, '/');
@@ -306,6 +316,11 @@ int backup_file_check_head(const char *name, const char *shown, struct err *rete
   if (version > SCHEMA_VERSION)
     return err_set(reterr, ERR_STORE, "",
                    "%s was written by a newer Callosum (format %u, this one reads up to %u).",
+                   shown, version, SCHEMA_VERSION);
+  if (version < SCHEMA_VERSION)
+    return err_set(reterr, ERR_STORE, "",
+                   "%s was made by another version of Callosum (format %u, this one has %u), or is"
+                   " damaged.",
                    shown, version, SCHEMA_VERSION);
   uint64_t page_bytes = big_endian(head + PAGE_SIZE, 2);
   page_bytes = page_bytes == 1 ? 65536 : page_bytes;

@@ -19,6 +19,10 @@ int backup_file_new(struct arena *arena, const char *path, const char **ret_name
 /* Makes `name` durable under `path`, which must not exist: ERR_CONFLICT. */
 int backup_file_place(const char *name, const char *path, struct err *reterr) MUST_CHECK;
 
+/* Makes the file durable, and has the system forget what it keeps of it, as far as it does: what is
+ * read from now on is what the disk has. */
+int backup_file_forget(const char *name, struct err *reterr) MUST_CHECK;
+
 /* Makes the names in the folder of `path` durable. */
 int backup_file_sync_folder(const char *path, struct err *reterr) MUST_CHECK;
 
@@ -41,7 +45,7 @@ int backup_file_go_on(const volatile sig_atomic_t *is_stopped, struct err *reter
 int backup_file_is_packed(const char *path, bool *ret_is_packed, struct err *reterr) MUST_CHECK;
 
 /* Looks at the head of the SQLite file `name` before any of it is believed: ERR_STORE where it is
- * none, of another program, of a newer version, or shorter than it says. `shown`: its name in the
+ * none, of another program, of another version, or shorter than it says. `shown`: its name in the
  * message. */
 int backup_file_check_head(const char *name, const char *shown, struct err *reterr) MUST_CHECK;
 

@@ -18,6 +18,8 @@
 #ifndef STORE_TRANSFER_H
 #define STORE_TRANSFER_H
 
+#include <signal.h>
+
 #include "store/move/transfer_table.h"
 
 enum { TRANSFER_TABLES_MAX = 32 };
@@ -34,6 +36,7 @@ struct transfer_options {
   void (*progress)(const struct transfer_progress *progress, void *what); /* NULL: nobody looks.
                                                                    Called by one thread at a time */
   void *what;
+  const volatile sig_atomic_t *is_stopped; /* set by a signal: break off. NULL: nobody does */
 };
 
 /* One table of both stores; in the order of transfer_tables. */
@@ -63,6 +66,11 @@ int transfer_copy(const struct transfer_options *options, struct transfer_report
  * error. */
 int transfer_compare(const struct transfer_options *options, struct transfer_report *ret_report,
                      struct err *reterr) MUST_CHECK;
+
+/* For backup.h: sums both stores up, each on a thread, and fills the rows of `report`. Both in a
+ * read transaction. ERR_IO: broken off. */
+int transfer_sum_both(struct db *from, struct db *to, const struct transfer_options *options,
+                      struct transfer_report *report, struct err *reterr) MUST_CHECK;
 
 /* For backup.h: the sums of all tables of one store, in a read transaction. `sums` has
  * TRANSFER_TABLES_MAX places. Where `on_page` says false, it ends with ERR_IO. */

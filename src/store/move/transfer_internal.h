@@ -4,10 +4,6 @@
 
 #include "store/move/transfer.h"
 
-/* Sums both stores up, each on a thread, and fills the rows of `report`. Both in a transaction. */
-int transfer_sum_both(struct db *from, struct db *to, const struct transfer_options *options,
-                      struct transfer_report *report, struct err *reterr) MUST_CHECK;
-
 /* ---- Pages ahead of their use ---- */
 
 /* Reads the pages of all tables, in order, one ahead of what was asked for. */

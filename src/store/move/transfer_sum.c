@@ -52,7 +52,7 @@ static bool note_page(const struct transfer_page *page, size_t table, void *what
   if (both->options->progress)
     both->options->progress(&both->progress, both->options->what);
   pthread_mutex_unlock(&both->lock);
-  return true;
+  return !both->options->is_stopped || !*both->options->is_stopped;
 }
 
 struct side {

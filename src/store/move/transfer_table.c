@@ -416,14 +416,19 @@ bool transfer_sum_equal(const struct transfer_sum *a, const struct transfer_sum 
   return a->rows == b->rows && memcmp(a->parts, b->parts, sizeof a->parts) == 0;
 }
 
-void transfer_checksum(const struct transfer_sum *sum, char ret_text[TRANSFER_CHECKSUM_BYTES]) {
-  uint8_t bytes[5 * 8], digest[HASH_SHA256_BYTES];
-  for (size_t i = 0; i < sizeof bytes; i++)
-    bytes[i] = (uint8_t)((i < 8 ? sum->rows : sum->parts[i / 8 - 1]) >> 8 * (i % 8));
-  hash_sha256(str_n((const char *)bytes, sizeof bytes), digest);
+void transfer_checksum_of(struct str text, char ret_text[TRANSFER_CHECKSUM_BYTES]) {
+  uint8_t digest[HASH_SHA256_BYTES];
+  hash_sha256(text, digest);
   for (size_t i = 0; i < (TRANSFER_CHECKSUM_BYTES - 1) / 2; i++) {
     ret_text[2 * i] = HEX[digest[i] >> 4];
     ret_text[2 * i + 1] = HEX[digest[i] & 15];
   }
   ret_text[TRANSFER_CHECKSUM_BYTES - 1] = '\0';
+}
+
+void transfer_checksum(const struct transfer_sum *sum, char ret_text[TRANSFER_CHECKSUM_BYTES]) {
+  uint8_t bytes[5 * 8];
+  for (size_t i = 0; i < sizeof bytes; i++)
+    bytes[i] = (uint8_t)((i < 8 ? sum->rows : sum->parts[i / 8 - 1]) >> 8 * (i % 8));
+  transfer_checksum_of(str_n((const char *)bytes, sizeof bytes), ret_text);
 }

@@ -90,5 +90,7 @@ bool transfer_sum_equal(const struct transfer_sum *a, const struct transfer_sum 
 /* As it is shown and kept in manifests: 32 hexadecimal digits of the SHA-256 of all of it. */
 #define TRANSFER_CHECKSUM_BYTES 33
 void transfer_checksum(const struct transfer_sum *sum, char ret_text[TRANSFER_CHECKSUM_BYTES]);
+/* The same of any text. */
+void transfer_checksum_of(struct str text, char ret_text[TRANSFER_CHECKSUM_BYTES]);
 
 #endif
