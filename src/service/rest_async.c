@@ -147,7 +147,7 @@ static int enqueue(struct rest_async *async, uint64_t number, struct err *reterr
 /* Takes away what has expired, and refuses more than may be kept. */
 static int make_room(struct rest_call *call, struct err *reterr) {
   struct store *store = call->service->options.store;
-  struct job_change expire = {.verb = JOB_EXPIRE, .expires_us = clock_now_us()};
+  struct job_change expire = {.verb = JOB_EXPIRE, .expires_us = store_now_us(store)};
   struct store_view *view;
   uint64_t n = 0;
   int code = job_change(store, &expire, reterr);
@@ -291,7 +291,8 @@ static int write_result(const struct run *run, struct str *ret_result, struct er
 }
 
 static int64_t expiry(const struct rest_async *async) {
-  return clock_now_us() + (int64_t)async->service->limits.async_hours * 3600 * 1000000;
+  return store_now_us(async->service->options.store) +
+         (int64_t)async->service->limits.async_hours * 3600 * 1000000;
 }
 
 /* Until then, or until it closes, which is false. */

@@ -384,3 +384,21 @@ def test_a_process_that_is_stopped_in_its_turn_holds_up_nobody(servers, tmp_path
         found = b.fhir("GET", f"Patient?family:exact=Load{client}-{n}&_summary=count").json["total"]
         assert found == (150 if status == 200 else 0), (client, n, status)
     a.create(patient("After"))
+
+
+def stopped_in_the_middle(server, tmp_path, seconds):
+    """Stops the process while it runs a job, and lets it go on later."""
+    until(lambda: engine.rows(tmp_path / "callosum.db", "SELECT count(*) FROM job WHERE state=2 AND done>0") == [(1,)])
+    server.process.send_signal(signal.SIGSTOP)
+    assert engine.rows(tmp_path / "callosum.db", "SELECT count(*) FROM job WHERE state=2") == [(1,)], "it was too quick"
+    time.sleep(seconds)
+    server.process.send_signal(signal.SIGCONT)
+
+
+def test_a_process_that_was_stopped_goes_on_with_its_own_job(servers, tmp_path):
+    """Its lease has ended, but nobody was there to take the job over: it must not wait for itself."""
+    server = servers()
+    fill(server, 6000)
+    make(server, parameter())
+    stopped_in_the_middle(server, tmp_path, LEASE_S + 1)
+    assert count(server, "Patient?marital=S") == 2000

@@ -50,7 +50,7 @@ static void begin(struct background *b) {
 }
 
 static int expire_jobs(struct background *b, struct err *reterr) {
-  int64_t now = clock_now_us();
+  int64_t now = store_now_us(b->store);
   if (now - b->expired_at_us < EXPIRE_EVERY_US)
     return 0;
   b->expired_at_us = now;
@@ -106,7 +106,7 @@ int background_open(struct store *store, bool is_bulk, struct background **ret_b
   b->store = store;
   b->is_bulk = is_bulk;
   b->reindex.may_have_work = true;
-  b->expired_at_us = clock_now_us();
+  b->expired_at_us = store_now_us(store);
   if (pthread_create(&b->thread, NULL, run, b) != 0) {
     free(b);
     return err_set(reterr, ERR_NO_MEMORY, "", "A thread of the store can't be started.");

@@ -1,7 +1,7 @@
 #include "store/work/job_write.h"
 
-#include "base/clock.h"
 #include "store/work/lease.h"
+#include "store/work/process.h"
 #include "store/store_internal.h"
 
 #define JOB_ARENA_MAX_BYTES ((size_t)1 << 30)
@@ -64,13 +64,14 @@ static int read_row(struct db *db, const struct job_change *change, struct job_r
   return code;
 }
 
-/* One that runs can be claimed when its holder has not been heard of until its lease ended. */
-static int is_abandoned(struct db *db, const struct job_row *row, bool *ret_is_abandoned,
-                        struct err *reterr) {
+/* One that runs can be claimed when its holder has not been heard of until its lease ended. Not by
+ * the holder itself: it was only late, and the thread that runs the job is still there. */
+static int is_abandoned(struct db *db, const struct job_row *row, int64_t claimer,
+                        bool *ret_is_abandoned, struct err *reterr) {
   int64_t now;
   int code = db_now(db, &now, reterr);
   if (code == 0)
-    *ret_is_abandoned = row->lease_us < now;
+    *ret_is_abandoned = row->lease_us < now && row->holder != claimer;
   return code;
 }
 
@@ -92,7 +93,7 @@ int job_check(struct db *db, const struct job_change *change, bool *ret_is_refus
     return 0;
   int code = read_row(db, change, &row, reterr);
   if (code == 0 && change->verb == JOB_CLAIM && row.state == JOB_RUNNING)
-    code = is_abandoned(db, &row, &fits, reterr);
+    code = is_abandoned(db, &row, change->holder_, &fits, reterr);
   if (code != 0)
     return code;
   fits |= row.state > 0 && row.state < 32 && (moves[change->verb].from >> row.state & 1);
@@ -315,7 +316,7 @@ int job_read(struct store_view *view, struct arena *arena, uint64_t number, stru
   db_release(row);
   if (code != 0)
     return code;
-  bool has_expired = job.expires_us > 0 && job.expires_us < clock_now_us();
+  bool has_expired = job.expires_us > 0 && job.expires_us < store_now_us(store_of_view(view));
   if (has_expired || (!str_is_empty(owner) && !str_equal(owner, job.owner)))
     return not_found(reterr);
   *ret_job = job;
@@ -363,6 +364,8 @@ int job_claimable(struct store_view *view, struct arena *arena, struct str kind,
   db_query_text(&query, kind);
   db_query_add(&query, " AND (state=1 OR lease<");
   db_query_i64(&query, store_now_us(store_of_view(view)));
+  db_query_add(&query, " AND holder<>");
+  db_query_i64(&query, store_process_id(store_of_view(view)));
   db_query_add(&query, ") ORDER BY number LIMIT ");
   db_query_i64(&query, (int64_t)max);
   return read_jobs(view, arena, &query, ret_jobs, reterr);

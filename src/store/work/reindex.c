@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "model/parameters.h"
 #include "store/work/background.h"
@@ -10,6 +9,7 @@
 #include "store/schema/fact.h"
 #include "store/work/job_write.h"
 #include "store/work/parameter_set.h"
+#include "store/work/process.h"
 #include "store/store_internal.h"
 
 enum { GROUP_RESOURCES_MAX = 128, GROUP_BODY_BYTES_MAX = 4 << 20 };
@@ -225,44 +225,63 @@ static int inform(struct store *store, struct store_view *view, bool *ret_is_inf
   return code;
 }
 
-/* The oldest job that can be claimed. `*ret_must_wait`: there is one, but not yet for this process.
- */
+enum found {
+  FOUND_NOTHING,
+  FOUND_LATER, /* there is one, but not yet for this process */
+  FOUND_OWN,   /* this process runs it: it was stopped, or the store was away, for longer than the
+                  lease, and nobody has taken it over; nor will anybody, as it is prolonged again */
+  FOUND_FREE,
+};
+
+static const struct job *own_job(const struct jobs *jobs, int64_t holder) {
+  for (size_t i = 0; i < jobs->n; i++)
+    if (jobs->p[i].state == JOB_RUNNING && jobs->p[i].holder == holder)
+      return &jobs->p[i];
+  return NULL;
+}
+
+/* The one at hand, else the oldest that can be claimed. */
 static int find_job(struct reindex *r, struct store *store, struct store_view *view,
-                    bool *ret_must_wait, struct err *reterr) {
+                    enum found *ret_found, struct err *reterr) {
   struct jobs jobs;
   bool is_ready = false;
-  *ret_must_wait = false;
+  *ret_found = FOUND_NOTHING;
   int code = job_unfinished(view, r->arena, STR(REINDEX_KIND), &jobs, reterr);
   if (code != 0 || jobs.n == 0)
     return code;
-  *ret_must_wait = true;
+  *ret_found = FOUND_LATER;
   code = inform(store, view, &is_ready, reterr);
-  if (code == 0 && is_ready)
-    code = job_claimable(view, r->arena, STR(REINDEX_KIND), 1, &jobs, reterr);
-  if (code != 0 || !is_ready || jobs.n == 0)
+  if (code != 0 || !is_ready)
     return code;
-  *ret_must_wait = false;
-  return begin_job(r, view, &jobs.p[0], reterr);
+  const struct job *own = own_job(&jobs, store_process_id(store));
+  if (!own)
+    code = job_claimable(view, r->arena, STR(REINDEX_KIND), 1, &jobs, reterr);
+  if (code != 0 || jobs.n == 0)
+    return code;
+  *ret_found = own ? FOUND_OWN : FOUND_FREE;
+  return begin_job(r, view, own ? own : &jobs.p[0], reterr);
 }
 
 /* What another process was quicker to claim is no error. */
 static int take_job(struct reindex *r, struct store *store, struct err *reterr) {
   struct store_view *view;
-  bool must_wait = false;
+  enum found found = FOUND_NOTHING;
   r->arena = arena_new(JOB_ARENA_MAX_BYTES);
   int code = r->arena ? store_view_open(store, &view, reterr) : err_no_memory(reterr);
   if (code == 0) {
-    code = find_job(r, store, view, &must_wait, reterr);
+    code = find_job(r, store, view, &found, reterr);
     store_view_close(view);
   }
-  if (code == 0 && r->number != 0) {
+  if (code == 0 && found == FOUND_OWN)
+    return 0; /* each commit is fenced: if it is another's after all, it is refused */
+  if (code == 0 && found == FOUND_FREE) {
     struct job_change claim = {.verb = JOB_CLAIM, .number = r->number};
     code = job_change(store, &claim, reterr);
     if (code == 0)
       return 0;
   }
   reindex_forget(r);
-  r->may_have_work = code != 0 || must_wait;
+  r->may_have_work = code != 0 || found == FOUND_LATER;
   return code == ERR_CONFLICT || code == ERR_NOT_FOUND ? 0 : code;
 }
 
@@ -384,7 +403,7 @@ static int commit_group(struct reindex *r, struct store *store, struct group_of 
        .done = next.done,
        .total = group->is_last ? next.done : next.total,
        .progress = write_progress(group->arena, &next)},
-      {.verb = JOB_FINISH, .number = r->number, .expires_us = clock_now_us() + KEEP_US}};
+      {.verb = JOB_FINISH, .number = r->number, .expires_us = store_now_us(store) + KEEP_US}};
   struct store_task task = {finish_inside, r};
   struct store_commit commit = {.arena = group->arena,
                                 .principal = r->request.owner,
