@@ -42,7 +42,7 @@ class Cutting:
         self.n = 0
 
     def close(self):
-        assert self.server.stop() == 0
+        assert self.server.stop(60) == 0, self.server.log[-20:]
         self.wire.close()
         os.rmdir(self.folder)
 

@@ -109,13 +109,15 @@ static int pg_begin_write(struct db *db, struct err *reterr) {
   return begin(pg_of(db), PG_WRITING, reterr);
 }
 
-/* Outside a transaction, a failure is that of one statement and forgotten with the next. */
+/* Outside a transaction, a failure is that of one statement and forgotten with the next; so is one
+ * of a transaction that was rolled back, whose answer may still come. */
 static int begin_alone(struct pg *pg, struct err *reterr) {
-  if (pg->pending_n > 0)
-    return 0;
-  int code = pg_ensure(pg, reterr);
-  pg->is_cancelled = false;
-  pg->failed = 0;
+  int code = pg->pending_n > 0 ? 0 : pg_ensure(pg, reterr);
+  if (pg->unsynced_n == 0) {
+    pg->transactions_n++;
+    pg->is_cancelled = false;
+    pg->failed = 0;
+  }
   return code;
 }
 

@@ -44,7 +44,7 @@ struct pg_pending {
   bool is_answered;
   struct pg_plan *plan;
   struct pg_statement *statement; /* that waits for the rows; NULL: nobody */
-  uint64_t transaction;           /* pg.transactions_n when it was sent */
+  uint64_t transaction;           /* pg.transactions_n when it was sent; 0: of none */
 };
 
 /* Whom this session waits for to write, as it was seen when it last looked. */
@@ -170,7 +170,8 @@ int pg_queue(struct pg *pg, struct pg_plan *plan, const char *const *values, con
 /* Queues a fixed text without parameters. */
 int pg_queue_text(struct pg *pg, const char *sql, struct pg_statement *statement,
                   struct err *reterr) MUST_CHECK;
-/* Queues a text that is not kept. A failure to do so is noted (pg_lost) and returned. */
+/* Queues a text that is not kept, and whose failure is nobody's. A failure to queue it is noted
+ * (pg_lost) and returned. */
 int pg_queue_once(struct pg *pg, const char *sql) MUST_CHECK;
 void pg_queue_sync(struct pg *pg);
 /* Sends what libpq takes without waiting. */

@@ -202,7 +202,10 @@ int pg_queue_once(struct pg *pg, const char *sql) {
   if (!pg->conn)
     return ERR_UNAVAILABLE;
   bool is_taken = PQsendQueryParams(pg->conn, sql, 0, NULL, NULL, NULL, NULL, 1) == 1;
-  return note_sent(pg, is_taken, PG_SENT_EXECUTE, NULL, NULL, &ignored);
+  int code = note_sent(pg, is_taken, PG_SENT_EXECUTE, NULL, NULL, &ignored);
+  if (code == 0)
+    pg->pending[pg->pending_first + pg->pending_n - 1].transaction = 0;
+  return code;
 }
 
 void pg_queue_sync(struct pg *pg) {

@@ -600,6 +600,54 @@ static void a_failure_is_of_its_own_transaction(void **state) {
   }
 }
 
+/* What is done alone next is none of it. */
+static void a_failure_does_not_outlive_its_transaction(void **state) {
+  (void)state;
+  insert_numbers(1, 1);
+  for (int i = 0; i < 20; i++) {
+    must(db_begin_write(fixture_db, &err));
+    insert_number(1);
+    db_rollback(fixture_db);
+    must(db_run(fixture_db, "UPDATE t SET n=1", &err));
+    must(db_begin_write(fixture_db, &err));
+    insert_number(1);
+    bool has_row;
+    struct db_statement *select = prepare("SELECT count(*) FROM t");
+    assert_int_equal(db_step(select, &has_row, &err), ERR_STORE);
+    db_release(select);
+    db_rollback(fixture_db);
+    select = prepare("SELECT 1/(max(k)-max(k)) FROM t");
+    assert_int_equal(db_step(select, &has_row, &err), ERR_STORE);
+    db_release(select);
+    int64_t k = 100 + i;
+    const struct db_column columns[] = {{DB_I64, &k, 0, sizeof k}};
+    must(db_execute_rows(fixture_db, STR("INSERT INTO t(k) VALUES(?)"), columns, 1, 1, &err));
+  }
+  assert_int_equal(number("SELECT count(*) FROM t"), 21);
+}
+
+/* A transaction that begins by letting go of what is gone already does not suffer from that. */
+static void what_is_gone_already_need_not_be_dropped(void **state) {
+  (void)state;
+  insert_numbers(1, 1);
+  assert_int_equal(number("SELECT max(k) FROM t"), 1);
+  struct db_statement *select =
+      prepare("SELECT name::bytea FROM pg_prepared_statements WHERE statement LIKE 'SELECT max%'");
+  assert_true(step(select));
+  char sql[80];
+  snprintf(sql, sizeof sql, "DEALLOCATE %.*s", STR_ARG(db_column_str(select, 0)));
+  db_release(select);
+  must(db_run(fixture_db, sql, &err));
+  select = prepare("SELECT max(k) FROM t");
+  bool has_row;
+  assert_int_equal(db_step(select, &has_row, &err), ERR_STORE);
+  db_release(select);
+  must(db_begin_write(fixture_db, &err));
+  assert_int_equal(number("SELECT max(k) FROM t"), 1);
+  insert_number(2);
+  must(db_commit(fixture_db, &err));
+}
+
 /* Another process changes a table that a kept statement reads. */
 static void what_was_prepared_is_prepared_again(void **state) {
   (void)state;
@@ -670,6 +718,8 @@ int main(void) {
       DB_TEST(the_next_host_is_tried),
       DB_TEST(the_servers_limits_are_told),
       DB_TEST(what_was_prepared_is_prepared_again),
+      DB_TEST(a_failure_does_not_outlive_its_transaction),
+      DB_TEST(what_is_gone_already_need_not_be_dropped),
       DB_TEST(a_transaction_that_wrote_nothing_leaves_no_number),
       DB_TEST(an_error_does_not_spoil_what_was_prepared),
       DB_TEST(a_failure_is_of_its_own_transaction),
