@@ -260,6 +260,13 @@ void db_query_append(struct db_query *query, const struct db_query *other);
 /* Prepares, binds, and sends (db_send); then `db_step` and `db_release`. */
 int db_query_start(struct db *db, const struct db_query *query, struct db_statement **ret_statement,
                    struct err *reterr) MUST_CHECK;
+/*
+ * The same for each of `n` keys in the place of the query's first value, which stands in a "key=?".
+ * The rows come in any order, so the query has the key among its columns; those of a key that is
+ * given twice come once or twice. `keys` and the query are borrowed until db_release.
+ */
+int db_query_start_keys(struct db *db, const struct db_query *query, const int64_t *keys, size_t n,
+                        struct db_statement **ret_statement, struct err *reterr) MUST_CHECK;
 /* The first column of the first row as a number; `fallback` where there is no row or it is null. */
 int db_query_number(struct db *db, const struct db_query *query, int64_t fallback,
                     int64_t *ret_number, struct err *reterr) MUST_CHECK;

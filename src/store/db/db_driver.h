@@ -88,6 +88,11 @@ struct db_driver {
                      size_t columns_n, size_t rows_n, struct db_statement **ret_statement,
                      struct err *reterr);
   size_t (*asked_row)(const struct db_statement *statement);
+
+  /* A prepared statement whose first placeholder, in a "key=?", is bound to all of `keys`. NULL: it
+   * is asked by select_rows. */
+  int (*prepare_keys)(struct db *db, struct str sql, const int64_t *keys, size_t n,
+                      struct db_statement **ret_statement, struct err *reterr);
 };
 
 extern const struct db_driver db_sqlite;

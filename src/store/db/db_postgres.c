@@ -407,4 +407,5 @@ const struct db_driver db_postgres = {
     .execute_rows = pg_execute_rows,
     .select_rows = pg_select_rows,
     .asked_row = pg_asked_row,
+    .prepare_keys = pg_prepare_keys,
 };

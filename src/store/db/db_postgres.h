@@ -23,8 +23,9 @@
 
 #include <libpq-fe.h>
 
-#define PG_COLUMNS_MAX 64 /* of many rows at once */
-#define PG_PLANS_MAX 160  /* statements that the server keeps prepared for one session */
+#define PG_COLUMNS_MAX 64         /* of many rows at once */
+#define PG_KEYS_MARK STR("\1=\1") /* before the text of a statement for many keys */
+#define PG_PLANS_MAX 160          /* statements that the server keeps prepared for one session */
 
 /* A statement as the server knows it: a text and the types of its parameters. */
 struct pg_plan {
@@ -124,7 +125,7 @@ struct pg_statement {
   const struct db_column *columns; /* asked for many rows; NULL: an ordinary statement */
   size_t columns_n, asked_n, piece_first, piece_n;
   int *order;         /* rows of the result in the order of the question; NULL: as they are */
-  struct buf *arrays; /* one per column */
+  struct buf *arrays; /* one per column; of a statement for many keys the first one is used */
 };
 
 static inline struct pg *pg_of(struct db *db) {
@@ -222,6 +223,8 @@ int pg_execute_rows(struct db *db, struct str sql, const struct db_column *colum
 int pg_select_rows(struct db *db, struct str sql, const struct db_column *columns, size_t columns_n,
                    size_t rows_n, struct db_statement **ret_statement, struct err *reterr);
 size_t pg_asked_row(const struct db_statement *statement);
+int pg_prepare_keys(struct db *db, struct str sql, const int64_t *keys, size_t n,
+                    struct db_statement **ret_statement, struct err *reterr);
 
 /* Queues a statement with what is bound, after BEGIN if that is not out yet. */
 int pg_statement_queue(struct pg_statement *statement, bool wants_rows,

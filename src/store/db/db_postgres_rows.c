@@ -1,4 +1,4 @@
-/* Many rows at once: each column is sent as one array, in pieces of bounded size. */
+/* Many rows at once: each column is sent as one array, in pieces of bounded size; and many keys. */
 #include "store/db/db_postgres.h"
 
 #include "store/db/db_postgres_value.h"
@@ -8,6 +8,28 @@ enum {
   PIECE_BYTES = 4 << 20, /* a piece ends behind the row that passes this */
   ARRAY_MAX_BYTES = 0x3fffffff
 };
+
+/* The statement kept under `key` (which is ended here), with empty arrays, one a place. */
+static int prepare_arrays(struct db *db, struct buf *key, struct pg_statement **ret_statement,
+                          struct err *reterr) {
+  struct db_statement *base = NULL;
+  int code =
+      buf_is_overflown(key) ? err_no_memory(reterr) : db_prepare(db, buf_str(key), &base, reterr);
+  buf_fini(key);
+  if (!base)
+    return code;
+  struct pg_statement *statement = pg_statement_of(base);
+  size_t n = (size_t)statement->places_n;
+  statement->arrays = calloc(n ? n : 1, sizeof *statement->arrays);
+  if (!statement->arrays) {
+    db_release(base);
+    return err_no_memory(reterr);
+  }
+  for (size_t i = 0; i < n; i++)
+    buf_init(&statement->arrays[i], ARRAY_MAX_BYTES);
+  *ret_statement = statement;
+  return 0;
+}
 
 /* The statement of `sql` for these columns, kept under a key that ordinary texts can't have. */
 static int prepare_rows(struct db *db, struct str sql, const struct db_column *columns,
@@ -22,24 +44,48 @@ static int prepare_rows(struct db *db, struct str sql, const struct db_column *c
     buf_add_char(&key, (char)('a' + columns[i].type));
   buf_add_char(&key, DB_KEY_MARK);
   buf_add(&key, sql);
-  struct db_statement *base = NULL;
-  int code =
-      buf_is_overflown(&key) ? err_no_memory(reterr) : db_prepare(db, buf_str(&key), &base, reterr);
-  buf_fini(&key);
-  if (!base)
+  struct pg_statement *statement = NULL;
+  int code = prepare_arrays(db, &key, &statement, reterr);
+  if (!statement)
     return code;
-  struct pg_statement *statement = pg_statement_of(base);
-  statement->arrays = calloc(columns_n, sizeof *statement->arrays);
-  if (!statement->arrays) {
-    db_release(base);
-    return err_no_memory(reterr);
-  }
-  for (size_t i = 0; i < columns_n; i++)
-    buf_init(&statement->arrays[i], ARRAY_MAX_BYTES);
   statement->columns = columns;
   statement->columns_n = columns_n;
   *ret_statement = statement;
   return 0;
+}
+
+/* Rows [first, first + n) of a column are the value of a place. */
+static int bind_array(struct pg_statement *statement, size_t place, const struct db_column *column,
+                      size_t first, size_t n, struct err *reterr) {
+  struct buf *array = &statement->arrays[place];
+  buf_clear(array);
+  if (!pg_value_array(array, column, first, n))
+    return err_set(reterr, ERR_TOO_LONG, "", "A value is larger than the database takes.");
+  statement->types[place] = pg_value_array_type(column->type);
+  statement->values[place] = array->p;
+  statement->lengths[place] = (int)array->n;
+  return 0;
+}
+
+int pg_prepare_keys(struct db *db, struct str sql, const int64_t *keys, size_t n,
+                    struct db_statement **ret_statement, struct err *reterr) {
+  const struct db_column column = {.type = DB_I64, .rows = keys, .stride = sizeof *keys};
+  struct pg_statement *statement = NULL;
+  struct buf key;
+  buf_init(&key, (size_t)1 << 20);
+  buf_add(&key, PG_KEYS_MARK);
+  buf_add(&key, sql);
+  int code = prepare_arrays(db, &key, &statement, reterr);
+  if (!statement)
+    return code;
+  code = statement->places_n < 1
+             ? err_set(reterr, ERR_INTERNAL, "", "A statement for many keys has no place for them.")
+             : bind_array(statement, 0, &column, 0, n, reterr);
+  if (code)
+    db_release(&statement->base);
+  else
+    *ret_statement = &statement->base;
+  return code;
 }
 
 static size_t rows_of_piece(const struct pg_statement *statement) {
@@ -52,16 +98,11 @@ static size_t rows_of_piece(const struct pg_statement *statement) {
 
 int pg_bind_piece(struct pg_statement *statement, struct err *reterr) {
   statement->piece_n = rows_of_piece(statement);
-  for (size_t i = 0; i < statement->columns_n; i++) {
-    struct buf *array = &statement->arrays[i];
-    buf_clear(array);
-    if (!pg_value_array(array, &statement->columns[i], statement->piece_first, statement->piece_n))
-      return err_set(reterr, ERR_TOO_LONG, "", "A value is larger than the database takes.");
-    statement->types[i] = pg_value_array_type(statement->columns[i].type);
-    statement->values[i] = array->p;
-    statement->lengths[i] = (int)array->n;
-  }
-  return 0;
+  int code = 0;
+  for (size_t i = 0; i < statement->columns_n && code == 0; i++)
+    code = bind_array(statement, i, &statement->columns[i], statement->piece_first,
+                      statement->piece_n, reterr);
+  return code;
 }
 
 int pg_execute_rows(struct db *db, struct str sql, const struct db_column *columns,

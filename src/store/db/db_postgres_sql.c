@@ -214,6 +214,26 @@ int pg_sql_plain(struct str sql, struct buf *ret_sql, int *ret_places_n, struct 
   return code;
 }
 
+int pg_sql_keys(struct str sql, struct buf *ret_sql, int *ret_places_n, struct err *reterr) {
+  struct token token;
+  size_t at = 0, place = 0;
+  int places_n = 0;
+  do {
+    place = at;
+    token = next_token(sql, &at);
+  } while (token.kind != TOKEN_PLACE && token.kind != TOKEN_END);
+  add_translated(ret_sql, str_slice(sql, 0, place), "$", &places_n);
+  if (token.kind == TOKEN_PLACE) {
+    places_n = 1;
+    buf_add(ret_sql, STR("ANY($1)"));
+  }
+  add_translated(ret_sql, str_slice(sql, at, sql.n), "$", &places_n);
+  int code = end_of_translation(ret_sql, reterr);
+  if (code == 0)
+    *ret_places_n = places_n;
+  return code;
+}
+
 /* ---- Many rows at once ---- */
 
 #define ASKED "asked_"

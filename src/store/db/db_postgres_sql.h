@@ -15,6 +15,10 @@
 int pg_sql_plain(struct str sql, struct buf *ret_sql, int *ret_places_n,
                  struct err *reterr) MUST_CHECK;
 
+/* The same, but the first placeholder, in a "key=?", stands for an array: "key=ANY($1)". */
+int pg_sql_keys(struct str sql, struct buf *ret_sql, int *ret_places_n,
+                struct err *reterr) MUST_CHECK;
+
 /*
  * db_execute_rows and db_select_rows: parameter n is the array of column n.
  *   INSERT INTO t VALUES(?,1)     INSERT INTO t SELECT asked.v1,1 FROM unnest($1::int8[]) AS

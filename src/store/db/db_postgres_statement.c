@@ -23,11 +23,13 @@ static bool make_places(struct pg_statement *statement, int places_n) {
   return statement->types && statement->values && statement->lengths && statement->numbers;
 }
 
-/* A key with a mark is of a statement for many rows: the mark has the types of its columns, one
- * letter each. */
+/* A key with a mark is of a statement for many keys, or for many rows: that mark has the types of
+ * its columns, one letter each. */
 static int translate(struct str key, struct buf *ret_sql, int *ret_places_n, struct err *reterr) {
   if (key.n == 0 || key.p[0] != DB_KEY_MARK)
     return pg_sql_plain(key, ret_sql, ret_places_n, reterr);
+  if (str_starts_with(key, PG_KEYS_MARK))
+    return pg_sql_keys(str_slice(key, PG_KEYS_MARK.n, key.n), ret_sql, ret_places_n, reterr);
   enum db_type types[PG_COLUMNS_MAX];
   size_t n = 0;
   for (; n < PG_COLUMNS_MAX && key.p[1 + n] != DB_KEY_MARK; n++)

@@ -12,6 +12,12 @@ static uint64_t be_number(struct str bytes) {
   return value;
 }
 
+static int64_t i64_of(const char *p) {
+  uint64_t value;
+  memcpy(&value, p, sizeof value);
+  return (int64_t)be64toh(value);
+}
+
 static double double_of(struct str bytes) {
   uint64_t bits = be_number(bytes);
   double value;
@@ -122,7 +128,7 @@ int64_t pg_value_i64(uint32_t type, struct str bytes) {
     return (int32_t)be_number(bytes);
   case PG_INT8:
   case PG_TIMESTAMPTZ:
-    return (int64_t)be_number(bytes);
+    return bytes.n == sizeof(int64_t) ? i64_of(bytes.p) : (int64_t)be_number(bytes);
   case PG_OID:
     return (int64_t)be_number(bytes);
   case PG_FLOAT4:

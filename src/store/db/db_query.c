@@ -1,4 +1,4 @@
-#include "store/db/db.h"
+#include "store/db/db_driver.h"
 
 #include <stdarg.h>
 
@@ -63,15 +63,10 @@ void db_query_append(struct db_query *query, const struct db_query *other) {
   query->is_broken |= other->is_broken;
 }
 
-int db_query_start(struct db *db, const struct db_query *query, struct db_statement **ret_statement,
-                   struct err *reterr) {
-  if (query->is_broken || buf_is_overflown(&query->sql))
-    return err_no_memory(reterr);
-  struct db_statement *statement = NULL;
-  int code = db_prepare(db, buf_str(&query->sql), &statement, reterr);
-  if (code != 0)
-    return code;
-  for (size_t i = 0; i < query->values.n; i++) {
+/* Those from `first` on. */
+static void bind_values(const struct db_query *query, size_t first,
+                        struct db_statement *statement) {
+  for (size_t i = first; i < query->values.n; i++) {
     const struct db_value *value = &query->values.p[i];
     int place = (int)i + 1;
     if (value->type == DB_I64)
@@ -83,6 +78,53 @@ int db_query_start(struct db *db, const struct db_query *query, struct db_statem
     else
       db_bind_bytes(statement, place, value->str);
   }
+}
+
+int db_query_start(struct db *db, const struct db_query *query, struct db_statement **ret_statement,
+                   struct err *reterr) {
+  if (query->is_broken || buf_is_overflown(&query->sql))
+    return err_no_memory(reterr);
+  struct db_statement *statement = NULL;
+  int code = db_prepare(db, buf_str(&query->sql), &statement, reterr);
+  if (code != 0)
+    return code;
+  bind_values(query, 0, statement);
+  db_send(statement);
+  *ret_statement = statement;
+  return 0;
+}
+
+/* Every key with the values of the query, as rows of columns. */
+static int select_keys(struct db *db, const struct db_query *query, const int64_t *keys, size_t n,
+                       struct db_statement **ret_statement, struct err *reterr) {
+  size_t columns_n = query->values.n;
+  struct db_column *columns = ARENA_ARRAY(query->arena, struct db_column, columns_n);
+  if (!columns)
+    return err_no_memory(reterr);
+  columns[0] = (struct db_column){.type = DB_I64, .rows = keys, .stride = sizeof *keys};
+  for (size_t i = 1; i < columns_n; i++) {
+    const struct db_value *value = &query->values.p[i];
+    columns[i].type = value->type;
+    columns[i].rows = value->type == DB_I64      ? (const void *)&value->i64
+                      : value->type == DB_DOUBLE ? (const void *)&value->number
+                                                 : (const void *)&value->str;
+  }
+  return db_select_rows(db, buf_str(&query->sql), columns, columns_n, n, ret_statement, reterr);
+}
+
+int db_query_start_keys(struct db *db, const struct db_query *query, const int64_t *keys, size_t n,
+                        struct db_statement **ret_statement, struct err *reterr) {
+  if (query->is_broken || buf_is_overflown(&query->sql))
+    return err_no_memory(reterr);
+  if (query->values.n == 0 || query->values.p[0].type != DB_I64)
+    return err_set(reterr, ERR_INTERNAL, "", "A query by keys does not begin with one.");
+  if (!db->driver->prepare_keys || db->rewrite) /* which tells where one key's rows are */
+    return select_keys(db, query, keys, n, ret_statement, reterr);
+  struct db_statement *statement = NULL;
+  int code = db->driver->prepare_keys(db, buf_str(&query->sql), keys, n, &statement, reterr);
+  if (code != 0)
+    return code;
+  bind_values(query, 1, statement);
   db_send(statement);
   *ret_statement = statement;
   return 0;

@@ -19,7 +19,7 @@ struct row {
 
 enum columns { WITHOUT_BODY, WITH_BODY, WITH_SMALL_BODY };
 
-/* A row, that access shows, of a live resource. LIMIT 1 says that each question has one answer. */
+/* Rows, that access shows, of live resources. */
 static void write_query(struct search_context *c, enum columns columns, struct db_query *query) {
   static const char *const more[] = {
       [WITHOUT_BODY] = "",
@@ -28,13 +28,14 @@ static void write_query(struct search_context *c, enum columns columns, struct d
           ",r.version,CASE WHEN length(r.body)<=" AHEAD_BODY_MAX_BYTES " THEN r.body END",
   };
   db_query_init(query, c->arena);
-  db_query_add(query, "SELECT r.type,r.updated,r.id,r.keys");
+  db_query_add(query, "SELECT r.rid,r.type,r.updated,r.id,r.keys");
   db_query_add(query, more[columns]);
   db_query_add(query, " FROM resource r WHERE r.rid=");
   db_query_i64(query, 0);
-  db_query_add(query, " AND r.state=1 AND ");
+  db_query_add(query, " AND +r.state=1 AND "); /* '+': not by the index of what is live */
   store_filter_add(query, &c->filter, "r", 0);
-  db_query_add(query, " LIMIT 1");
+  if (c->schema->is_sharded) /* each key by itself, where its shard is */
+    db_query_add(query, " LIMIT 1");
 }
 
 static struct db_query *query_for(struct search_context *c, enum columns columns) {
@@ -48,19 +49,19 @@ static struct db_query *query_for(struct search_context *c, enum columns columns
 }
 
 /* The current row of a statement; what it points to is gone with the next step. */
-static struct row current_row(struct db_statement *statement, uint64_t rid, bool has_body) {
-  struct row row = {.rid = rid,
+static struct row current_row(struct db_statement *statement, bool has_body) {
+  struct row row = {.rid = (uint64_t)db_column_i64(statement, 0),
                     .is_there = true,
                     .has_body = has_body,
-                    .type = db_column_i64(statement, 0),
-                    .updated_us = db_column_i64(statement, 1),
-                    .id = db_column_str(statement, 2),
-                    .keys = db_column_str(statement, 3)};
+                    .type = db_column_i64(statement, 1),
+                    .updated_us = db_column_i64(statement, 2),
+                    .id = db_column_str(statement, 3),
+                    .keys = db_column_str(statement, 4)};
   if (has_body) {
-    row.version = db_column_i64(statement, 4);
-    row.is_large = db_column_is_null(statement, 5);
+    row.version = db_column_i64(statement, 5);
+    row.is_large = db_column_is_null(statement, 6);
     row.has_body = !row.is_large;
-    row.body = db_column_str(statement, 5);
+    row.body = db_column_str(statement, 6);
   }
   return row;
 }
@@ -164,25 +165,25 @@ static void make_room(struct search_at_hand *at_hand, size_t n) {
 
 /* Those of `rids` that have to be read, each once. */
 static size_t missing(const struct search_context *c, const uint64_t *rids, size_t n,
-                      bool needs_body, uint64_t *ret_missing) {
+                      bool needs_body, int64_t *ret_missing) {
   size_t missing_n = 0;
   for (size_t i = 0; i < n && missing_n < SEARCH_AHEAD_MAX; i++) {
     const struct row *row = find_row(c, rids[i]);
     if (!row || (needs_body && row->is_there && !row->has_body && !row->is_large))
-      ret_missing[missing_n++] = rids[i];
+      ret_missing[missing_n++] = (int64_t)rids[i];
   }
   return missing_n;
 }
 
 /* What is not answered is not there. Where it does not fit, each row is read when it is needed. */
 static int take_rows(struct search_at_hand *at_hand, struct db_statement *statement,
-                     const uint64_t *rids, size_t n, bool has_body, struct err *reterr) {
+                     const int64_t *rids, size_t n, bool has_body, struct err *reterr) {
   bool has_row = true;
   int code = 0;
   for (size_t i = 0; i < n; i++)
-    keep(at_hand, &(struct row){.rid = rids[i]});
+    keep(at_hand, &(struct row){.rid = (uint64_t)rids[i]});
   while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
-    struct row row = current_row(statement, rids[db_asked_row(statement)], has_body);
+    struct row row = current_row(statement, has_body);
     if (!copy(at_hand->arena, &row.id) || !copy(at_hand->arena, &row.keys) ||
         !copy(at_hand->arena, &row.body)) {
       drop_rows(at_hand);
@@ -195,26 +196,20 @@ static int take_rows(struct search_at_hand *at_hand, struct db_statement *statem
 
 int search_fetch_ahead(struct search_context *c, const uint64_t *rids, size_t n, bool needs_body,
                        struct err *reterr) {
-  enum { VALUES_MAX = 16 };
-  uint64_t asked[SEARCH_AHEAD_MAX];
-  struct db_column columns[VALUES_MAX];
+  int64_t asked[SEARCH_AHEAD_MAX];
   struct db_statement *statement = NULL;
   size_t fewest = needs_body ? 1 : 2; /* one row is asked for as fast when it is needed */
   if (n < fewest || !search_looks_ahead(c))
     return 0;
-  const struct db_query *query = query_for(c, needs_body ? WITH_SMALL_BODY : WITHOUT_BODY);
   size_t asked_n = missing(c, rids, n, needs_body, asked);
-  if (asked_n < fewest || query->values.n > VALUES_MAX)
+  if (asked_n < fewest)
     return 0;
   int code = make_at_hand(c, reterr);
   if (code)
     return code;
   make_room(c->at_hand, asked_n);
-  columns[0] = (struct db_column){.type = DB_I64, .rows = asked, .stride = sizeof *asked};
-  for (size_t i = 1; i < query->values.n; i++) /* of the access: the same for each row */
-    columns[i] = (struct db_column){.type = DB_I64, .rows = &query->values.p[i].i64};
-  code = db_select_rows(c->db, buf_str(&query->sql), columns, query->values.n, asked_n, &statement,
-                        reterr);
+  code = db_query_start_keys(c->db, query_for(c, needs_body ? WITH_SMALL_BODY : WITHOUT_BODY),
+                             asked, asked_n, &statement, reterr);
   if (code == 0)
     code = take_rows(c->at_hand, statement, asked, asked_n, needs_body, reterr);
   db_release(statement);
@@ -238,8 +233,8 @@ static int ask(struct search_context *c, uint64_t rid, bool needs_body,
   int code = db_query_start(c->db, query, ret_statement, reterr);
   if (code == 0)
     code = db_step(*ret_statement, &has_row, reterr);
-  *ret_row = has_row && code == 0 ? current_row(*ret_statement, rid, needs_body)
-                                  : (struct row){.rid = rid};
+  *ret_row =
+      has_row && code == 0 ? current_row(*ret_statement, needs_body) : (struct row){.rid = rid};
   return code;
 }
 

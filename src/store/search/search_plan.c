@@ -459,16 +459,27 @@ static int narrow_types(struct search_source *source, uint64_t limit, struct err
   return collect_types(source, reterr);
 }
 
+/* Candidates that are thought to come, or have come in vain. Where they are read ahead those are
+ * paid for, so that only what is still to be read counts, and a few are read faster than others are
+ * asked for. */
+static uint64_t candidates_to_avoid(const struct search_source *source) {
+  uint64_t expected = source->wanted * source->given / (source->matched + 1);
+  expected = expected > source->driver_n ? source->driver_n : expected;
+  uint64_t looked_at = expected > source->given ? expected : source->given;
+  if (!search_looks_ahead(source->c))
+    return looked_at;
+  uint64_t left = source->driver_n > source->given ? source->driver_n - source->given : 0;
+  uint64_t avoided = looked_at < left ? looked_at : left;
+  return avoided < NARROW_FIRST ? 0 : avoided;
+}
+
 /* A row of an index costs a small part of what a candidate does. Where few candidates match, the
  * other conditions' rows are read too; the more candidates were looked at in vain, the more. */
 static int narrow(struct search_source *source, struct err *reterr) {
   source->narrow_at = source->given * NARROW_STEP;
-  if (source->matched * 4 >= source->given)
+  uint64_t limit = candidates_to_avoid(source) * NARROW_ROWS;
+  if (source->matched * 4 >= source->given || limit == 0)
     return 0;
-  uint64_t expected = source->wanted * source->given / (source->matched + 1);
-  expected = expected > source->driver_n ? source->driver_n : expected;
-  uint64_t looked_at = expected > source->given ? expected : source->given;
-  uint64_t limit = looked_at * NARROW_ROWS;
   int code = search_sieves_fill(source->c, &source->sieves, limit, limit, reterr);
   return code ? code : narrow_types(source, limit, reterr);
 }
@@ -542,7 +553,8 @@ static int next_rid(struct search_source *source, uint64_t *ret_rid, struct err 
 }
 
 int search_source_next(struct search_source *source, uint64_t *ret_rid, struct err *reterr) {
-  if (source->sieves.n > 0 && source->given >= source->narrow_at) {
+  bool is_next_read = source->coming_at == source->coming_n;
+  if (source->sieves.n > 0 && source->given >= source->narrow_at && is_next_read) {
     int code = narrow(source, reterr);
     if (code)
       return code;

@@ -221,6 +221,44 @@ static void a_question_has_many_answers_or_one_of_all(void **state) {
   db_release(answers);
 }
 
+static void many_keys_are_asked_for_at_once(void **state) {
+  (void)state;
+  enum { N = 2000, ASKED = 900 };
+  struct arena *arena = arena_new((size_t)1 << 20);
+  int64_t keys[ASKED];
+  bool is_seen[N + 1] = {0};
+  struct db_statement *answers[2];
+  struct db_query query;
+  insert_rows(rows_of(N), N);
+  for (size_t i = 0; i < ASKED; i++) /* backwards; some are not there */
+    keys[i] = i % 9 == 8 ? -(int64_t)i : N - (int64_t)i * 2;
+  db_query_init(&query, arena);
+  db_query_add(&query, "SELECT k,n,'?' FROM t WHERE k=");
+  db_query_i64(&query, 0);
+  db_query_add(&query, " AND n<");
+  db_query_i64(&query, (N - 200) * 10);
+  must(db_begin_read(fixture_db, &err));
+  must(db_query_start_keys(fixture_db, &query, keys, 0, &answers[1], &err));
+  must(db_query_start_keys(fixture_db, &query, keys, ASKED, &answers[0], &err)); /* on their way */
+  while (step(answers[0])) {
+    int64_t k = db_column_i64(answers[0], 0);
+    assert_true(k > 0 && k <= N - 200 && !is_seen[k]);
+    assert_int_equal(db_column_i64(answers[0], 1), (k - 1) * 10);
+    is_seen[k] = true;
+  }
+  for (size_t i = 0; i < ASKED; i++)
+    if (keys[i] > 0)
+      assert_int_equal(is_seen[keys[i]], (keys[i] - 1) * 10 < (N - 200) * 10);
+  assert_false(step(answers[1]));
+  db_release(answers[0]);
+  db_release(answers[1]);
+  db_query_init(&query, arena);
+  db_query_add(&query, "SELECT k FROM t");
+  assert_int_equal(db_query_start_keys(fixture_db, &query, keys, 1, answers, &err), ERR_INTERNAL);
+  db_rollback(fixture_db);
+  arena_free(arena);
+}
+
 /* ---- Statements ---- */
 
 static void questions_share_a_round_trip(void **state) {
@@ -457,6 +495,7 @@ int main(void) {
       DB_TEST(many_rows_are_inserted_changed_and_deleted),
       DB_TEST(many_questions_are_answered_in_their_order),
       DB_TEST(many_questions_are_sent_ahead),
+      DB_TEST(many_keys_are_asked_for_at_once),
       DB_TEST(a_question_has_many_answers_or_one_of_all),
       DB_TEST(questions_share_a_round_trip),
       DB_TEST(texts_are_many),

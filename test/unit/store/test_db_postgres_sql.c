@@ -108,6 +108,24 @@ static void questions_of_many_rows_tell_the_row(void **state) {
   assert_non_null(strstr(rows("SELECT a FROM t WHERE b=? ORDER BY a LIMIT 1", "i"), "LATERAL"));
 }
 
+static const char *keys(const char *sql) {
+  struct buf out;
+  struct err err;
+  int places_n = -1;
+  buf_init_arena(&out, test_arena, 1 << 16);
+  assert_int_equal(pg_sql_keys(str_of(sql), &out, &places_n, &err), 0);
+  buf_printf(&out, " %d", places_n);
+  return buf_z(&out);
+}
+
+static void keys_are_one_array(void **state) {
+  (void)state;
+  assert_string_equal(keys("SELECT k,'?' FROM t CROSS JOIN u ON 1=1 WHERE k=? AND a=? AND b=?"),
+                      "SELECT k,'?' FROM t JOIN u ON 1=1 WHERE k=ANY($1) AND a=$2 AND b=$3 3");
+  assert_string_equal(keys("SELECT k FROM t WHERE k=?"), "SELECT k FROM t WHERE k=ANY($1) 1");
+  assert_string_equal(keys("SELECT k FROM t"), "SELECT k FROM t 0");
+}
+
 static void other_forms_are_refused(void **state) {
   (void)state;
   static const char *const texts[] = {
@@ -138,6 +156,7 @@ int main(void) {
       TEST(a_cross_join_with_a_condition_is_a_join),
       TEST(changes_of_many_rows_take_arrays),
       TEST(questions_of_many_rows_tell_the_row),
+      TEST(keys_are_one_array),
       TEST(other_forms_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,12 +90,15 @@ static const char *const urls[] = {
 static char *texts[TEXTS_MAX]; /* as PREPARE takes them */
 static size_t texts_n;
 
-/* A statement for many rows is kept under a key: a control byte, its columns' types, the byte. */
+/* A statement for many keys is kept behind a mark; one for many rows under a key: a control byte,
+ * its columns' types, the byte. */
 static int translate(struct str kept, struct buf *sql) {
   struct err err;
   int places;
   if (kept.n == 0 || (unsigned char)kept.p[0] >= ' ')
     return pg_sql_plain(kept, sql, &places, &err);
+  if (str_starts_with(kept, PG_KEYS_MARK))
+    return pg_sql_keys(str_slice(kept, PG_KEYS_MARK.n, kept.n), sql, &places, &err);
   ssize_t end = str_find_char(kept, kept.p[0], 1);
   enum db_type types[PG_COLUMNS_MAX];
   size_t types_n = 0;
