@@ -4,6 +4,7 @@
 #include "flow/transaction.h"
 #include "format/url.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define ANSWER_MAX_BYTES ((size_t)256 << 20)
@@ -17,7 +18,7 @@ static const struct admin_resource resources[] = {
     {"figures", admin_figures},    {"messages", admin_messages},
     {"messages/*", admin_message}, {"persons", admin_persons},
     {"persons/*", admin_person},   {"resources/*/*/explain", admin_explain},
-    {"store", admin_store},
+    {"store", admin_store},        {"system", admin_system},
 };
 
 /* ---- Parameters and members ----------------------------------------------------------------- */
@@ -50,9 +51,59 @@ void admin_member_instant(struct json_writer *w, const char *name, int64_t at_us
   json_member_string(w, str_of(name), str_n(instant, n));
 }
 
+/* ---- What is not told ----------------------------------------------------------------------- */
+
+/* "USER@" behind "://": its length, or 0. */
+static size_t user_of_url_n(struct str rest) {
+  size_t n = 0;
+  for (size_t i = 0; i < rest.n && !strchr("/?& \n", rest.p[i]); i++)
+    if (rest.p[i] == '@')
+      n = i + 1;
+  return n;
+}
+
+/* "?user=NAME" or "&user=NAME": what is left out, but for a '?' that others still need. */
+static size_t user_parameter_n(struct str rest) {
+  size_t n = 1;
+  while (n < rest.n && !strchr("& \n", rest.p[n]))
+    n++;
+  return n;
+}
+
+/* The quoted name in what a server says of a user or role. */
+static size_t quoted_n(struct str rest) {
+  ssize_t end = str_find_char(rest, '"', 2);
+  return end < 0 ? rest.n : (size_t)end + 1;
+}
+
+struct str admin_without_user(struct arena *arena, struct str text) {
+  struct buf kept;
+  buf_init_arena(&kept, arena, text.n + 1);
+  for (size_t at = 0; at < text.n;) {
+    struct str before = str_n(text.p, at), rest = str_slice(text, at, text.n);
+    size_t n = 0;
+    if (str_ends_with(before, STR("://")))
+      n = user_of_url_n(rest);
+    else if (str_starts_with(rest, STR("?user=")) || str_starts_with(rest, STR("&user=")))
+      n = user_parameter_n(rest);
+    else if ((str_ends_with(before, STR("user")) || str_ends_with(before, STR("role"))) &&
+             str_starts_with(rest, STR(" \"")))
+      n = quoted_n(rest);
+    at += n;
+    if (n > 0 && rest.p[0] == '?' && at < text.n && text.p[at] == '&') {
+      buf_add_char(&kept, '?');
+      at++;
+    } else if (n == 0) {
+      buf_add_char(&kept, text.p[at++]);
+    }
+  }
+  return buf_is_overflown(&kept) ? STR("") : buf_str(&kept);
+}
+
 /* ---- Answers -------------------------------------------------------------------------------- */
 
-struct str admin_error(struct arena *arena, const struct err *err) {
+/* `since_us`: since when it is so; 0: not known. */
+static struct str error_body(struct arena *arena, const struct err *err, int64_t since_us) {
   struct buf buf;
   buf_init_arena(&buf, arena, 10000);
   struct json_writer w = json_writer(&buf);
@@ -61,10 +112,16 @@ struct str admin_error(struct arena *arena, const struct err *err) {
   json_begin_object(&w);
   json_member_string(&w, STR("code"), str_of(err_facts(err->code)->issue_type));
   json_member_string(&w, STR("where"), str_of(err->where));
-  json_member_string(&w, STR("text"), str_of(err->text));
+  json_member_string(&w, STR("text"), admin_without_user(arena, str_of(err->text)));
+  if (since_us)
+    admin_member_instant(&w, "since", since_us);
   json_end_object(&w);
   json_end_object(&w);
   return buf_str(&buf);
+}
+
+struct str admin_error(struct arena *arena, const struct err *err) {
+  return error_body(arena, err, 0);
 }
 
 static void respond(struct http_request *request, int status, struct str body) {
@@ -76,8 +133,9 @@ static void respond(struct http_request *request, int status, struct str body) {
   http_respond(request, &response);
 }
 
-static void fail(struct http_request *request, const struct err *err) {
-  respond(request, err_facts(err->code)->http_status, admin_error(request->arena, err));
+static void fail(struct service *service, struct http_request *request, const struct err *err) {
+  int64_t since_us = err->code == ERR_UNAVAILABLE ? store_away_since_us(service->options.store) : 0;
+  respond(request, err_facts(err->code)->http_status, error_body(request->arena, err, since_us));
 }
 
 static void run(void *what) {
@@ -89,7 +147,7 @@ static void run(void *what) {
   if (code == 0 && buf_is_overflown(&call->buf))
     code = err_no_memory(&err);
   if (code)
-    fail(call->request, &err);
+    fail(call->service, call->request, &err);
   else
     respond(call->request, 200, buf_str(&call->buf));
 }
@@ -145,7 +203,7 @@ void admin_handle(struct service *service, struct http_request *request, struct 
   struct err err;
   if (!call) {
     (void)!err_no_memory(&err);
-    fail(request, &err);
+    fail(service, request, &err);
     return;
   }
   *call = (struct admin_call){.service = service,
@@ -153,7 +211,7 @@ void admin_handle(struct service *service, struct http_request *request, struct 
                               .arena = request->arena,
                               .access = ACCESS_EVERYTHING(STR("anonymous"))};
   if (prepare(call, path, &err) != 0) {
-    fail(request, &err);
+    fail(service, request, &err);
     return;
   }
   call->job = (struct worker_job){.run = run, .what = call};
@@ -165,7 +223,7 @@ void admin_handle(struct service *service, struct http_request *request, struct 
 void admin_health(struct service *service, struct http_request *request) {
   struct err err;
   if (store_ping(service->options.store, &err) != 0)
-    fail(request, &err);
+    fail(service, request, &err);
   else
     respond(request, 200, STR("{\"status\":\"ok\"}"));
 }
@@ -227,7 +285,7 @@ int admin_figures(struct admin_call *call, struct err *reterr) {
   json_member_int(w, STR("messages"), (int64_t)figures.messages);
   json_member_int(w, STR("commits"), (int64_t)figures.commits);
   json_member_int(w, STR("fsyncs"), (int64_t)figures.fsyncs);
-  json_member_int(w, STR("processes"), (int64_t)processes.n);
+  json_member_int(w, STR("processes"), (int64_t)store_processes_alive(&processes));
   json_member_int(w, STR("queue"), (int64_t)figures.queue_length);
   json_member_int(w, STR("fileBytes"), (int64_t)figures.file_bytes);
   json_member_int(w, STR("rssBytes"), (int64_t)resident_bytes());

@@ -43,6 +43,9 @@ struct str admin_param(const struct admin_call *call, const char *name);
 int admin_param_number(const struct admin_call *call, const char *name, uint64_t fallback,
                        uint64_t max, uint64_t *ret_value, struct err *reterr) MUST_CHECK;
 
+/* `text` without the names of users in the URLs of databases that it may have. */
+struct str admin_without_user(struct arena *arena, struct str text);
+
 /* A member that is left out where the value is empty. */
 void admin_member(struct json_writer *w, const char *name, struct str value);
 void admin_member_instant(struct json_writer *w, const char *name, int64_t at_us);
@@ -51,7 +54,10 @@ int admin_figures(struct admin_call *call, struct err *reterr) MUST_CHECK;
 /* Those that share the store. */
 int admin_processes(struct admin_call *call, struct store_processes *ret_processes,
                     struct err *reterr) MUST_CHECK;
+/* Writes the member "processes". */
+void admin_write_processes(struct json_writer *w, const struct store_processes *processes);
 
+int admin_system(struct admin_call *call, struct err *reterr) MUST_CHECK;
 int admin_store(struct admin_call *call, struct err *reterr) MUST_CHECK;
 int admin_messages(struct admin_call *call, struct err *reterr) MUST_CHECK;
 int admin_message(struct admin_call *call, struct err *reterr) MUST_CHECK;

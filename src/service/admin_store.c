@@ -24,10 +24,21 @@ static void write_process(struct json_writer *w, const struct store_process *pro
   json_member_string(w, STR("version"), process->version);
   admin_member_instant(w, "started", process->started_us);
   json_member_int(w, STR("seenSecondsAgo"), process->age_us / 1000000);
+  json_member_bool(w, STR("isAlive"), process->is_alive);
+  json_member_bool(w, STR("hasBackground"), process->has_background);
   admin_member(w, "configuration", process->configuration);
   write_agreement(w, process, self);
   json_member_bool(w, STR("isThis"), process->is_this);
   json_end_object(w);
+}
+
+void admin_write_processes(struct json_writer *w, const struct store_processes *processes) {
+  const struct store_process *self = this_one(processes);
+  json_key(w, STR("processes"));
+  json_begin_array(w);
+  for (size_t i = 0; i < processes->n; i++)
+    write_process(w, &processes->p[i], self);
+  json_end_array(w);
 }
 
 int admin_processes(struct admin_call *call, struct store_processes *ret_processes,
@@ -48,15 +59,11 @@ int admin_store(struct admin_call *call, struct err *reterr) {
   int code = admin_processes(call, &processes, reterr);
   if (code)
     return code;
-  const struct store_process *self = this_one(&processes);
   json_begin_object(w);
   json_member_string(w, STR("engine"), store_is_shared(store) ? STR("postgresql") : STR("sqlite"));
-  json_member_string(w, STR("path"), str_of(store_shown_path(store)));
-  json_key(w, STR("processes"));
-  json_begin_array(w);
-  for (size_t i = 0; i < processes.n; i++)
-    write_process(w, &processes.p[i], self);
-  json_end_array(w);
+  json_member_string(w, STR("path"),
+                     admin_without_user(call->arena, str_of(store_shown_path(store))));
+  admin_write_processes(w, &processes);
   json_end_object(w);
   return 0;
 }

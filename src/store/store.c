@@ -694,6 +694,16 @@ int store_ping(struct store *store, struct err *reterr) {
   return code;
 }
 
+int64_t store_away_since_us(const struct store *store) {
+  return watch_away_since_us(store->watch);
+}
+
+void store_pace(struct store *store, struct store_pace *ret_pace) {
+  *ret_pace = (struct store_pace){0};
+  if (store->committer) /* a store that is only read has none */
+    committer_pace(store->committer, ret_pace);
+}
+
 static int read_figures(struct db *db, struct store_figures *figures, struct err *reterr) {
   struct db_statement *row = NULL;
   bool has_row = false;

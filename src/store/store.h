@@ -348,11 +348,24 @@ int64_t store_now_us(const struct store *store);
 /* Can it be read? ERR_UNAVAILABLE, and what a read may give. */
 int store_ping(struct store *store, struct err *reterr) MUST_CHECK;
 
+/* Since when the server that it lies on can't be reached, as far as this process has noticed; 0: it
+ * can, or the store is a file. */
+int64_t store_away_since_us(const struct store *store);
+
 struct store_figures {
   uint64_t resources, versions, messages, commits, fsyncs, file_bytes, queue_length;
 };
 int store_figures(struct store *store, struct store_figures *ret_figures,
                   struct err *reterr) MUST_CHECK;
+/* How fast this process's commits become durable now: by its last 64 groups of commits of the last
+ * minute, from the begin of the transaction on. Asks nothing of the database. */
+struct store_pace {
+  uint64_t waiting_n; /* commits in the queue */
+  size_t groups_n;    /* 0: there was none in the last minute */
+  int64_t median_us, longest_us;
+};
+void store_pace(struct store *store, struct store_pace *ret_pace);
+
 /* Resources per type, for the console and metadata; `counts` has defs_types_count()+1 places. */
 int store_counts(struct store_view *view, const struct access *access, uint64_t *ret_counts,
                  struct err *reterr) MUST_CHECK;

@@ -14,6 +14,72 @@ export interface Figures {
   rssBytes: number;
 }
 
+export interface Process {
+  name: string;
+  version: string;
+  started: string;
+  seenSecondsAgo: number;
+  isAlive: boolean;
+  hasBackground: boolean;
+  sameConfiguration?: boolean;
+  isThis: boolean;
+}
+
+export interface Job {
+  number: number;
+  kind: string;
+  state: string;
+  created: string;
+  updated: string;
+  done: number;
+  total?: number;
+  process?: string;
+}
+
+/** What is below `commits` is left out while the store can't be reached. */
+export interface System {
+  version: string;
+  now: string;
+  started: string;
+  store: {
+    engine: "sqlite" | "postgresql";
+    path: string;
+    isReachable: boolean;
+    reason?: string;
+    since?: string;
+    engineVersion?: string;
+    schemaVersion?: number;
+    isDistributed?: boolean;
+    dataBytes?: number;
+    logBytes?: number;
+    roundTripMs?: number | ExactNumber;
+    server?: {
+      host?: string;
+      port?: string;
+      database: string;
+      schema: string;
+      role: "primary" | "standby";
+      isEncrypted: boolean;
+      standbys: number;
+      waitsForStandbys: boolean;
+      synchronousCommit?: string;
+      fsync?: string;
+      fullPageWrites?: string;
+    };
+  };
+  warnings: { code: string; text: string }[];
+  commits: { waiting: number; measured: number; medianMs?: number | ExactNumber; longestMs?: number | ExactNumber };
+  content?: { resources: number; versions: number; messages: number; commits: number; lastCommit?: string };
+  background?: {
+    words: { changes: number; indexed: number };
+    dictionaries: number;
+    jobsUnfinished: number;
+    jobsFailed: number;
+    jobs: Job[];
+  };
+  processes?: Process[];
+}
+
 export interface Identifier {
   system?: string;
   value: string;
@@ -161,8 +227,14 @@ export interface Explanation {
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
 export class ApiError extends Error {
-  constructor(readonly status: number, message: string) {
+  /** `since`: when it began, where the server knows. */
+  constructor(readonly status: number, message: string, readonly since?: string) {
     super(message);
+  }
+
+  /** It will pass without anybody doing anything here: nobody answers, or the store is away. */
+  get isPassing(): boolean {
+    return this.status === 0 || (this.status >= 502 && this.status <= 504);
   }
 }
 
@@ -175,9 +247,20 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
     throw new ApiError(0, "The server does not answer.");
   }
   // Decimals must show as they were written (1.50), so numbers are kept as text where the browser can.
-  const body = parseExact(await response.text()) as { error?: { text?: string } };
-  if (!response.ok) throw new ApiError(response.status, body?.error?.text ?? `The server answered ${response.status}.`);
-  return body as T;
+  const text = await response.text().catch(() => "");
+  if (!response.ok) throw failure(response.status, text);
+  return parseExact(text) as T;
+}
+
+/** What is in front of the server (a balancer) may answer in a language of its own. */
+function failure(status: number, text: string): ApiError {
+  let error: { text?: string; since?: string } | undefined;
+  try {
+    error = (JSON.parse(text) as { error?: { text?: string; since?: string } } | null)?.error;
+  } catch {
+    // no JSON
+  }
+  return new ApiError(status, error?.text ?? `The server answered ${status}.`, error?.since);
 }
 
 /** A JSON number that is not the same when written again, kept as it came. */
@@ -202,6 +285,7 @@ function query(parameters: Record<string, string | number | undefined>): string 
 
 export const api = {
   figures: (signal?: AbortSignal) => get<Figures>("/api/figures", signal),
+  system: (signal?: AbortSignal) => get<System>("/api/system", signal),
   persons: (text: string, count: number, signal?: AbortSignal) =>
     get<{ persons: PersonRow[]; more: boolean }>("/api/persons" + query({ text, count }), signal),
   person: (id: string, signal?: AbortSignal) => get<Person>(`/api/persons/${encodeURIComponent(id)}`, signal),

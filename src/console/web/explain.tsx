@@ -14,8 +14,7 @@ function place(e: ExplainedElement): string {
 export function Explain({ type, id }: { type: string; id: string }) {
   const loaded = useLoad(`${type}/${id}`, (signal) => api.explain(type, id, signal));
   const [at, setAt] = useState<string | null>(null);
-  if (loaded.error) return <Failure text={loaded.error} retry={loaded.reload} />;
-  if (!loaded.value) return <Skeleton lines={14} />;
+  if (!loaded.value) return loaded.error ? <Failure of={loaded} /> : <Skeleton lines={14} />;
   const { resource, elements, versions } = loaded.value;
   const find = (path: string) =>
     elements.find((e) => e.element === path) ?? elements.find((e) => path.startsWith(e.element + ".") || path.startsWith(e.element + "["));

@@ -1,8 +1,10 @@
 // Dates, numbers and names as people read them. A date is shown with the precision that it has.
+import { ExactNumber } from "./api";
 
 const dayFormat = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
 const monthFormat = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short" });
 const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 function localDay(text: string): Date {
   const [year, month, day] = text.split("-").map(Number);
@@ -54,6 +56,25 @@ export function formatBytes(n: number): string {
     unit++;
   } while (n >= 1000 && unit < units.length - 1);
   return `${n < 10 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+}
+
+export const formatMs = (ms: number | ExactNumber) => {
+  const n = Number(ms instanceof ExactNumber ? ms.text : ms);
+  return n < 1 ? `${n.toFixed(2)} ms` : n < 10 ? `${n.toFixed(1)} ms` : n < 10000 ? `${Math.round(n)} ms` : `${Math.round(n / 1000)} s`;
+};
+
+export function formatDuration(seconds: number): string {
+  if (seconds < 90) return `${Math.max(0, Math.floor(seconds))} s`;
+  if (seconds < 5400) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 129600) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} days`;
+}
+
+/** "18:40:12, 35 s ago"; with the day where it is another. */
+export function formatSince(text: string): string {
+  const at = new Date(text);
+  const isToday = at.toDateString() === new Date().toDateString();
+  return `${isToday ? "" : `${dayFormat.format(at)}, `}${clockFormat.format(at)}, ${formatDuration((Date.now() - at.getTime()) / 1000)} ago`;
 }
 
 export const formatCount = (n: number) => n.toLocaleString();

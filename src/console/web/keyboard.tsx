@@ -1,4 +1,4 @@
-// The keyboard: `/` to search, `g` then `p` or `m` to go, arrows in lists, `?` for help.
+// The keyboard: `/` to search, `g` then `p`, `m` or `s` to go, arrows in lists, `?` for help.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go } from "./router";
 
@@ -6,6 +6,7 @@ const keys: [string, string][] = [
   ["/", "Search on this page"],
   ["g p", "Go to persons"],
   ["g m", "Go to messages"],
+  ["g s", "Go to system"],
   ["j k or ↓ ↑", "Move in a list"],
   ["Enter", "Open"],
   ["Esc", "Leave the search field, release a selection"],
@@ -43,6 +44,7 @@ export function Keyboard() {
       prefix.current = event.key === "g";
       if (wasPrefix && event.key === "p") go("/");
       else if (wasPrefix && event.key === "m") go("/messages");
+      else if (wasPrefix && event.key === "s") go("/system");
       else if (event.key === "/" && search) {
         search.focus();
         search.select();

@@ -8,6 +8,7 @@ import { Person } from "./person";
 import { Persons } from "./persons";
 import { useRoute, type Route } from "./router";
 import { Shell } from "./shell";
+import { System } from "./system";
 import { Empty } from "./ui";
 
 function page({ path, parameters, turn }: Route): [string, string, preact.JSX.Element] {
@@ -19,6 +20,7 @@ function page({ path, parameters, turn }: Route): [string, string, preact.JSX.El
     return ["messages", "Messages", <Messages key={turn} initialText={text} initialStatus={parameters.get("status") ?? ""} />];
   if (area === "messages" && /^\d+$/.test(first)) return ["messages", `Message ${first}`, <Message key={first} number={Number(first)} />];
   if (area === "resources" && second !== undefined) return ["persons", first, <Explain key={first + second} type={first} id={second} />];
+  if (area === "system" && first === undefined) return ["system", "System", <System />];
   return ["", "Not found", <Empty>There is no such page. <a href="#/">To the start</a></Empty>];
 }
 

@@ -193,8 +193,7 @@ export function Message({ number }: { number: number }) {
   const selection = hovered ?? held;
   const used = useMemo(() => (loaded.value?.resources ?? []).flatMap((r) => r.lineage.filter((e) => e.segment !== undefined)), [loaded.value]);
 
-  if (loaded.error) return <Failure text={loaded.error} retry={loaded.reload} />;
-  if (!loaded.value) return <Skeleton lines={14} />;
+  if (!loaded.value) return loaded.error ? <Failure of={loaded} /> : <Skeleton lines={14} />;
   const message: MessageData = { ...loaded.value, resources: byInterest(loaded.value.resources) };
   const holdPlace = (place: Required<Place>) => {
     setHeld({ place });

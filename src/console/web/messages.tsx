@@ -45,7 +45,7 @@ export function Messages({ initialText, initialStatus }: { initialText: string; 
       <div class="filters">
         {statuses.map((s) => <button key={s} class="chip" aria-pressed={status === s} onClick={() => setStatus(s)}>{s || "all"}</button>)}
       </div>
-      {found.error && <Failure text={found.error} retry={found.reload} />}
+      <Failure of={found} />
       {!found.value && found.isLoading && <Skeleton lines={8} />}
       {found.value && found.value.messages.length === 0 && <Empty>{settled || status ? "No message matches." : "No message has come in yet."}</Empty>}
       {found.value && found.value.messages.length > 0 && (

@@ -95,8 +95,7 @@ function Glance({ title, entries, empty }: { title: string; entries: TimelineEnt
 
 export function Person({ id }: { id: string }) {
   const person = useLoad(id, (signal) => api.person(id, signal), 10000);
-  if (person.error && !person.value) return <Failure text={person.error} retry={person.reload} />;
-  if (!person.value) return <Skeleton lines={12} />;
+  if (!person.value) return person.error ? <Failure of={person} /> : <Skeleton lines={12} />;
   const p = person.value;
   const of = (kind: string) => p.timeline.filter((entry) => entry.kind === kind);
   return (

@@ -47,7 +47,7 @@ export function Persons({ initial }: { initial: string }) {
         <kbd class="hint" aria-hidden="true">/</kbd>
       </div>
       <h1 class="section">{settled ? "Found" : "Changed last"}</h1>
-      {found.error && <Failure text={found.error} retry={found.reload} />}
+      <Failure of={found} />
       {!found.value && found.isLoading && <Skeleton lines={6} />}
       {found.value && found.value.persons.length === 0 && (
         settled

@@ -1,9 +1,9 @@
 // The frame of every page: brand, navigation, the state of the server, light or dark.
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useState } from "preact/hooks";
-import { api } from "./api";
-import { formatBytes, formatCount } from "./format";
-import { useLoad } from "./ui";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { api, type Figures } from "./api";
+import { formatBytes, formatCount, formatSince } from "./format";
+import { useLoad, type Loaded } from "./ui";
 
 type Theme = "auto" | "light" | "dark";
 const themes: Theme[] = ["auto", "light", "dark"];
@@ -22,20 +22,39 @@ function useTheme(): [Theme, () => void] {
   return [theme, () => setTheme((old) => themes[(themes.indexOf(old) + 1) % themes.length])];
 }
 
-function Health() {
-  const figures = useLoad("figures", (signal) => api.figures(signal), 5000);
-  if (figures.error) return <span class="health bad" title={figures.error}>offline</span>;
+function Health({ figures }: { figures: Loaded<Figures> }) {
+  if (figures.error) return <a class="health bad" href="#/system">{figures.isPassing ? "offline" : "trouble"}</a>;
   if (!figures.value) return <span class="health" />;
   const f = figures.value;
   const title = `${formatCount(f.messages)} messages, ${formatCount(f.versions)} versions, ${formatBytes(f.fileBytes)} on disk, ` +
     `${formatBytes(f.rssBytes)} of memory, ${formatCount(f.queue)} waiting` + (f.processes > 1 ? `, ${f.processes} processes` : "");
-  return <span class="health good" title={title}>{formatCount(f.resourcesTotal)} resources</span>;
+  return <a class="health good" href="#/system" title={title}>{formatCount(f.resourcesTotal)} resources</a>;
+}
+
+/** Said on every page, for as long as it lasts. */
+function Outage({ figures }: { figures: Loaded<Figures> }) {
+  const noticed = useRef<string>();
+  if (!figures.error) noticed.current = undefined;
+  else noticed.current ??= new Date().toISOString();
+  const since = figures.since ?? noticed.current;
+  return (
+    <div role="status">
+      {figures.error && since && (
+        <p class="outage">
+          <strong>{figures.since ? "The store can't be reached" : figures.error.replace(/\.$/, "")}</strong> since {formatSince(since)}.
+          {" "}{figures.isPassing && "What is shown may be out of date; it goes on by itself. "}
+          <a href="#/system">System</a>
+        </p>
+      )}
+    </div>
+  );
 }
 
 const themeIcons: Record<Theme, string> = { auto: "◐", light: "☀", dark: "☾" };
 
 export function Shell({ area, children }: { area: string; children: ComponentChildren }) {
   const [theme, nextTheme] = useTheme();
+  const figures = useLoad("figures", (signal) => api.figures(signal), 5000);
   const item = (name: string, href: string, text: string) => (
     <a href={href} aria-current={area === name ? "page" : undefined}>{text}</a>
   );
@@ -47,10 +66,12 @@ export function Shell({ area, children }: { area: string; children: ComponentChi
         <nav aria-label="Main">
           {item("persons", "#/", "Persons")}
           {item("messages", "#/messages", "Messages")}
+          {item("system", "#/system", "System")}
         </nav>
-        <Health />
+        <Health figures={figures} />
         <button class="theme" onClick={nextTheme} title={`Colours: ${theme}`} aria-label={`Colours: ${theme}; change`}>{themeIcons[theme]}</button>
       </header>
+      <Outage figures={figures} />
       <main id="main" tabIndex={-1}>{children}</main>
     </>
   );

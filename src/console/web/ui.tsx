@@ -5,15 +5,22 @@ import { ApiError } from "./api";
 import { hue, shortSource } from "./format";
 
 export interface Loaded<T> {
-  value?: T;
+  value?: T; // the last one, also behind an error
   error?: string;
+  isPassing?: boolean; // the error: it is tried again by itself
+  isHopeless?: boolean; // the error: to try again gives the same
+  since?: string; // the error
+  status?: number; // the error: of HTTP; 0: nobody answered
   isLoading: boolean;
   reload: () => void;
 }
 
-/** Loads again whenever `key` changes; keeps the old value on the screen meanwhile. */
+const RETRY_MS = 2000;
+
+/** Loads again whenever `key` changes, every `everyMs`, and until it works where the store or the server is away; keeps the
+ * old value on the screen meanwhile. */
 export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>, everyMs = 0): Loaded<T> {
-  const [state, setState] = useState<{ value?: T; error?: string; isLoading: boolean }>({ isLoading: true });
+  const [state, setState] = useState<Omit<Loaded<T>, "reload">>({ isLoading: true });
   const [turn, setTurn] = useState(0);
   const latest = useRef(load);
   latest.current = load;
@@ -24,16 +31,26 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
       (value) => setState({ value, isLoading: false }),
       (cause) => {
         if (abort.signal.aborted) return;
-        setState((old) => ({ value: old.value, isLoading: false, error: cause instanceof ApiError ? cause.message : String(cause) }));
+        const known = cause instanceof ApiError ? cause : undefined;
+        setState((old) => ({
+          value: old.value, isLoading: false, error: known?.message ?? String(cause), since: known?.since, status: known?.status, isPassing: known?.isPassing,
+          isHopeless: known !== undefined && known.status >= 400 && known.status < 500,
+        }));
       },
     );
     return () => abort.abort();
   }, [key, turn]);
+  const waitMs = state.isPassing ? RETRY_MS : everyMs;
   useEffect(() => {
-    if (!everyMs) return;
-    const timer = setInterval(() => document.visibilityState === "visible" && setTurn((n) => n + 1), everyMs);
-    return () => clearInterval(timer);
-  }, [everyMs]);
+    if (!waitMs) return;
+    const again = () => document.visibilityState === "visible" && setTurn((n) => n + 1);
+    const timer = setInterval(again, waitMs);
+    document.addEventListener("visibilitychange", again);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", again);
+    };
+  }, [waitMs]);
   return { ...state, reload: () => setTurn((n) => n + 1) };
 }
 
@@ -60,13 +77,25 @@ export function StatusBadge({ status }: { status: string }) {
   return <span class={`badge status-${status}`}>{status}</span>;
 }
 
-export function Failure({ text, retry }: { text: string; retry?: () => void }) {
+/** What kept a page from being shown. While the store is away the frame says so, and a page that has something to show shows it. */
+export function Failure({ of }: { of: Loaded<unknown> }) {
+  if (!of.error || (of.isPassing && of.value !== undefined)) return null;
   return (
     <div class="failure" role="alert">
-      <p>{text}</p>
-      {retry && <button onClick={retry}>Try again</button>}
+      <p>{of.error}{of.isPassing && " This page shows up by itself as soon as it can."}</p>
+      {!of.isPassing && !of.isHopeless && <button onClick={of.reload}>Try again</button>}
     </div>
   );
+}
+
+export function Badge({ kind, children }: { kind?: "good" | "bad" | "warn"; children: ComponentChildren }) {
+  return <span class={kind ? `badge is-${kind}` : "badge"}>{children}</span>;
+}
+
+/** Names and what they are; what is not there is left out. */
+export function Pairs({ pairs }: { pairs: [string, ComponentChildren][] }) {
+  const known = pairs.filter(([, value]) => value !== undefined && value !== false && value !== "");
+  return <dl class="pairs">{known.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>;
 }
 
 export function Empty({ children }: { children: ComponentChildren }) {

@@ -26,6 +26,14 @@
 #define LOG_SOFT_PAGES 4000u
 #define LOG_HARD_PAGES 24000u
 
+/* How fast commits are now is told by the last groups, where they are not older than this. */
+#define LAST_GROUPS 64
+#define LAST_GROUPS_US ((int64_t)60 * 1000000)
+
+struct durable_group {
+  int64_t at_us, took_us; /* at: monotonic */
+};
+
 /* A dictionary on its way: wanted by the committer, made by the other thread, added by the
  * committer. */
 struct training {
@@ -57,6 +65,7 @@ struct committer {
   bool is_warm;        /* has worked since it was idle */
   struct training training;
   uint64_t fsyncs;
+  struct durable_group last_groups[LAST_GROUPS]; /* a ring: the newest is before fsyncs */
 
   struct db *log_db;
   pthread_t commit_thread, log_thread;
@@ -174,9 +183,11 @@ static int add_all(struct committer *committer, struct store_commit *commits, st
   return 0;
 }
 
-static void count_fsync(struct committer *committer) {
+static void count_fsync(struct committer *committer, int64_t begun_us) {
+  int64_t now_us = clock_monotonic_us();
   pthread_mutex_lock(&committer->lock);
-  committer->fsyncs++;
+  committer->last_groups[committer->fsyncs++ % LAST_GROUPS] =
+      (struct durable_group){now_us, now_us - begun_us};
   pthread_mutex_unlock(&committer->lock);
 }
 
@@ -236,6 +247,7 @@ static int define(struct committer *committer, struct err *reterr) {
 static int run_transaction(struct committer *committer, struct store_commit *commits,
                            struct err *reterr) {
   struct group *group = &committer->group;
+  int64_t begun_us = clock_monotonic_us();
   int code = begin(committer, commits, reterr);
   if (code == 0)
     code = add_all(committer, commits, reterr);
@@ -258,7 +270,7 @@ static int run_transaction(struct committer *committer, struct store_commit *com
     committer->options.when_defined(committer->options.what, &group->sequence);
   inform(committer, group->sequence.definitions);
   committer->durable = group->sequence;
-  count_fsync(committer);
+  count_fsync(committer, begun_us);
   return 0;
 }
 
@@ -596,4 +608,25 @@ void committer_figures(struct committer *committer, uint64_t *ret_fsyncs,
   *ret_fsyncs = committer->fsyncs;
   *ret_queue_length = committer->queue_n;
   pthread_mutex_unlock(&committer->lock);
+}
+
+static int compare_times(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+void committer_pace(struct committer *committer, struct store_pace *ret_pace) {
+  int64_t took_us[LAST_GROUPS], since_us = clock_monotonic_us() - LAST_GROUPS_US;
+  size_t n = 0;
+  pthread_mutex_lock(&committer->lock);
+  for (size_t i = 0; i < LAST_GROUPS && i < committer->fsyncs; i++)
+    if (committer->last_groups[i].at_us >= since_us)
+      took_us[n++] = committer->last_groups[i].took_us;
+  *ret_pace = (struct store_pace){.waiting_n = committer->queue_n, .groups_n = n};
+  pthread_mutex_unlock(&committer->lock);
+  if (n == 0)
+    return;
+  qsort(took_us, n, sizeof took_us[0], compare_times);
+  ret_pace->median_us = took_us[n / 2];
+  ret_pace->longest_us = took_us[n - 1];
 }

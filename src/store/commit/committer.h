@@ -51,5 +51,6 @@ void committer_submit(struct committer *committer, struct store_commit *commit);
 /* Transactions that were made durable since it was opened, and commits that wait now. */
 void committer_figures(struct committer *committer, uint64_t *ret_fsyncs,
                        uint64_t *ret_queue_length);
+void committer_pace(struct committer *committer, struct store_pace *ret_pace);
 
 #endif

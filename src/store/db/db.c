@@ -196,6 +196,11 @@ int db_size(struct db *db, struct db_size *ret_size, struct err *reterr) {
   return db->driver->size(db, ret_size, reterr);
 }
 
+int db_server(struct db *db, struct arena *arena, struct db_server *ret_server,
+              struct err *reterr) {
+  return db->driver->server(db, arena, ret_server, reterr);
+}
+
 /* ---- The deadline ---- */
 
 static int64_t thread_us(void) {

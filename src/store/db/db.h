@@ -148,6 +148,22 @@ struct db_size {
 };
 int db_size(struct db *db, struct db_size *ret_size, struct err *reterr) MUST_CHECK;
 
+/* What answers this connection, for people. Texts are on the arena, and empty where the engine has
+ * no such thing. Who logs in as what is not in it. */
+struct db_server {
+  struct str version;                      /* of the engine: "15.14" */
+  struct str host, port, database, schema; /* host: may be the folder of a socket */
+  bool is_standby, is_encrypted;
+  /* As this session has them: what they weaken is the durability of commits. */
+  struct str fsync, full_page_writes, synchronous_commit;
+  bool waits_for_standbys; /* are there some that a commit waits for? */
+  uint64_t standbys_n;     /* that take the log from it now */
+  int64_t round_trip_us;   /* of a question that costs nothing else */
+};
+/* In a read transaction. */
+int db_server(struct db *db, struct arena *arena, struct db_server *ret_server,
+              struct err *reterr) MUST_CHECK;
+
 /* ---- Statements ---- */
 
 /*

@@ -61,6 +61,8 @@ struct db_driver {
   uint64_t (*log_pages)(const struct db *db);
   struct db_pages (*pages)(struct db *db);
   int (*size)(struct db *db, struct db_size *ret_size, struct err *reterr);
+  int (*server)(struct db *db, struct arena *arena, struct db_server *ret_server,
+                struct err *reterr);
 
   /* Zeroed memory of the driver's own type, of which db.c fills the common part. */
   int (*statement_new)(struct db *db, struct str sql, struct db_statement **ret_statement,

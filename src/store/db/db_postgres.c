@@ -388,6 +388,7 @@ const struct db_driver db_postgres = {
     .log_pages = pg_log_pages,
     .pages = pg_pages,
     .size = pg_size,
+    .server = pg_server,
     .statement_new = pg_statement_new,
     .statement_clear = pg_statement_clear,
     .statement_free = pg_statement_free,

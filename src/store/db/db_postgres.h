@@ -13,6 +13,7 @@
  *   db_postgres_value.c      the binary forms of values and arrays
  *   db_postgres_rows.c       many rows at once, as arrays
  *   db_postgres_sql.c        the common SQL in PostgreSQL's words
+ *   db_postgres_server.c     what the server says of itself
  *
  * Threads, memory: as db.h.
  */
@@ -242,5 +243,10 @@ int pg_begin_read(struct db *db, struct err *reterr) MUST_CHECK;
 void pg_rollback(struct db *db);
 /* One number by a text without parameters, outside db_prepare. */
 int pg_number(struct pg *pg, const char *sql, int64_t *ret_number, struct err *reterr) MUST_CHECK;
+
+/* ---- The server, for people ---- */
+
+int pg_server(struct db *db, struct arena *arena, struct db_server *ret_server,
+              struct err *reterr) MUST_CHECK;
 
 #endif

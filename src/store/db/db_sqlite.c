@@ -362,6 +362,16 @@ static int sqlite_size(struct db *db, struct db_size *ret_size, struct err *rete
   return 0;
 }
 
+static int sqlite_server(struct db *db, struct arena *arena, struct db_server *ret_server,
+                         struct err *reterr) {
+  (void)db;
+  struct str version = arena_str(arena, str_of(sqlite3_libversion()));
+  if (!version.p)
+    return err_no_memory(reterr);
+  *ret_server = (struct db_server){.version = version};
+  return 0;
+}
+
 /* ---- Statements ---- */
 
 static int sqlite_statement_new(struct db *base, struct str sql,
@@ -583,6 +593,7 @@ const struct db_driver db_sqlite = {
     .log_pages = sqlite_log_pages,
     .pages = sqlite_pages,
     .size = sqlite_size,
+    .server = sqlite_server,
     .statement_new = sqlite_statement_new,
     .statement_clear = sqlite_statement_clear,
     .statement_free = sqlite_statement_free,

@@ -8,6 +8,7 @@
 #include "store/work/delivery.h"
 #include "store/work/job_write.h"
 #include "store/work/lease.h"
+#include "store/work/watch.h"
 #include "store/store_internal.h"
 
 /* ---- This process ---- */
@@ -101,6 +102,13 @@ int process_leave(struct db *db, int64_t id, struct err *reterr) {
   return code ? code : job_release_all(db, id, reterr);
 }
 
+size_t store_processes_alive(const struct store_processes *processes) {
+  size_t n = 0;
+  for (size_t i = 0; i < processes->n; i++)
+    n += processes->p[i].is_alive;
+  return n;
+}
+
 /* ---- Who is there ---- */
 
 static int read_process(struct store_view *view, struct db_statement *row, struct arena *arena,
@@ -117,7 +125,26 @@ static int read_process(struct store_view *view, struct db_statement *row, struc
     process->version = version;
   process->configuration = detail;
   process->is_this = process->id == store_process_id(store_of_view(view));
+  process->is_alive = process->is_this || process->age_us <= store_lease_us(store_of_view(view));
   return 0;
+}
+
+/* Who works in the background, and is thought to live; 0: nobody. */
+static int read_background_holder(struct store_view *view, int64_t *ret_holder,
+                                  struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  int code = db_prepare(store_view_db(view), STR("SELECT holder,until FROM lease WHERE name=?"),
+                        &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_text(row, 1, STR(WATCH_BACKGROUND));
+  code = db_step(row, &has_row, reterr);
+  bool is_held = has_row && db_column_i64(row, 1) > store_now_us(store_of_view(view));
+  if (code == 0)
+    *ret_holder = is_held ? db_column_i64(row, 0) : 0;
+  db_release(row);
+  return code;
 }
 
 static int read_processes(struct store_view *view, struct arena *arena,
@@ -125,10 +152,13 @@ static int read_processes(struct store_view *view, struct arena *arena,
   struct db_statement *row = NULL;
   VEC(struct store_process) list = {0};
   bool has_row;
-  int code = db_prepare(store_view_db(view),
-                        STR("SELECT id,name,started,seen,detail FROM process"
-                            " ORDER BY started,id LIMIT 1000"),
-                        &row, reterr);
+  int64_t background = 0;
+  int code = read_background_holder(view, &background, reterr);
+  if (code == 0)
+    code = db_prepare(store_view_db(view),
+                      STR("SELECT id,name,started,seen,detail FROM process"
+                          " ORDER BY started,id LIMIT 1000"),
+                      &row, reterr);
   if (code != 0)
     return code;
   while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
@@ -136,6 +166,7 @@ static int read_processes(struct store_view *view, struct arena *arena,
     code = process ? read_process(view, row, arena, process, reterr) : err_no_memory(reterr);
     if (code != 0)
       break;
+    process->has_background = process->id == background;
   }
   db_release(row);
   if (code == 0)
@@ -150,8 +181,12 @@ static int only_this(struct store_view *view, struct arena *arena,
   if (!process)
     return err_no_memory(reterr);
   struct str detail = self->detail, version = STR_NULL;
-  *process = (struct store_process){
-      .id = self->id, .name = self->name, .started_us = self->started_us, .is_this = true};
+  *process = (struct store_process){.id = self->id,
+                                    .name = self->name,
+                                    .started_us = self->started_us,
+                                    .is_this = true,
+                                    .is_alive = true,
+                                    .has_background = true};
   if (str_split(&detail, ' ', &version))
     process->version = version;
   process->configuration = detail;

@@ -23,6 +23,8 @@ struct store_process {
   struct str configuration; /* a hash of what makes answers differ (store_options); may be empty */
   int64_t started_us, age_us; /* age: since it was last seen, by the database's clock */
   bool is_this;
+  bool is_alive; /* was seen within its lease; what it held can be taken over when it was not */
+  bool has_background; /* it does the work in the background (watch.h) */
 };
 struct store_processes {
   const struct store_process *p;
@@ -31,9 +33,12 @@ struct store_processes {
 
 #define PROCESSES_MAX 1000
 
-/* The oldest first, at most PROCESSES_MAX; this one alone where the store is a file. */
+/* The oldest first, at most PROCESSES_MAX; this one alone where the store is a file. Those that
+ * have died are among them until they are forgotten. */
 int store_processes(struct store_view *view, struct arena *arena,
                     struct store_processes *ret_processes, struct err *reterr) MUST_CHECK;
+
+size_t store_processes_alive(const struct store_processes *processes);
 
 /* What this process is called in `lease`, `job`, `delivery` and `process`. */
 int64_t store_process_id(const struct store *store);

@@ -46,12 +46,17 @@ struct watch {
   unsigned ticks;
   bool is_background_free; /* when it was looked at last */
   bool is_away;
-  int64_t away_since_us;
+  int64_t away_since_us;                   /* monotonic */
+  atomic_int_fast64_t shown_away_since_us; /* of the day; 0: it is not away */
 };
 
 bool watch_has_background(const struct watch *watch) {
   return watch && atomic_load(&watch->has_background) &&
          clock_monotonic_us() < atomic_load(&watch->background_until_us);
+}
+
+int64_t watch_away_since_us(const struct watch *watch) {
+  return watch ? atomic_load(&watch->shown_away_since_us) : 0;
 }
 
 int64_t watch_clock_ahead_us(const struct watch *watch) {
@@ -160,15 +165,20 @@ static int look(struct watch *watch, struct err *reterr) {
 }
 
 /* Said once when it goes, and once when it is back. */
-static void note_result(struct watch *watch, int code, const struct err *err) {
+static void note_result(struct watch *watch, int code, const struct err *err,
+                        int64_t looked_at_us) {
   if (code != 0 && !watch->is_away) {
     log_warning("store", "the state of the store can't be read; it is tried again: %s", err->text);
-    watch->away_since_us = clock_monotonic_us();
+    watch->away_since_us = looked_at_us;
+    atomic_store(&watch->shown_away_since_us,
+                 clock_now_us() - (clock_monotonic_us() - looked_at_us));
   } else if (code == 0 && watch->is_away) {
     log_info("store", "the store is there again, after %.1f s",
              (double)(clock_monotonic_us() - watch->away_since_us) / 1e6);
   }
   watch->is_away = code != 0;
+  if (code == 0)
+    atomic_store(&watch->shown_away_since_us, 0);
 }
 
 static bool wait_ms(struct watch *watch, long ms) {
@@ -186,7 +196,8 @@ static void *run(void *what) {
   struct watch *watch = what;
   while (wait_ms(watch, watch->is_away ? AWAY_TICK_MS : TICK_MS)) {
     struct err err;
-    note_result(watch, look(watch, &err), &err);
+    int64_t looked_at_us = clock_monotonic_us();
+    note_result(watch, look(watch, &err), &err, looked_at_us);
     db_trim(watch->db);
     store_rest_views(watch->options.store);
     if (watch->options.process && is_beat_due(watch))

@@ -41,6 +41,9 @@ void watch_close(struct watch *watch); /* NULL is allowed */
  * commits asks (lease_is_held). */
 bool watch_has_background(const struct watch *watch);
 
+/* Since when the server can't be reached, by this machine's clock; 0: it can. */
+int64_t watch_away_since_us(const struct watch *watch);
+
 /* By how much the database's clock is ahead of this machine's. */
 int64_t watch_clock_ahead_us(const struct watch *watch);
 
