@@ -258,6 +258,9 @@ int store_find_identifier(struct store_view *view, const struct access *access, 
 
 /* ---- History --------------------------------------------------------------------------------- */
 
+/* Of the bodies of a page, unpacked. */
+#define STORE_PAGE_BYTES ((size_t)32 << 20)
+
 /* What is asked; the zero value of a member asks for nothing. */
 struct store_history_query {
   defs_type_id type; /* 0: the whole system */
@@ -266,6 +269,7 @@ struct store_history_query {
   bool has_period;   /* only versions that were current at some time in [from, until) */
   int64_t from_us, until_us;
   size_t count;    /* rows of the page at most; 0: only the total */
+  size_t bytes;    /* of bodies: a page ends with the row that passes it; 0: STORE_PAGE_BYTES */
   uint64_t before; /* `next_before` of the page before; 0: from the newest */
 };
 
@@ -279,7 +283,7 @@ struct store_history_row {
  * Newest first. A page begins where the one before ended, whatever is written meanwhile: the
  * position is a version (of one resource) or the number of an event, never a count of rows. A page
  * may be short, even empty, where `next_before` says that there is more: it stops after a bounded
- * number of versions that were looked at.
+ * number of versions that were looked at, and of bytes.
  */
 struct store_history {
   const struct store_history_row *rows;
@@ -336,7 +340,7 @@ struct store_lineage_rows {
 int store_lineage_of_message(struct store_view *view, const struct access *access,
                              struct arena *arena, uint64_t number,
                              struct store_lineage_rows *ret_rows, struct err *reterr) MUST_CHECK;
-/* All versions, newest first. */
+/* The versions, newest first: 20,000 at most, and 64 MB; the same of the rows of a message. */
 int store_lineage_of_resource(struct store_view *view, const struct access *access,
                               struct arena *arena, defs_type_id type, struct str id,
                               struct store_lineage_rows *ret_rows, struct err *reterr) MUST_CHECK;

@@ -101,11 +101,20 @@ void store_filter_add(struct db_query *query, const struct store_filter *filter,
 
 /* ---- Identifiers ---- */
 
-/* Rows (id, body) of live resources that may have an identifier: param, hash, number of type. A
- * hash is no proof of identity: check with store_body_has_code. */
-#define STORE_IDENTIFIER_SQL                                                                       \
-  "SELECT r.id,r.body FROM token t CROSS JOIN resource r ON r.rid=t.rid"                           \
-  " WHERE t.param=? AND t.first=0 AND t.hash=? AND r.type=? AND r.state=1"
+/*
+ * Rows of live resources that may have an identifier, the oldest first, at most
+ * STORE_HOLDERS_LOOKED_AT of them, which is far more than ever share one: for the longest body that
+ * comes with a row (store_ahead_bytes), param, hash, number of type. Columns: rid, version, id, and
+ * the body as STORE_AHEAD_BODY. A hash is no proof of identity: store_holder_read looks.
+ */
+#define STORE_HOLDERS_LOOKED_AT 108
+struct str store_identifier_sql(enum db_kind kind);
+
+/* Is the resource of such a row one that has the identifier's code? `scratch` is reset first; it
+ * takes STORE_BODY_SCRATCH_BYTES. */
+int store_holder_read(struct store_view *view, struct db_statement *row, struct arena *scratch,
+                      struct str code, bool *ret_is_one, struct err *reterr) MUST_CHECK;
+#define STORE_BODY_SCRATCH_BYTES (BODY_MAX_BYTES * 2)
 
 /* Does this text stand as a whole string in the canonical body? */
 bool store_body_has_code(struct arena *arena, struct str body, struct str code);
@@ -118,10 +127,43 @@ bool store_body_has_code(struct arena *arena, struct str body, struct str code);
 /* The same of a superseded version: a row of `version` called v, joined to `resource r`. */
 #define STORE_OLD_ROW_COLUMNS "r.rid,r.type,r.id,v.version,v.updated,v.state,v.body"
 
+/*
+ * The same where many rows come as one answer, which an engine elsewhere gives as a whole: a packed
+ * body of more than STORE_AHEAD_BYTES does not come with its row (null, and its length tells that
+ * there is one), store_row_read asks for it when the row is looked at. With STORE_AHEAD_ROWS rows a
+ * question an answer has 16 MB of bodies at most, however large they are; where there may be more
+ * rows, store_ahead_bytes says what may come with each.
+ */
+#define STORE_AHEAD_BYTES 65536
+#define STORE_AHEAD_ROWS 256
+#define STORE_AHEAD_BODY(body, most)                                                               \
+  "CASE WHEN length(" body ")<=" most " THEN " body " END,coalesce(length(" body "),0)"
+#define STORE_AHEAD_COLUMNS                                                                        \
+  "r.rid,r.type,r.id,r.version,r.updated,r.state," STORE_AHEAD_BODY("r.body", "65536")
+#define STORE_AHEAD_OLD_COLUMNS                                                                    \
+  "r.rid,r.type,r.id,v.version,v.updated,v.state," STORE_AHEAD_BODY("v.body", "65536")
+
+/* The longest body that comes with its row where an answer may have `rows` of them. */
+int64_t store_ahead_bytes(size_t rows);
+
+/* The packed body of one version, which is there: borrowed until `*ret_row` is released. */
+int store_body_ask(struct db *db, uint64_t rid, uint32_t version, struct db_statement **ret_row,
+                   struct str *ret_packed, struct err *reterr) MUST_CHECK;
+
 /* The current row of `statement`, whose columns from `column` on are STORE_ROW_COLUMNS, with the
  * body unpacked, on the arena. */
 int store_row_read(struct store_view *view, struct db_statement *statement, int column,
                    struct arena *arena, struct store_resource *ret_resource,
                    struct err *reterr) MUST_CHECK;
+/* The same of STORE_AHEAD_COLUMNS. */
+int store_row_read_ahead(struct store_view *view, struct db_statement *statement, int column,
+                         struct arena *arena, struct store_resource *ret_resource,
+                         struct err *reterr) MUST_CHECK;
+
+/* `packed` and its length, as STORE_AHEAD_BODY gives them, unpacked: what did not come with the row
+ * is asked for. */
+int store_body_unpack_ahead(struct store_view *view, struct db_statement *statement, int column,
+                            uint64_t rid, uint32_t version, struct arena *arena,
+                            struct str *ret_body, struct err *reterr) MUST_CHECK;
 
 #endif

@@ -93,19 +93,21 @@ struct slot {
   int64_t updated_us;
   enum schema_state state;
   uint64_t seq;
-  struct str body;               /* packed */
+  struct str body;               /* packed; empty where `is_body_apart` */
   struct keys keys, stored_keys; /* now; and as in the tables */
   struct slot *next;             /* another resource with the same key */
   uint64_t touched_by;           /* the last commit that was checked to write it */
   bool is_new;                   /* its row is not yet in the table */
   bool is_dirty;
   bool is_read, has_content; /* content: version and what follows */
+  bool is_body_apart;        /* the body is long, stands in the table, and was not read */
   bool is_asked, is_asked_briefly;
 };
 
 struct old_version {
   int64_t rid, version, updated_us, state, seq;
   struct str body;
+  bool is_body_apart;
 };
 struct staged_message {
   const struct store_message *message;
@@ -140,6 +142,7 @@ struct group {
   const struct schema *schema;
   const struct body_codec *codec;
   struct arena *arena;
+  struct arena *scratch;        /* of one look at a body or two; reset by who looks */
   struct sequence sequence;     /* with the numbers given so far */
   uint64_t first_seq;           /* the one before the group's first */
   int64_t now_us;               /* the time of the group; each commit is a little later */

@@ -17,13 +17,17 @@
 
 int group_init(struct group *group, struct err *reterr) {
   group->arena = arena_new(GROUP_ARENA_MAX_BYTES);
+  group->scratch = arena_new(2 * STORE_BODY_SCRATCH_BYTES);
   group->known_words = calloc((size_t)1 << WORDS_KNOWN_BITS, sizeof(int64_t));
   group->known_counters = calloc((size_t)1 << COUNTERS_KNOWN_BITS, sizeof(int64_t));
-  return group->arena && group->known_words && group->known_counters ? 0 : err_no_memory(reterr);
+  return group->arena && group->scratch && group->known_words && group->known_counters
+             ? 0
+             : err_no_memory(reterr);
 }
 
 void group_fini(struct group *group) {
   arena_free(group->arena);
+  arena_free(group->scratch);
   free(group->known_words);
   free(group->known_counters);
 }
@@ -39,6 +43,7 @@ int group_begin(struct group *group, struct err *reterr) {
       .schema = group->schema,
       .codec = group->codec,
       .arena = group->arena,
+      .scratch = group->scratch,
       .view = group->view,
       .is_identifier = group->is_identifier,
       .parameter_type = defs_type_by_name(STR("SearchParameter")),
@@ -75,7 +80,8 @@ static int is_same_message(struct group *group, const struct store_message *mess
   if (!str_equal(stored->sender, message->sender) ||
       !str_equal(stored->control_id, message->control_id))
     return 0;
-  int code = body_unpack(group->codec, group->arena, stored->raw, &raw, reterr);
+  arena_reset(group->scratch);
+  int code = group_message_raw(group, stored, group->scratch, &raw, reterr);
   if (code == 0)
     *ret_is_same = str_equal(raw, message->raw);
   return code;
@@ -93,7 +99,7 @@ static int find_stored_message(struct group *group, struct store_commit *commit,
     if (code != 0 || !message->is_duplicate)
       continue;
     message->number = same->number;
-    code = body_unpack(group->codec, commit->arena, same->reply, &message->stored_reply, reterr);
+    code = group_message_reply(group, same, commit->arena, &message->stored_reply, reterr);
   }
   return code;
 }
@@ -187,10 +193,11 @@ static int match_staged(struct group *group, const struct store_condition *condi
         !holds(slot, key->param, key->hash))
       continue;
     struct str body;
-    int code = body_unpack(group->codec, group->arena, slot->body, &body, reterr);
+    arena_reset(group->scratch);
+    int code = group_slot_body(group, slot, group->scratch, &body, reterr);
     if (code != 0)
       return code;
-    if (store_body_has_code(group->arena, body, condition->code))
+    if (store_body_has_code(group->scratch, body, condition->code))
       add_match(matches, condition, slot->id);
   }
   return 0;
@@ -200,16 +207,11 @@ static int match_stored(struct group *group, const struct store_condition *condi
                         const struct identifier_key *key, struct matches *matches,
                         struct err *reterr) {
   const struct stored_holders *holders;
-  int code = group_stored_holders(group, key, &holders, reterr);
-  for (size_t i = 0; code == 0 && i < holders->list.n; i++) {
-    const struct stored_holder *holder = &holders->list.p[i];
-    const struct slot *slot = slot_of_id(group, condition->type, holder->id);
-    struct str body;
-    if (slot && slot->is_dirty)
-      continue; /* match_staged knows better */
-    code = body_unpack(group->codec, group->arena, holder->body, &body, reterr);
-    if (code == 0 && store_body_has_code(group->arena, body, condition->code))
-      add_match(matches, condition, holder->id);
+  int code = group_stored_holders(group, key, condition->code, &holders, reterr);
+  for (size_t i = 0; code == 0 && i < holders->ids.n; i++) {
+    const struct slot *slot = slot_of_id(group, condition->type, holders->ids.p[i]);
+    if (!slot || !slot->is_dirty) /* else match_staged knows better */
+      add_match(matches, condition, holders->ids.p[i]);
   }
   return code;
 }
@@ -284,15 +286,16 @@ static int check_expectation(const struct store_write *write, const struct slot 
 static int is_unchanged(struct group *group, const struct slot *slot,
                         const struct store_write *write, const struct prepared_write *prepared,
                         bool *ret_is_unchanged, struct err *reterr) {
-  if (str_equal(slot->body, prepared->body)) {
+  if (!slot->is_body_apart && str_equal(slot->body, prepared->body)) {
     *ret_is_unchanged = true;
     return 0;
   }
   /* The same text may have been packed with another dictionary. */
   struct str old_body, new_body = write->body;
-  int code = body_unpack(group->codec, group->arena, slot->body, &old_body, reterr);
+  arena_reset(group->scratch);
+  int code = group_slot_body(group, slot, group->scratch, &old_body, reterr);
   if (code == 0 && str_is_empty(new_body))
-    code = body_unpack(group->codec, group->arena, prepared->body, &new_body, reterr);
+    code = body_unpack(group->codec, group->scratch, prepared->body, &new_body, reterr);
   if (code == 0)
     *ret_is_unchanged = str_equal(old_body, new_body);
   return code;
@@ -431,7 +434,8 @@ static int keep_old_version(struct group *group, const struct slot *slot, struct
   if (!old)
     return err_no_memory(reterr);
   *old = (struct old_version){(int64_t)slot->rid,   slot->version,      slot->updated_us,
-                              (int64_t)slot->state, (int64_t)slot->seq, slot->body};
+                              (int64_t)slot->state, (int64_t)slot->seq, slot->body,
+                              slot->is_body_apart};
   return 0;
 }
 
@@ -494,6 +498,7 @@ static int stage_change(struct group *group, const struct store_prepared *prepar
   slot->seq = group->sequence.seq;
   slot->state = write->is_delete ? SCHEMA_DELETED : SCHEMA_LIVE;
   slot->body = made->body;
+  slot->is_body_apart = false;
   slot->keys = (struct keys){0};
   slot->has_content = true;
   group->sequence.versions++;

@@ -6,6 +6,10 @@
  * looked at, in four statements that are on their way at the same time. What turns out to be needed
  * besides (a commit that was prepared again), and everything in an embedded store, is read when it
  * is needed.
+ *
+ * A group may name 100,000 resources of any size, so what is long does not come with its row: a
+ * body stays in the table and is looked at there, one at a time (`is_body_apart`); so does a
+ * message. Each of the four answers has 64 MB of such columns at most (store_ahead_bytes).
  */
 #include "store/commit/group_read.h"
 
@@ -22,8 +26,45 @@ static int keep_bytes(struct group *group, struct str bytes, struct str *ret_kep
 #define SLOT_BRIEF                                                                                 \
   "SELECT r.rid,r.type,r.id,r.state FROM identity i JOIN resource r ON r.rid=i.rid WHERE i.key=?"
 #define SLOT_WHOLE                                                                                 \
-  "SELECT r.rid,r.type,r.id,r.state,r.version,r.updated,r.seq,r.keys,r.body"                       \
-  " FROM identity i JOIN resource r ON r.rid=i.rid WHERE i.key=?"
+  "SELECT r.rid,r.type,r.id,r.state,r.version,r.updated,r.seq," STORE_AHEAD_BODY(                  \
+      "r.keys", "?") "," STORE_AHEAD_BODY("r.body", "?") " FROM identity i JOIN resource r ON "    \
+                                                         "r.rid=i.rid WHERE i.key=?"
+
+/* Did what stands in the column, as STORE_AHEAD_BODY gives it, not come with the row? */
+static bool is_apart(struct db_statement *row, int column) {
+  return db_column_is_null(row, column) && db_column_i64(row, column + 1) > 0;
+}
+
+/* One value of the row that is numbered `number`, borrowed until `*ret_row` is released. */
+static int ask_value(struct group *group, struct str sql, int64_t number,
+                     struct db_statement **ret_row, struct str *ret_value, struct err *reterr) {
+  bool has_row = false;
+  int code = db_prepare(group->db, sql, ret_row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(*ret_row, 1, number);
+  code = db_step(*ret_row, &has_row, reterr);
+  if (code == 0 && !has_row)
+    code = err_set(reterr, ERR_STORE, "", "A row is gone within one transaction.");
+  if (code == 0)
+    *ret_value = db_column_str(*ret_row, 0);
+  return code;
+}
+
+/* The keys of the row, which stand in its column 7. */
+static int take_keys(struct group *group, struct db_statement *row, struct slot *slot,
+                     struct err *reterr) {
+  struct db_statement *apart = NULL;
+  struct str packed = db_column_str(row, 7);
+  int code = 0;
+  if (is_apart(row, 7))
+    code = ask_value(group, STR("SELECT keys FROM resource WHERE rid=?"), (int64_t)slot->rid,
+                     &apart, &packed, reterr);
+  if (code == 0)
+    code = keep_bytes(group, packed, &packed, reterr);
+  db_release(apart);
+  return code ? code : keys_unpack(group->arena, packed, &slot->stored_keys, reterr);
+}
 
 /* The row that is this resource's, of those with its key. */
 static int take_row(struct group *group, struct db_statement *row, bool with_content,
@@ -38,12 +79,10 @@ static int take_row(struct group *group, struct db_statement *row, bool with_con
   slot->version = (uint32_t)db_column_i64(row, 4);
   slot->updated_us = db_column_i64(row, 5);
   slot->seq = (uint64_t)db_column_i64(row, 6);
-  struct str packed_keys;
-  int code = keep_bytes(group, db_column_str(row, 7), &packed_keys, reterr);
+  int code = take_keys(group, row, slot, reterr);
+  slot->is_body_apart = is_apart(row, 9);
   if (code == 0)
-    code = keys_unpack(group->arena, packed_keys, &slot->stored_keys, reterr);
-  if (code == 0)
-    code = keep_bytes(group, db_column_str(row, 8), &slot->body, reterr);
+    code = keep_bytes(group, db_column_str(row, 9), &slot->body, reterr);
   slot->keys = slot->stored_keys;
   slot->has_content = code == 0;
   return code;
@@ -61,7 +100,11 @@ static int read_slot(struct group *group, struct slot *slot, bool with_content,
   int code = db_prepare(group->db, with_content ? STR(SLOT_WHOLE) : STR(SLOT_BRIEF), &row, reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, slot->key);
+  if (with_content) {
+    db_bind_i64(row, 1, STORE_AHEAD_BYTES);
+    db_bind_i64(row, 2, STORE_AHEAD_BYTES);
+  }
+  db_bind_i64(row, with_content ? 3 : 1, slot->key);
   while (slot->rid == 0 || (with_content && !slot->has_content)) {
     code = db_step(row, &has_row, reterr);
     if (code != 0 || !has_row)
@@ -114,11 +157,24 @@ int group_slot(struct group *group, const struct named *named, bool with_content
   return code;
 }
 
+int group_slot_body(struct group *group, const struct slot *slot, struct arena *arena,
+                    struct str *ret_body, struct err *reterr) {
+  struct db_statement *apart = NULL;
+  struct str packed = slot->body;
+  int code = 0;
+  if (slot->is_body_apart)
+    code = store_body_ask(group->db, slot->rid, slot->version, &apart, &packed, reterr);
+  if (code == 0)
+    code = body_unpack(group->codec, arena, packed, ret_body, reterr);
+  db_release(apart);
+  return code;
+}
+
 /* ---- Messages that were seen before ---- */
 
 #define SEEN                                                                                       \
-  "SELECT m.number,m.sender,m.control_id,m.reply,m.raw FROM message_seen s"                        \
-  " JOIN message m ON m.number=s.number WHERE s.key=?"
+  "SELECT m.number,m.sender,m.control_id," STORE_AHEAD_BODY("m.reply", "?") "," STORE_AHEAD_BODY(  \
+      "m.raw", "?") " FROM message_seen s JOIN message m ON m.number=s.number WHERE s.key=?"
 
 static int keep_message(struct group *group, struct db_statement *row,
                         struct stored_messages *messages, struct err *reterr) {
@@ -126,12 +182,42 @@ static int keep_message(struct group *group, struct db_statement *row,
   if (!message)
     return err_no_memory(reterr);
   message->number = (uint64_t)db_column_i64(row, 0);
+  static const int columns[] = {1, 2, 3, 5};
   struct str *const texts[] = {&message->sender, &message->control_id, &message->reply,
                                &message->raw};
   int code = 0;
   for (size_t i = 0; i < 4 && code == 0; i++)
-    code = keep_bytes(group, db_column_str(row, (int)i + 1), texts[i], reterr);
+    code = keep_bytes(group, db_column_str(row, columns[i]), texts[i], reterr);
+  message->is_reply_apart = is_apart(row, 3);
+  message->is_raw_apart = is_apart(row, 5);
   return code;
+}
+
+static int message_text(struct group *group, const struct stored_message *message, bool is_apart,
+                        struct str sql, struct str packed, struct arena *arena,
+                        struct str *ret_text, struct err *reterr) {
+  struct db_statement *apart = NULL;
+  int code = 0;
+  if (is_apart)
+    code = ask_value(group, sql, (int64_t)message->number, &apart, &packed, reterr);
+  if (code == 0)
+    code = body_unpack(group->codec, arena, packed, ret_text, reterr);
+  db_release(apart);
+  return code;
+}
+
+int group_message_raw(struct group *group, const struct stored_message *message,
+                      struct arena *arena, struct str *ret_raw, struct err *reterr) {
+  return message_text(group, message, message->is_raw_apart,
+                      STR("SELECT raw FROM message WHERE number=?"), message->raw, arena, ret_raw,
+                      reterr);
+}
+
+int group_message_reply(struct group *group, const struct stored_message *message,
+                        struct arena *arena, struct str *ret_reply, struct err *reterr) {
+  return message_text(group, message, message->is_reply_apart,
+                      STR("SELECT reply FROM message WHERE number=?"), message->reply, arena,
+                      ret_reply, reterr);
 }
 
 static int read_messages(struct group *group, int64_t seen_key, struct stored_messages *messages,
@@ -141,7 +227,9 @@ static int read_messages(struct group *group, int64_t seen_key, struct stored_me
   int code = db_prepare(group->db, STR(SEEN), &row, reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, seen_key);
+  db_bind_i64(row, 1, STORE_AHEAD_BYTES);
+  db_bind_i64(row, 2, STORE_AHEAD_BYTES);
+  db_bind_i64(row, 3, seen_key);
   while (code == 0 && (code = db_step(row, &has_row, reterr)) == 0 && has_row)
     code = keep_message(group, row, messages, reterr);
   db_release(row);
@@ -164,26 +252,30 @@ int group_stored_messages(struct group *group, int64_t seen_key,
 
 /* ---- Holders of an identifier ---- */
 
+/* Notes the row's id where its resource has the code; the body is not kept. */
 static int keep_holder(struct group *group, struct db_statement *row,
                        struct stored_holders *holders, struct err *reterr) {
-  struct stored_holder *holder = VEC_PUSH(group->arena, &holders->list);
-  if (!holder)
+  bool is_one = false;
+  int code = store_holder_read(group->view, row, group->scratch, holders->code, &is_one, reterr);
+  if (code != 0 || !is_one)
+    return code;
+  struct str *id = VEC_PUSH(group->arena, &holders->ids);
+  if (!id)
     return err_no_memory(reterr);
-  holder->id = schema_id_unpack(group->arena, db_column_str(row, 0));
-  return holder->id.p ? keep_bytes(group, db_column_str(row, 1), &holder->body, reterr)
-                      : err_no_memory(reterr);
+  *id = schema_id_unpack(group->arena, db_column_str(row, 2));
+  return id->p ? 0 : err_no_memory(reterr);
 }
 
-static int read_holders(struct group *group, const struct identifier_key *key,
-                        struct stored_holders *holders, struct err *reterr) {
+static int read_holders(struct group *group, struct stored_holders *holders, struct err *reterr) {
   struct db_statement *row = NULL;
   bool has_row = false;
-  int code = db_prepare(group->db, STR(STORE_IDENTIFIER_SQL), &row, reterr);
+  int code = db_prepare(group->db, store_identifier_sql(db_kind(group->db)), &row, reterr);
   if (code != 0)
     return code;
-  db_bind_i64(row, 1, key->param);
-  db_bind_i64(row, 2, key->hash);
-  db_bind_i64(row, 3, key->type);
+  db_bind_i64(row, 1, store_ahead_bytes(STORE_HOLDERS_LOOKED_AT));
+  db_bind_i64(row, 2, holders->key.param);
+  db_bind_i64(row, 3, holders->key.hash);
+  db_bind_i64(row, 4, holders->key.type);
   while (code == 0 && (code = db_step(row, &has_row, reterr)) == 0 && has_row)
     code = keep_holder(group, row, holders, reterr);
   db_release(row);
@@ -199,31 +291,35 @@ struct identifier_key group_identifier_key(const struct group *group,
       .type = schema_type_number(group->schema, condition->type)};
 }
 
-int group_stored_holders(struct group *group, const struct identifier_key *key,
+int group_stored_holders(struct group *group, const struct identifier_key *key, struct str code,
                          const struct stored_holders **ret_holders, struct err *reterr) {
   struct stored_holders *holders =
       map_get(&group->stored_holders, str_n((const char *)key, sizeof *key));
-  int code = 0;
-  if (!holders) {
+  int failed = 0;
+  if (!holders || !str_equal(holders->code, code)) {
     holders = ARENA_NEW(group->arena, struct stored_holders);
-    code = holders ? read_holders(group, key, holders, reterr) : err_no_memory(reterr);
+    if (!holders)
+      return err_no_memory(reterr);
+    *holders = (struct stored_holders){.key = *key, .code = code};
+    failed = read_holders(group, holders, reterr);
   }
-  if (code == 0)
+  if (failed == 0)
     *ret_holders = holders;
-  return code;
+  return failed;
 }
 
 /* ---- Looking ahead ---- */
 
 struct asked_slot {
-  int64_t key;
+  int64_t ahead, key;
   struct slot *slot;
 };
 struct asked_messages {
-  int64_t key;
+  int64_t ahead, key;
   struct stored_messages *found;
 };
 struct asked_holders {
+  int64_t ahead;
   struct identifier_key key;
   struct stored_holders *found;
 };
@@ -233,7 +329,7 @@ struct group_question {
   VEC(struct asked_slot) briefs, wholes;
   VEC(struct asked_messages) messages;
   VEC(struct asked_holders) holders;
-  struct db_column brief, whole, message, holder[3]; /* borrowed by the statements */
+  struct db_column brief, whole[3], message[3], holder[4]; /* borrowed by the statements */
   struct db_statement *brief_rows, *whole_rows, *message_rows, *holder_rows;
 };
 
@@ -252,7 +348,7 @@ static int note_named(struct group *group, const struct named *named, bool with_
     place = VEC_PUSH(group->arena, &q->briefs);
   if (!place)
     return err_no_memory(reterr);
-  *place = (struct asked_slot){slot->key, slot};
+  *place = (struct asked_slot){.key = slot->key, .slot = slot};
   slot->is_asked = with_content;
   slot->is_asked_briefly = true;
   return 0;
@@ -266,7 +362,7 @@ static int note_message(struct group *group, int64_t seen_key, struct err *reter
   struct stored_messages *found = ARENA_NEW(group->arena, struct stored_messages);
   if (!place || !found)
     return err_no_memory(reterr);
-  *place = (struct asked_messages){seen_key, found};
+  *place = (struct asked_messages){.key = seen_key, .found = found};
   found->key = seen_key;
   key.p = (const char *)&found->key;
   return map_set(&group->stored_messages, key, found) ? err_no_memory(reterr) : 0;
@@ -283,8 +379,9 @@ static int note_condition(struct group *group, const struct store_condition *con
   struct stored_holders *found = ARENA_NEW(group->arena, struct stored_holders);
   if (!place || !found)
     return err_no_memory(reterr);
-  *place = (struct asked_holders){key, found};
+  *place = (struct asked_holders){.key = key, .found = found};
   found->key = key;
+  found->code = condition->code;
   return map_set(&group->stored_holders, str_n((const char *)&found->key, sizeof found->key), found)
              ? err_no_memory(reterr)
              : 0;
@@ -321,6 +418,40 @@ static int send(struct group *group, struct str sql, const struct db_column *col
   return code;
 }
 
+/* How much of a row may come with it, where there are so many. */
+static void limit_rows(struct group_question *q) {
+  int64_t whole = store_ahead_bytes(2 * q->wholes.n);
+  int64_t message = store_ahead_bytes(2 * q->messages.n);
+  int64_t holder = store_ahead_bytes(q->holders.n * STORE_HOLDERS_LOOKED_AT);
+  for (size_t i = 0; i < q->wholes.n; i++)
+    q->wholes.p[i].ahead = whole;
+  for (size_t i = 0; i < q->messages.n; i++)
+    q->messages.p[i].ahead = message;
+  for (size_t i = 0; i < q->holders.n; i++)
+    q->holders.p[i].ahead = holder;
+}
+
+static int send_all(struct group *group, struct group_question *q, struct err *reterr) {
+  q->brief = DB_COLUMN(DB_I64, q->briefs.p, key);
+  q->whole[0] = q->whole[1] = DB_COLUMN(DB_I64, q->wholes.p, ahead);
+  q->whole[2] = DB_COLUMN(DB_I64, q->wholes.p, key);
+  q->message[0] = q->message[1] = DB_COLUMN(DB_I64, q->messages.p, ahead);
+  q->message[2] = DB_COLUMN(DB_I64, q->messages.p, key);
+  q->holder[0] = DB_COLUMN(DB_I64, q->holders.p, ahead);
+  q->holder[1] = DB_COLUMN(DB_I64, q->holders.p, key.param);
+  q->holder[2] = DB_COLUMN(DB_I64, q->holders.p, key.hash);
+  q->holder[3] = DB_COLUMN(DB_I64, q->holders.p, key.type);
+  int code = send(group, STR(SLOT_WHOLE), q->whole, 3, q->wholes.n, &q->whole_rows, reterr);
+  if (code == 0)
+    code = send(group, STR(SLOT_BRIEF), &q->brief, 1, q->briefs.n, &q->brief_rows, reterr);
+  if (code == 0)
+    code = send(group, STR(SEEN), q->message, 3, q->messages.n, &q->message_rows, reterr);
+  if (code == 0)
+    code = send(group, store_identifier_sql(db_kind(group->db)), q->holder, 4, q->holders.n,
+                &q->holder_rows, reterr);
+  return code;
+}
+
 int group_ask(struct group *group, const struct store_commit *commits, struct err *reterr) {
   if (!db_is_remote(group->db))
     return 0;
@@ -333,22 +464,8 @@ int group_ask(struct group *group, const struct store_commit *commits, struct er
     code = note_writes(group, c, reterr);
   for (const struct store_commit *c = commits; c && code == 0; c = c->next_)
     code = note_rest(group, c, reterr);
-  q->brief = DB_COLUMN(DB_I64, q->briefs.p, key);
-  q->whole = DB_COLUMN(DB_I64, q->wholes.p, key);
-  q->message = DB_COLUMN(DB_I64, q->messages.p, key);
-  q->holder[0] = DB_COLUMN(DB_I64, q->holders.p, key.param);
-  q->holder[1] = DB_COLUMN(DB_I64, q->holders.p, key.hash);
-  q->holder[2] = DB_COLUMN(DB_I64, q->holders.p, key.type);
-  if (code == 0)
-    code = send(group, STR(SLOT_WHOLE), &q->whole, 1, q->wholes.n, &q->whole_rows, reterr);
-  if (code == 0)
-    code = send(group, STR(SLOT_BRIEF), &q->brief, 1, q->briefs.n, &q->brief_rows, reterr);
-  if (code == 0)
-    code = send(group, STR(SEEN), &q->message, 1, q->messages.n, &q->message_rows, reterr);
-  if (code == 0)
-    code =
-        send(group, STR(STORE_IDENTIFIER_SQL), q->holder, 3, q->holders.n, &q->holder_rows, reterr);
-  return code;
+  limit_rows(q);
+  return code ? code : send_all(group, q, reterr);
 }
 
 static int take_answer(struct group *group, struct db_statement *row, struct err *reterr) {

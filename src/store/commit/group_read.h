@@ -25,11 +25,17 @@ void group_drop_question(struct group *group);
 int group_slot(struct group *group, const struct named *named, bool with_content,
                struct slot **ret_slot, struct err *reterr) MUST_CHECK;
 
+/* The body of a slot that was read with its content, unpacked; one that did not come with the row
+ * is read for it. */
+int group_slot_body(struct group *group, const struct slot *slot, struct arena *arena,
+                    struct str *ret_body, struct err *reterr) MUST_CHECK;
+
 /* Accepted messages of this key that are in the tables. A hash is no proof: compare them. */
 struct stored_message {
   uint64_t number;
   struct str sender, control_id;
-  struct str reply, raw; /* packed */
+  struct str reply, raw; /* packed; empty where they are apart: long, so not read with the rest */
+  bool is_reply_apart, is_raw_apart;
 };
 struct stored_messages {
   int64_t key;
@@ -39,21 +45,24 @@ int group_stored_messages(struct group *group, int64_t seen_key,
                           const struct stored_messages **ret_messages,
                           struct err *reterr) MUST_CHECK;
 
-/* Live resources in the tables that may have an identifier. A hash is no proof: look at the body.
- */
+/* What came, and what its sender was answered. */
+int group_message_raw(struct group *group, const struct stored_message *message,
+                      struct arena *arena, struct str *ret_raw, struct err *reterr) MUST_CHECK;
+int group_message_reply(struct group *group, const struct stored_message *message,
+                        struct arena *arena, struct str *ret_reply, struct err *reterr) MUST_CHECK;
+
+/* Live resources in the tables that have an identifier, the oldest first. */
 struct identifier_key {
   int64_t param, hash, type;
 };
-struct stored_holder {
-  struct str id, body; /* body: packed */
-};
 struct stored_holders {
   struct identifier_key key;
-  VEC(struct stored_holder) list;
+  struct str code; /* borrowed from the condition; the key has only its hash */
+  VEC(struct str) ids;
 };
 struct identifier_key group_identifier_key(const struct group *group,
                                            const struct store_condition *condition);
-int group_stored_holders(struct group *group, const struct identifier_key *key,
+int group_stored_holders(struct group *group, const struct identifier_key *key, struct str code,
                          const struct stored_holders **ret_holders, struct err *reterr) MUST_CHECK;
 
 #endif

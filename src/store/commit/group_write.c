@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "store/store_internal.h"
+
 /* ---- Resources ---- */
 
 struct resource_row {
@@ -77,30 +79,87 @@ static int update_resources(struct group *group, struct resource_row *rows, size
       columns, sizeof columns / sizeof columns[0], n, reterr);
 }
 
+/* Rows whose bodies stay as they are: long ones, which were not even read. */
+static int update_but_bodies(struct group *group, struct resource_row *rows, size_t n,
+                             struct err *reterr) {
+  const struct db_column columns[] = {
+      DB_COLUMN(DB_I64, rows, version), DB_COLUMN(DB_I64, rows, updated_us),
+      DB_COLUMN(DB_I64, rows, state),   DB_COLUMN(DB_I64, rows, seq),
+      DB_COLUMN(DB_BYTES, rows, keys),  DB_COLUMN(DB_I64, rows, rid),
+  };
+  return db_execute_rows(
+      group->db, STR("UPDATE resource SET version=?,updated=?,state=?,seq=?,keys=? WHERE rid=?"),
+      columns, sizeof columns / sizeof columns[0], n, reterr);
+}
+
 static int by_rid(const void *a, const void *b) {
   uint64_t x = (*(struct slot *const *)a)->rid, y = (*(struct slot *const *)b)->rid;
   return (x > y) - (x < y);
 }
 
 static int write_resources(struct group *group, struct err *reterr) {
-  size_t n = group->dirty.n, new_n = 0, old_n = 0;
+  size_t n = group->dirty.n, new_n = 0, old_n = 0, kept_n = 0;
   struct resource_row *rows = ARENA_ARRAY(group->arena, struct resource_row, n + 1);
-  if (!rows)
+  struct resource_row *kept = ARENA_ARRAY(group->arena, struct resource_row, n + 1);
+  if (!rows || !kept)
     return err_no_memory(reterr);
   if (n > 1)
     qsort(group->dirty.p, n, sizeof(struct slot *),
           by_rid); /* NOLINT(bugprone-sizeof-expression) */
   for (size_t i = 0; i < n; i++) {
     struct slot *slot = group->dirty.p[i];
-    struct resource_row *row = slot->is_new ? &rows[new_n++] : &rows[n - ++old_n];
+    struct resource_row *row = slot->is_new          ? &rows[new_n++]
+                               : slot->is_body_apart ? &kept[kept_n++]
+                                                     : &rows[n - ++old_n];
     int code = fill_row(group, slot, row, reterr);
     if (code != 0)
       return code;
   }
-  int code = update_resources(group, rows + new_n, old_n, reterr);
+  int code = update_resources(group, rows + n - old_n, old_n, reterr);
+  if (code == 0)
+    code = update_but_bodies(group, kept, kept_n, reterr);
   if (code == 0)
     code = insert_resources(group, rows, new_n, reterr);
   return code ? code : insert_identities(group, rows, new_n, reterr);
+}
+
+/* A long body goes from the one table to the other by itself, so that no two of them are in memory
+ * at a time; before its row is written over. */
+static int write_long_version(struct group *group, const struct old_version *old,
+                              struct err *reterr) {
+  struct db_statement *insert = NULL, *stored = NULL;
+  struct str body;
+  int code =
+      store_body_ask(group->db, (uint64_t)old->rid, (uint32_t)old->version, &stored, &body, reterr);
+  if (code == 0)
+    code = db_prepare(
+        group->db,
+        STR("INSERT INTO version(rid,version,updated,state,seq,body) VALUES(?,?,?,?,?,?)"), &insert,
+        reterr);
+  if (code == 0) {
+    const int64_t numbers[] = {old->rid, old->version, old->updated_us, old->state, old->seq};
+    for (int i = 0; i < 5; i++)
+      db_bind_i64(insert, i + 1, numbers[i]);
+    db_bind_bytes(insert, 6, body);
+    code = db_execute(insert, reterr);
+  }
+  db_release(insert);
+  db_release(stored);
+  return code;
+}
+
+static int write_long_versions(struct group *group, struct err *reterr) {
+  size_t left = 0;
+  int code = 0;
+  for (size_t i = 0; i < group->versions.n && code == 0; i++) {
+    if (group->versions.p[i].is_body_apart)
+      code = write_long_version(group, &group->versions.p[i], reterr);
+    else
+      group->versions.p[left++] = group->versions.p[i];
+  }
+  if (code == 0)
+    group->versions.n = left;
+  return code;
 }
 
 static int write_versions(struct group *group, struct err *reterr) {
@@ -282,7 +341,9 @@ static void forget_staged(struct group *group) {
 }
 
 int group_write(struct group *group, struct err *reterr) {
-  int code = write_resources(group, reterr);
+  int code = write_long_versions(group, reterr);
+  if (code == 0)
+    code = write_resources(group, reterr);
   if (code == 0)
     code = write_versions(group, reterr);
   if (code == 0)

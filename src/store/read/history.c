@@ -11,7 +11,7 @@
 #define COUNT_MAX 20000
 
 enum {
-  VERSIONS_AT_ONCE = 256, /* read in one question */
+  VERSIONS_AT_ONCE = STORE_AHEAD_ROWS, /* read in one question */
   EVENTS_AT_ONCE = 1024,
   WAYS_MAX = 15, /* places that are looked at in one round trip */
 };
@@ -23,72 +23,104 @@ struct page {
   struct arena *arena;
   const struct store_history_query *query;
   VEC(struct store_history_row) rows;
+  VEC(uint64_t) places; /* of each: what `next_before` is where the page ends with it */
+  size_t read_n;        /* rows that were read, and their bodies' bytes */
+  size_t bytes, query_bytes;
+};
+
+/* A version, and where it stands in what is asked for. */
+struct noted {
+  uint64_t rid, place;
+  uint32_t version;
+  bool is_created, is_posted;
 };
 
 /* Notes a version; what it is will be read together with the others (read_versions). */
-static int add_version(struct page *page, uint64_t rid, uint32_t version, bool is_created,
-                       bool is_posted, struct err *reterr) {
-  struct store_history_row *place = VEC_PUSH(page->arena, &page->rows);
-  if (!place)
+static int add_version(struct page *page, const struct noted *noted, struct err *reterr) {
+  struct store_history_row *row = VEC_PUSH(page->arena, &page->rows);
+  uint64_t *place = VEC_PUSH(page->arena, &page->places);
+  if (!row || !place)
     return err_no_memory(reterr);
-  place->is_created = is_created;
-  place->is_posted = is_posted;
-  place->resource.rid = rid;
-  place->resource.version = version;
+  *place = noted->place;
+  row->is_created = noted->is_created;
+  row->is_posted = noted->is_posted;
+  row->resource.rid = noted->rid;
+  row->resource.version = noted->version;
   return 0;
 }
 
-/* A version that was noted, and where. */
+/* A version that was noted. */
 struct wanted {
   int64_t rid, version;
-  struct store_history_row *row;
-  bool is_read;
 };
 
-static int read_some(struct page *page, struct str sql, struct wanted *wanted, size_t n,
-                     struct err *reterr) {
-  struct db_column columns[] = {DB_COLUMN(DB_I64, wanted, rid), DB_COLUMN(DB_I64, wanted, version)};
-  struct db_statement *row = NULL;
-  bool has_row = true;
-  int code = db_select_rows(store_view_db(page->view), sql, columns, 2, n, &row, reterr);
-  while (code == 0 && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    struct wanted *of = &wanted[db_asked_row(row)];
-    code = store_row_read(page->view, row, 0, page->arena, &of->row->resource, reterr);
-    of->is_read = code == 0;
+/* A superseded version stands in `version`, the current one in `resource`: one question finds
+ * either. Its columns are STORE_AHEAD_COLUMNS; it is asked with the version, then the rid. */
+#define VERSION_BODY "CASE WHEN v.rid IS NULL THEN r.body ELSE v.body END"
+static void write_version_query(struct db_query *sql, enum db_kind kind) {
+  db_query_add(sql, "SELECT r.rid,r.type,r.id,coalesce(v.version,r.version),"
+                    "coalesce(v.updated,r.updated),coalesce(v.state,r.state)," STORE_AHEAD_BODY(
+                        VERSION_BODY, "65536") " FROM resource r");
+  db_query_add(sql, DIALECT_LEFT_JOIN(kind, "version", "v", "v.rid=r.rid AND v.version=?"));
+  db_query_add(sql, " WHERE r.rid=? LIMIT 1");
+}
+
+/* What is there of the versions that were noted from the row `page->read_n` on, in their order,
+ * until the page is full of bytes. */
+static int take_versions(struct page *page, struct db_statement *row, size_t n,
+                         struct err *reterr) {
+  size_t first = page->read_n;
+  bool has_row = false;
+  int code = 0;
+  while (page->bytes < page->query_bytes && page->read_n < first + n &&
+         (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    struct store_resource *place = &page->rows.p[page->read_n].resource;
+    uint32_t version = place->version;
+    if (db_asked_row(row) != page->read_n - first)
+      break;
+    code = store_row_read_ahead(page->view, row, 0, page->arena, place, reterr);
+    if (code || place->version != version)
+      break;
+    page->bytes += place->body.n;
+    page->read_n++;
   }
+  bool is_missing = page->read_n < first + n && page->bytes < page->query_bytes;
+  if (code == 0 && is_missing)
+    code = err_set(reterr, ERR_STORE, "", "A version in the history is missing.");
+  return code;
+}
+
+static int read_group(struct page *page, struct str sql, size_t n, struct err *reterr) {
+  struct wanted wanted[VERSIONS_AT_ONCE];
+  struct db_column columns[] = {DB_COLUMN(DB_I64, wanted, version), DB_COLUMN(DB_I64, wanted, rid)};
+  struct db_statement *row = NULL;
+  for (size_t i = 0; i < n; i++) {
+    const struct store_resource *noted = &page->rows.p[page->read_n + i].resource;
+    wanted[i] = (struct wanted){(int64_t)noted->rid, noted->version};
+  }
+  int code = db_select_rows(store_view_db(page->view), sql, columns, 2, n, &row, reterr);
+  if (code == 0)
+    code = take_versions(page, row, n, reterr);
   db_release(row);
   return code;
 }
 
-/* The current version stands in `resource`, the others in `version`. */
-static int read_group(struct page *page, size_t from, size_t n, struct err *reterr) {
-  static const struct str tables[] = {
-      STR("SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=? AND r.version=? LIMIT 1"),
-      STR("SELECT " STORE_OLD_ROW_COLUMNS " FROM version v CROSS JOIN resource r ON r.rid=v.rid"
-          " WHERE v.rid=? AND v.version=? LIMIT 1")};
-  struct wanted wanted[VERSIONS_AT_ONCE];
-  for (size_t i = 0; i < n; i++) {
-    struct store_history_row *row = &page->rows.p[from + i];
-    wanted[i] = (struct wanted){(int64_t)row->resource.rid, row->resource.version, row, false};
-  }
-  for (size_t table = 0; table < 2 && n > 0; table++) {
-    int code = read_some(page, tables[table], wanted, n, reterr);
-    if (code)
-      return code;
-    size_t left = 0;
-    for (size_t i = 0; i < n; i++)
-      if (!wanted[i].is_read)
-        wanted[left++] = wanted[i];
-    n = left;
-  }
-  return n == 0 ? 0 : err_set(reterr, ERR_STORE, "", "A version in the history is missing.");
-}
-
-static int read_versions(struct page *page, struct err *reterr) {
+/* Reads what was noted; where that is more bytes than a page may have, the page ends there. */
+static int read_versions(struct page *page, struct store_history *history, struct err *reterr) {
+  struct db_query sql;
   int code = 0;
-  for (size_t i = 0; i < page->rows.n && code == 0; i += VERSIONS_AT_ONCE) {
-    size_t left = page->rows.n - i;
-    code = read_group(page, i, left < VERSIONS_AT_ONCE ? left : VERSIONS_AT_ONCE, reterr);
+  db_query_init(&sql, page->arena);
+  write_version_query(&sql, db_kind(store_view_db(page->view)));
+  if (buf_is_overflown(&sql.sql))
+    return err_no_memory(reterr);
+  while (code == 0 && page->read_n < page->rows.n && page->bytes < page->query_bytes) {
+    size_t left = page->rows.n - page->read_n;
+    code = read_group(page, buf_str(&sql.sql), left < VERSIONS_AT_ONCE ? left : VERSIONS_AT_ONCE,
+                      reterr);
+  }
+  if (code == 0 && page->read_n < page->rows.n) {
+    history->next_before = page->places.p[page->read_n - 1];
+    page->rows.n = page->read_n;
   }
   return code;
 }
@@ -254,10 +286,12 @@ static int take_events(struct page *page, struct db_statement *row, struct event
     if (db_column_i64(row, 4) == 0)
       continue;
     int64_t kind = db_column_i64(row, 1);
-    bool is_posted = kind == STORE_CREATED && db_column_i64(row, 3) == 1;
-    code = add_version(page, (uint64_t)db_column_i64(row, 2), (uint32_t)db_column_i64(row, 3),
-                       kind == STORE_CREATED || kind == SCHEMA_EVENT_CREATED_BY_PUT, is_posted,
-                       reterr);
+    struct noted noted = {.rid = (uint64_t)db_column_i64(row, 2),
+                          .place = events->last,
+                          .version = (uint32_t)db_column_i64(row, 3)};
+    noted.is_created = kind == STORE_CREATED || kind == SCHEMA_EVENT_CREATED_BY_PUT;
+    noted.is_posted = kind == STORE_CREATED && noted.version == 1;
+    code = add_version(page, &noted, reterr);
     if (code)
       break;
   }
@@ -340,7 +374,7 @@ static int history_of_events(struct page *page, const struct access *access,
   if (code || page->query->count == 0)
     return code;
   code = find_events(page, &filter, &span, &history->next_before, reterr);
-  return code ? code : read_versions(page, reterr);
+  return code ? code : read_versions(page, history, reterr);
 }
 
 /* ---- One resource --------------------------------------------------------------------------- */
@@ -412,7 +446,10 @@ static bool is_asked_for(const struct store_history_query *query, const struct m
 static int take_version(struct page *page, struct store_history *history, uint64_t rid,
                         const struct made *made, bool *ret_is_end, struct err *reterr) {
   const struct store_history_query *query = page->query;
-  bool is_posted = false;
+  struct noted noted = {.rid = rid,
+                        .place = made->version,
+                        .version = made->version,
+                        .is_created = made->version == 1};
   int code = 0;
   if ((query->before && made->version >= query->before) || !is_asked_for(query, made))
     return 0;
@@ -424,8 +461,8 @@ static int take_version(struct page *page, struct store_history *history, uint64
     return 0;
   }
   if (made->version == 1)
-    code = find_posted(page, rid, made->updated_us, &is_posted, reterr);
-  return code ? code : add_version(page, rid, made->version, made->version == 1, is_posted, reterr);
+    code = find_posted(page, rid, made->updated_us, &noted.is_posted, reterr);
+  return code ? code : add_version(page, &noted, reterr);
 }
 
 /* What was taken last, if it came right after the deletion `version`, was a creation. */
@@ -495,7 +532,7 @@ static int history_of_versions(struct page *page, const struct access *access,
   if (code == 0 && !is_end)
     code = take_old_versions(page, history, current.rid, newest, reterr);
   if (code == 0)
-    code = read_versions(page, reterr);
+    code = read_versions(page, history, reterr);
   if (!is_filtered) { /* versions are numbered from 1 without a gap */
     history->has_total = true;
     history->total = current.version;
@@ -507,6 +544,7 @@ int store_history(struct store_view *view, const struct access *access, struct a
                   const struct store_history_query *query, struct store_history *ret_history,
                   struct err *reterr) {
   struct page page = {.view = view, .arena = arena, .query = query};
+  page.query_bytes = query->bytes ? query->bytes : STORE_PAGE_BYTES;
   struct store_history history = {0};
   int code = query->id.n > 0 ? history_of_versions(&page, access, &history, reterr)
                              : history_of_events(&page, access, &history, reterr);

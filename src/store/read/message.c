@@ -204,60 +204,145 @@ int store_message_read(struct store_view *view, const struct access *access, str
 
 /* ---- Lineage ---- */
 
-/* The version that a lineage row is about is the current one or an old one: STORE_ROW_COLUMNS for
- * either. */
-#define LINEAGE_COLUMNS                                                                            \
-  "l.message,l.bytes,r.rid,r.type,r.id,l.version,coalesce(v.updated,r.updated),"                   \
-  "coalesce(v.state,r.state),CASE WHEN v.rid IS NULL THEN r.body ELSE v.body END"
+enum { LINEAGE_ROWS_MAX = 20000 };
+#define LINEAGE_MAX_BYTES ((size_t)64 << 20)
 
-static void select_lineage(struct db_query *query, enum db_kind kind) {
+/* The version that a lineage row is about is the current one or an old one: message, lineage, then
+ * STORE_AHEAD_COLUMNS for either. */
+#define LINEAGE_COLUMNS                                                                            \
+  "l.message," STORE_AHEAD_BODY(                                                                   \
+      "l.bytes",                                                                                   \
+      "65536") ",r.rid,r.type,r.id,l.version,"                                                     \
+               "coalesce(v.updated,r.updated),coalesce(v.state,r.state)," STORE_AHEAD_BODY(        \
+                   "CASE WHEN v.rid IS NULL THEN r.body ELSE v.body END", "65536")
+
+/* What is read in pieces: of a message by rid and version, of a resource by version and message,
+ * the newest first. */
+struct lineage_list {
+  struct store_view *view;
+  struct arena *arena;
+  const struct store_filter *filter; /* of a resource */
+  defs_type_id type;
+  bool is_of_message;
+  int64_t of;            /* number, or rid */
+  int64_t first, second; /* the last row that was read */
+  size_t bytes;
+  VEC(struct store_lineage_row) rows;
+};
+
+static void write_lineage_query(struct db_query *query, const struct lineage_list *list) {
+  enum db_kind kind = db_kind(store_view_db(list->view));
   db_query_add(query, "SELECT " LINEAGE_COLUMNS " FROM lineage l");
   db_query_add(query, DIALECT_JOIN(kind, "resource", "r", "r.rid=l.rid"));
   db_query_add(query,
                DIALECT_LEFT_JOIN(kind, "version", "v", "v.rid=l.rid AND v.version=l.version"));
+  db_query_add(query, list->is_of_message ? " WHERE l.message=" : " WHERE l.rid=");
+  db_query_i64(query, list->of);
+  db_query_add(query,
+               list->is_of_message ? " AND (l.rid,l.version)>(" : " AND (l.version,l.message)<(");
+  db_query_i64(query, list->first);
+  db_query_add(query, ",");
+  db_query_i64(query, list->second);
+  db_query_add(query, ")");
+  if (list->filter) {
+    db_query_add(query, " AND ");
+    store_filter_add(query, list->filter, "r", list->type);
+  }
+  db_query_add(query, list->is_of_message ? " ORDER BY l.rid,l.version"
+                                          : " ORDER BY l.version DESC,l.message DESC");
+  db_query_addf(query, " LIMIT %d", STORE_AHEAD_ROWS);
 }
 
-static int read_lineage(struct store_view *view, const struct db_query *query, struct arena *arena,
-                        struct store_lineage_rows *ret_rows, struct err *reterr) {
-  VEC(struct store_lineage_row) rows = {0};
-  struct db_statement *row = NULL;
-  int code = db_query_start(store_view_db(view), query, &row, reterr);
+/* Those that did not come with their row. */
+static int ask_lineage_bytes(struct lineage_list *list, int64_t message, int64_t rid,
+                             int64_t version, struct db_statement **ret_row, struct str *ret_packed,
+                             struct err *reterr) {
+  bool has_row = false;
+  int code = db_prepare(store_view_db(list->view),
+                        STR("SELECT bytes FROM lineage WHERE message=? AND rid=? AND version=?"),
+                        ret_row, reterr);
   if (code != 0)
     return code;
-  bool has_row = false;
-  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    struct store_lineage_row *place = VEC_PUSH(arena, &rows);
-    if (!place) {
-      code = err_no_memory(reterr);
-      break;
-    }
-    place->message = (uint64_t)db_column_i64(row, 0);
-    code =
-        body_unpack(store_view_codec(view), arena, db_column_str(row, 1), &place->lineage, reterr);
-    if (code == 0)
-      code = store_row_read(view, row, 2, arena, &place->resource, reterr);
-    if (code != 0)
-      break;
-  }
-  db_release(row);
+  db_bind_i64(*ret_row, 1, message);
+  db_bind_i64(*ret_row, 2, rid);
+  db_bind_i64(*ret_row, 3, version);
+  code = db_step(*ret_row, &has_row, reterr);
   if (code == 0)
-    *ret_rows = (struct store_lineage_rows){rows.p, rows.n};
+    *ret_packed = has_row ? db_column_str(*ret_row, 0) : STR_NULL;
+  return code;
+}
+
+static int read_lineage_bytes(struct lineage_list *list, struct db_statement *row,
+                              struct store_lineage_row *place, struct err *reterr) {
+  struct db_statement *apart = NULL;
+  struct str packed = db_column_str(row, 1);
+  int code = 0;
+  if (db_column_is_null(row, 1) && db_column_i64(row, 2) > 0)
+    code = ask_lineage_bytes(list, db_column_i64(row, 0), db_column_i64(row, 3),
+                             db_column_i64(row, 6), &apart, &packed, reterr);
+  if (code == 0)
+    code = body_unpack(store_view_codec(list->view), list->arena, packed, &place->lineage, reterr);
+  db_release(apart);
+  return code;
+}
+
+static bool is_full(const struct lineage_list *list) {
+  return list->rows.n >= LINEAGE_ROWS_MAX || list->bytes >= LINEAGE_MAX_BYTES;
+}
+
+/* One piece of the list; `*ret_n`: how many rows there were in it. */
+static int read_lineage_piece(struct lineage_list *list, struct db_statement *row, size_t *ret_n,
+                              struct err *reterr) {
+  bool has_row = false;
+  int code = 0;
+  for (*ret_n = 0; !is_full(list) && (code = db_step(row, &has_row, reterr)) == 0 && has_row;
+       ++*ret_n) {
+    struct store_lineage_row *place = VEC_PUSH(list->arena, &list->rows);
+    if (!place)
+      return err_no_memory(reterr);
+    place->message = (uint64_t)db_column_i64(row, 0);
+    code = read_lineage_bytes(list, row, place, reterr);
+    if (code == 0)
+      code = store_row_read_ahead(list->view, row, 3, list->arena, &place->resource, reterr);
+    if (code != 0)
+      return code;
+    list->bytes += place->lineage.n + place->resource.body.n;
+    list->first = list->is_of_message ? db_column_i64(row, 3) : db_column_i64(row, 6);
+    list->second = list->is_of_message ? db_column_i64(row, 6) : db_column_i64(row, 0);
+  }
+  return code;
+}
+
+static int read_lineage(struct lineage_list *list, struct store_lineage_rows *ret_rows,
+                        struct err *reterr) {
+  size_t n = STORE_AHEAD_ROWS;
+  int code = 0;
+  while (code == 0 && n == STORE_AHEAD_ROWS && !is_full(list)) {
+    struct db_query query;
+    struct db_statement *row = NULL;
+    db_query_init(&query, list->arena);
+    write_lineage_query(&query, list);
+    code = db_query_start(store_view_db(list->view), &query, &row, reterr);
+    if (code == 0)
+      code = read_lineage_piece(list, row, &n, reterr);
+    db_release(row);
+  }
+  if (code == 0)
+    *ret_rows = (struct store_lineage_rows){list->rows.p, list->rows.n};
   return code;
 }
 
 int store_lineage_of_message(struct store_view *view, const struct access *access,
                              struct arena *arena, uint64_t number,
                              struct store_lineage_rows *ret_rows, struct err *reterr) {
-  struct db_query query;
+  struct lineage_list list = {.view = view,
+                              .arena = arena,
+                              .is_of_message = true,
+                              .of = (int64_t)number,
+                              .first = INT64_MIN,
+                              .second = INT64_MIN};
   *ret_rows = (struct store_lineage_rows){0};
-  if (!access->is_everything)
-    return 0;
-  db_query_init(&query, arena);
-  select_lineage(&query, db_kind(store_view_db(view)));
-  db_query_add(&query, " WHERE l.message=");
-  db_query_i64(&query, (int64_t)number);
-  db_query_add(&query, " ORDER BY l.rid");
-  return read_lineage(view, &query, arena, ret_rows, reterr);
+  return access->is_everything ? read_lineage(&list, ret_rows, reterr) : 0;
 }
 
 int store_lineage_of_resource(struct store_view *view, const struct access *access,
@@ -265,7 +350,6 @@ int store_lineage_of_resource(struct store_view *view, const struct access *acce
                               struct store_lineage_rows *ret_rows, struct err *reterr) {
   const struct schema *schema = store_view_schema(view);
   struct store_filter filter;
-  struct db_query query;
   uint64_t rid = 0;
   *ret_rows = (struct store_lineage_rows){0};
   int code = store_rid(store_view_db(view), schema, type, id, &rid, reterr);
@@ -273,12 +357,12 @@ int store_lineage_of_resource(struct store_view *view, const struct access *acce
     code = store_filter(store_view_db(view), schema, access, &filter, reterr);
   if (code != 0 || rid == 0)
     return code;
-  db_query_init(&query, arena);
-  select_lineage(&query, filter.kind);
-  db_query_add(&query, " WHERE l.rid=");
-  db_query_i64(&query, (int64_t)rid);
-  db_query_add(&query, " AND ");
-  store_filter_add(&query, &filter, "r", type);
-  db_query_add(&query, " ORDER BY l.version DESC,l.message DESC");
-  return read_lineage(view, &query, arena, ret_rows, reterr);
+  struct lineage_list list = {.view = view,
+                              .arena = arena,
+                              .filter = &filter,
+                              .type = type,
+                              .of = (int64_t)rid,
+                              .first = INT64_MAX,
+                              .second = INT64_MAX};
+  return read_lineage(&list, ret_rows, reterr);
 }

@@ -28,9 +28,10 @@ int store_rid(struct db *db, const struct schema *schema, defs_type_id type, str
   return code;
 }
 
-int store_row_read(struct store_view *view, struct db_statement *statement, int column,
-                   struct arena *arena, struct store_resource *ret_resource, struct err *reterr) {
-  struct store_resource resource = {
+/* All but the body. */
+static int read_head(struct store_view *view, struct db_statement *statement, int column,
+                     struct arena *arena, struct store_resource *ret_resource, struct err *reterr) {
+  *ret_resource = (struct store_resource){
       .rid = (uint64_t)db_column_i64(statement, column),
       .type = schema_type(store_view_schema(view), db_column_i64(statement, column + 1)),
       .id = schema_id_unpack(arena, db_column_str(statement, column + 2)),
@@ -38,10 +39,69 @@ int store_row_read(struct store_view *view, struct db_statement *statement, int 
       .updated_us = db_column_i64(statement, column + 4),
       .is_deleted = db_column_i64(statement, column + 5) != SCHEMA_LIVE,
   };
-  if (!resource.id.p)
-    return err_no_memory(reterr);
-  int code = body_unpack(store_view_codec(view), arena, db_column_str(statement, column + 6),
-                         &resource.body, reterr);
+  return ret_resource->id.p ? 0 : err_no_memory(reterr);
+}
+
+int store_row_read(struct store_view *view, struct db_statement *statement, int column,
+                   struct arena *arena, struct store_resource *ret_resource, struct err *reterr) {
+  struct store_resource resource;
+  int code = read_head(view, statement, column, arena, &resource, reterr);
+  if (code == 0)
+    code = body_unpack(store_view_codec(view), arena, db_column_str(statement, column + 6),
+                       &resource.body, reterr);
+  if (code == 0)
+    *ret_resource = resource;
+  return code;
+}
+
+/* The current version stands in `resource`, the others in `version`. */
+int store_body_ask(struct db *db, uint64_t rid, uint32_t version, struct db_statement **ret_row,
+                   struct str *ret_packed, struct err *reterr) {
+  static const struct str tables[] = {
+      STR("SELECT r.body FROM resource r WHERE r.rid=? AND r.version=?"),
+      STR("SELECT v.body FROM version v WHERE v.rid=? AND v.version=?")};
+  int code = 0;
+  for (size_t i = 0; i < 2 && code == 0; i++) {
+    struct db_statement *row = NULL;
+    bool has_row = false;
+    code = db_prepare(db, tables[i], &row, reterr);
+    if (code)
+      return code;
+    db_bind_i64(row, 1, (int64_t)rid);
+    db_bind_i64(row, 2, version);
+    code = db_step(row, &has_row, reterr);
+    if (code == 0 && has_row) {
+      *ret_row = row;
+      *ret_packed = db_column_str(row, 0);
+      return 0;
+    }
+    db_release(row);
+  }
+  return code ? code : err_set(reterr, ERR_STORE, "", "A version is gone within one view.");
+}
+
+int store_body_unpack_ahead(struct store_view *view, struct db_statement *statement, int column,
+                            uint64_t rid, uint32_t version, struct arena *arena,
+                            struct str *ret_body, struct err *reterr) {
+  struct db_statement *apart = NULL;
+  struct str packed = db_column_str(statement, column);
+  int code = 0;
+  if (db_column_is_null(statement, column) && db_column_i64(statement, column + 1) > 0)
+    code = store_body_ask(store_view_db(view), rid, version, &apart, &packed, reterr);
+  if (code == 0)
+    code = body_unpack(store_view_codec(view), arena, packed, ret_body, reterr);
+  db_release(apart);
+  return code;
+}
+
+int store_row_read_ahead(struct store_view *view, struct db_statement *statement, int column,
+                         struct arena *arena, struct store_resource *ret_resource,
+                         struct err *reterr) {
+  struct store_resource resource;
+  int code = read_head(view, statement, column, arena, &resource, reterr);
+  if (code == 0)
+    code = store_body_unpack_ahead(view, statement, column + 6, resource.rid, resource.version,
+                                   arena, &resource.body, reterr);
   if (code == 0)
     *ret_resource = resource;
   return code;
@@ -155,9 +215,61 @@ bool store_body_has_code(struct arena *arena, struct str body, struct str code) 
   return !buf_is_overflown(&quoted) && str_find(body, buf_str(&quoted)) >= 0;
 }
 
+int64_t store_ahead_bytes(size_t rows) {
+  enum { ANSWER_MAX_BYTES = 64 << 20 };
+  size_t most = ANSWER_MAX_BYTES / (rows + 1);
+  return (int64_t)(most < STORE_AHEAD_BYTES ? most : STORE_AHEAD_BYTES);
+}
+
+#define IDENTIFIER_COLUMNS(most) "r.rid,r.version,r.id," STORE_AHEAD_BODY("r.body", most)
+
+/* The join as DIALECT_JOIN has it, which is no constant. */
+struct str store_identifier_sql(enum db_kind kind) {
+#define SQL(join)                                                                                  \
+  STR("SELECT " IDENTIFIER_COLUMNS(                                                                \
+      "?") " FROM token t CROSS JOIN " join                                                        \
+           " WHERE t.param=? AND t.first=0 AND t.hash=? AND r.type=? AND r.state=1"                \
+           " ORDER BY t.rid LIMIT 108")
+  return kind == DB_POSTGRES
+             ? SQL("LATERAL (SELECT * FROM resource r WHERE r.rid=t.rid OFFSET 0) AS r")
+             : SQL("resource r ON r.rid=t.rid");
+#undef SQL
+}
+
+int store_holder_read(struct store_view *view, struct db_statement *row, struct arena *scratch,
+                      struct str code, bool *ret_is_one, struct err *reterr) {
+  struct str body;
+  arena_reset(scratch);
+  int failed = store_body_unpack_ahead(view, row, 3, (uint64_t)db_column_i64(row, 0),
+                                       (uint32_t)db_column_i64(row, 1), scratch, &body, reterr);
+  if (failed == 0)
+    *ret_is_one = store_body_has_code(scratch, body, code);
+  return failed;
+}
+
+/* The ids of the rows whose bodies have `value`. */
+static int take_holders(struct store_view *view, struct db_statement *row, struct str value,
+                        size_t max, struct arena *arena, struct str *ret_ids, size_t *ret_n,
+                        struct err *reterr) {
+  struct arena *scratch = arena_new(STORE_BODY_SCRATCH_BYTES);
+  bool has_row = false, is_one = false;
+  int code = scratch ? 0 : err_no_memory(reterr);
+  while (code == 0 && *ret_n < max && (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
+    code = store_holder_read(view, row, scratch, value, &is_one, reterr);
+    if (code || !is_one)
+      continue;
+    ret_ids[*ret_n] = schema_id_unpack(arena, db_column_str(row, 2));
+    if (!ret_ids[*ret_n].p)
+      code = err_no_memory(reterr);
+    ++*ret_n;
+  }
+  arena_free(scratch);
+  return code;
+}
+
 /* Of what has the same hash as an identifier, so many may be another one: far more than ever are.
  */
-enum { FALSE_MATCHES_MAX = 1000 };
+enum { FALSE_MATCHES_MAX = STORE_HOLDERS_LOOKED_AT - STORE_HOLDERS_MAX };
 
 int store_find_identifiers(struct store_view *view, const struct access *access,
                            struct arena *arena, defs_type_id type, struct str system,
@@ -166,6 +278,7 @@ int store_find_identifiers(struct store_view *view, const struct access *access,
   const struct schema *schema = store_view_schema(view);
   struct store_filter filter;
   struct db_query query;
+  struct db_statement *row = NULL;
   defs_param_id param = defs_param_by_code(type, STR("identifier"));
   *ret_n = 0;
   if (!param)
@@ -174,7 +287,7 @@ int store_find_identifiers(struct store_view *view, const struct access *access,
   if (code != 0)
     return code;
   db_query_init(&query, arena);
-  db_query_add(&query, "SELECT r.id,r.body FROM token t");
+  db_query_add(&query, "SELECT " IDENTIFIER_COLUMNS("4096") " FROM token t");
   db_query_add(&query, DIALECT_JOIN(filter.kind, "resource", "r", "r.rid=t.rid"));
   db_query_add(&query, " WHERE t.first=0 AND t.param=");
   db_query_i64(&query, schema_param_number(schema, param));
@@ -185,27 +298,9 @@ int store_find_identifiers(struct store_view *view, const struct access *access,
   db_query_add(&query, " AND r.state=1 AND ");
   store_filter_add(&query, &filter, "r", type);
   db_query_addf(&query, " LIMIT %zu", max + FALSE_MATCHES_MAX);
-  struct db_statement *row = NULL;
   code = db_query_start(store_view_db(view), &query, &row, reterr);
-  if (code != 0)
-    return code;
-  bool has_row = false;
-  struct str body;
-  while ((code = db_step(row, &has_row, reterr)) == 0 && has_row) {
-    code = body_unpack(store_view_codec(view), arena, db_column_str(row, 1), &body, reterr);
-    if (code != 0)
-      break;
-    if (!store_body_has_code(arena, body, value))
-      continue;
-    if (*ret_n == max)
-      break;
-    ret_ids[*ret_n] = schema_id_unpack(arena, db_column_str(row, 0));
-    if (!ret_ids[*ret_n].p) {
-      code = err_no_memory(reterr);
-      break;
-    }
-    ++*ret_n;
-  }
+  if (code == 0)
+    code = take_holders(view, row, value, max, arena, ret_ids, ret_n, reterr);
   db_release(row);
   return code;
 }

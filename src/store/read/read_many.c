@@ -31,9 +31,9 @@ static int read_rows(struct store_view *view, struct arena *arena, const struct 
   const struct db_column columns[] = {DB_COLUMN(DB_I64, rows, key), DB_COLUMN(DB_I64, rows, type),
                                       DB_COLUMN(DB_BYTES, rows, packed_id)};
   struct db_statement *found = NULL;
-  char sql[320];
+  char sql[512];
   snprintf(sql, sizeof sql,
-           "SELECT " STORE_ROW_COLUMNS " FROM identity i%s WHERE i.key=? AND r.type=? AND r.id=?"
+           "SELECT " STORE_AHEAD_COLUMNS " FROM identity i%s WHERE i.key=? AND r.type=? AND r.id=?"
            " AND r.state<>0 LIMIT 1",
            DIALECT_JOIN(db_kind(store_view_db(view)), "resource", "r", "r.rid=i.rid"));
   int code = db_select_rows(store_view_db(view), str_of(sql), columns, 3, n, &found, reterr);
@@ -41,8 +41,8 @@ static int read_rows(struct store_view *view, struct arena *arena, const struct 
     return code;
   bool has_row = false;
   while ((code = db_step(found, &has_row, reterr)) == 0 && has_row)
-    if ((code = store_row_read(view, found, 0, arena, &ret_resources[db_asked_row(found)],
-                               reterr)) != 0)
+    if ((code = store_row_read_ahead(view, found, 0, arena, &ret_resources[db_asked_row(found)],
+                                     reterr)) != 0)
       break;
   db_release(found);
   return code;
@@ -74,7 +74,10 @@ int store_read_many(struct store_view *view, const struct access *access, struct
     return read_each(view, access, arena, names, n, ret_resources, reterr);
   for (size_t i = 0; i < n && code == 0; i++)
     code = fill_row(view, arena, &names[i], &rows[i], reterr);
-  return code || n == 0 ? code : read_rows(view, arena, rows, n, ret_resources, reterr);
+  for (size_t i = 0; i < n && code == 0; i += STORE_AHEAD_ROWS)
+    code = read_rows(view, arena, rows + i, n - i < STORE_AHEAD_ROWS ? n - i : STORE_AHEAD_ROWS,
+                     ret_resources + i, reterr);
+  return code;
 }
 
 /* What has one id under several types: the statement stays the same, the arrays are longer. */
@@ -114,18 +117,19 @@ int store_rids(struct db *db, const struct schema *schema, const defs_type_id *t
 /* ---- By identifier ---- */
 
 struct holder_row {
-  int64_t param, hash, type;
+  int64_t ahead, param, hash, type;
 };
 
-static int add_holder(struct store_view *view, struct arena *arena, struct db_statement *row,
-                      const struct store_identifier *identifier, struct store_holders *holders,
-                      struct err *reterr) {
-  struct str body;
-  int code = body_unpack(store_view_codec(view), arena, db_column_str(row, 1), &body, reterr);
-  if (code != 0 || holders->n == STORE_HOLDERS_MAX ||
-      !store_body_has_code(arena, body, identifier->value))
+static int add_holder(struct store_view *view, struct arena *arena, struct arena *scratch,
+                      struct db_statement *row, const struct store_identifier *identifier,
+                      struct store_holders *holders, struct err *reterr) {
+  bool is_one = false;
+  if (holders->n == STORE_HOLDERS_MAX)
+    return 0;
+  int code = store_holder_read(view, row, scratch, identifier->value, &is_one, reterr);
+  if (code || !is_one)
     return code;
-  struct str id = schema_id_unpack(arena, db_column_str(row, 0));
+  struct str id = schema_id_unpack(arena, db_column_str(row, 2));
   if (!id.p)
     return err_no_memory(reterr);
   holders->ids[holders->n++] = id;
@@ -135,20 +139,22 @@ static int add_holder(struct store_view *view, struct arena *arena, struct db_st
 static int find_rows(struct store_view *view, struct arena *arena,
                      const struct store_identifier *identifiers, const struct holder_row *rows,
                      size_t n, struct store_holders *ret_holders, struct err *reterr) {
-  const struct db_column columns[] = {DB_COLUMN(DB_I64, rows, param), DB_COLUMN(DB_I64, rows, hash),
+  const struct db_column columns[] = {DB_COLUMN(DB_I64, rows, ahead),
+                                      DB_COLUMN(DB_I64, rows, param), DB_COLUMN(DB_I64, rows, hash),
                                       DB_COLUMN(DB_I64, rows, type)};
+  struct db *db = store_view_db(view);
   struct db_statement *found = NULL;
-  int code =
-      db_select_rows(store_view_db(view), STR(STORE_IDENTIFIER_SQL), columns, 3, n, &found, reterr);
-  if (code != 0)
-    return code;
+  struct arena *scratch = arena_new(STORE_BODY_SCRATCH_BYTES);
   bool has_row = false;
-  while ((code = db_step(found, &has_row, reterr)) == 0 && has_row) {
+  int code = scratch ? 0 : err_no_memory(reterr);
+  if (code == 0)
+    code = db_select_rows(db, store_identifier_sql(db_kind(db)), columns, 4, n, &found, reterr);
+  while (code == 0 && (code = db_step(found, &has_row, reterr)) == 0 && has_row) {
     size_t at = db_asked_row(found);
-    if ((code = add_holder(view, arena, found, &identifiers[at], &ret_holders[at], reterr)) != 0)
-      break;
+    code = add_holder(view, arena, scratch, found, &identifiers[at], &ret_holders[at], reterr);
   }
   db_release(found);
+  arena_free(scratch);
   return code;
 }
 
@@ -178,6 +184,7 @@ int store_find_many(struct store_view *view, const struct access *access, struct
   for (size_t i = 0; i < n && code == 0; i++) {
     defs_param_id param = defs_param_by_code(identifiers[i].type, STR("identifier"));
     rows[i] = (struct holder_row){
+        .ahead = store_ahead_bytes(n * STORE_HOLDERS_LOOKED_AT),
         .param = param ? schema_param_number(schema, param) : -1, /* no such parameter: no rows */
         .hash = schema_token_hash(schema, identifiers[i].system, identifiers[i].value),
         .type = schema_type_number(schema, identifiers[i].type)};

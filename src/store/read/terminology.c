@@ -18,7 +18,7 @@ struct source {
 static void select_by(struct db_query *query, enum db_kind kind, const struct schema *schema,
                       const char *table, const char *column, defs_type_id type, const char *param,
                       int64_t value) {
-  db_query_addf(query, "SELECT " STORE_ROW_COLUMNS " FROM %s u", table);
+  db_query_addf(query, "SELECT " STORE_AHEAD_COLUMNS " FROM %s u", table);
   db_query_add(query, DIALECT_JOIN(kind, "resource", "r", "r.rid=u.rid"));
   db_query_add(query, " WHERE u.param=");
   db_query_i64(query, schema_param_number(schema, defs_param_by_code(type, str_of(param))));
@@ -68,7 +68,7 @@ static int take_rows(struct source *s, const struct db_query *query, struct want
     struct store_resource resource;
     const struct yyjson_val *root;
     struct json_limits limits = JSON_LIMITS_DEFAULT;
-    code = store_row_read(s->view, statement, 0, wanted->arena, &resource, reterr);
+    code = store_row_read_ahead(s->view, statement, 0, wanted->arena, &resource, reterr);
     if (code == 0)
       code = json_parse(wanted->arena, resource.body, &limits, &root, reterr);
     if (code)

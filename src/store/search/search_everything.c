@@ -199,7 +199,7 @@ static int read_page(struct everything *e, const struct search_mark *mark, uint6
       bool added;
       if (!is_behind(mark, section, rids->p[i]))
         continue;
-      if (rows.list.n == count) {
+      if (rows.list.n == count || rows.bytes >= STORE_PAGE_BYTES) {
         result.next_cursor = search_cursor_write(e->c->arena, &last, 1, shape);
         code = result.next_cursor.p ? 0 : err_no_memory(reterr);
         break;

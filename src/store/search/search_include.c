@@ -6,6 +6,9 @@
 #include "store/search/search_contained.h"
 #include "store/search/search_page.h"
 
+/* Of a page with what is included. A page's own matches end it earlier. */
+#define INCLUDED_MAX_BYTES (4 * STORE_PAGE_BYTES)
+
 enum {
   REFERRERS_AT_ONCE = 256,
   ASKED_AT_ONCE = 64, /* questions on their way; more than there are includes in a search */
@@ -27,6 +30,11 @@ static int add_wanted(struct search_rows *rows, struct err *reterr) {
                      "more than %zu resources would be included; ask for a smaller page with "
                      "_count",
                      c->limits.included);
+    if (code == 0 && rows->bytes > INCLUDED_MAX_BYTES)
+      code = err_set(reterr, ERR_TOO_COSTLY, "_include",
+                     "a page with what is included would have more than %zu MB; ask for a smaller "
+                     "one with _count",
+                     INCLUDED_MAX_BYTES >> 20);
   }
   rows->wanted.n = 0;
   return code;

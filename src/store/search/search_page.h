@@ -50,6 +50,7 @@ struct search_rows {
   referring; /* parameters by which something refers to something, once they are asked */
   bool has_referring;
   VEC(struct search_wanted) wanted; /* to be read and appended next */
+  size_t bytes;                     /* of the bodies that were read */
   size_t matches_n;                 /* behind them come includes */
 };
 

@@ -245,6 +245,7 @@ int search_rows_add(struct search_rows *rows, uint64_t rid, defs_type_id type, b
   if (map_set(&rows->seen, name, key))
     return err_no_memory(reterr);
   *ret_added = true;
+  rows->bytes += row.resource.body.n;
   return add_row(rows, &row, reterr);
 }
 
@@ -302,7 +303,8 @@ static int read_ahead(struct search_context *c, const struct search_page *page, 
   return search_fetch_ahead(c, rids, n, true, reterr);
 }
 
-static int add_matches(struct search_rows *rows, const struct found *found, struct err *reterr) {
+/* Reads what was found; where that is more bytes than a page may have, the page ends there. */
+static int add_matches(struct search_rows *rows, struct found *found, struct err *reterr) {
   int code = 0;
   bool added;
   for (size_t i = 0; i < found->page.n && code == 0; i++) {
@@ -310,11 +312,20 @@ static int add_matches(struct search_rows *rows, const struct found *found, stru
       code = read_ahead(rows->c, &found->page, i, reterr);
     if (code == 0)
       code = search_rows_add(rows, found->page.p[i].rid, 0, false, &added, reterr);
+    if (rows->bytes >= STORE_PAGE_BYTES && (i + 1 < found->page.n || found->inner.n > 0)) {
+      found->page.n = i + 1;
+      found->page.has_more = true;
+      return code;
+    }
   }
   for (size_t i = 0; i < found->inner.n && code == 0; i++) {
     const struct search_inner *inner = &found->inner.p[i];
     code = inner->row.is_contained ? add_row(rows, &inner->row, reterr)
                                    : search_rows_add(rows, inner->rid, 0, false, &added, reterr);
+    if (rows->bytes >= STORE_PAGE_BYTES && i + 1 < found->inner.n) {
+      found->inner.n = i + 1;
+      found->inner.has_more = true;
+    }
   }
   return code;
 }
@@ -334,11 +345,11 @@ static int run(struct search_context *c, const struct search *search,
   code = find_page(c, search, conditions, &found, reterr);
   if (code == 0)
     code = set_total(c, search, conditions, &found, &result, reterr);
-  if (code == 0)
-    code = set_cursor(c, search, &found, &result, reterr);
   search_rows_init(&rows, c);
   if (code == 0)
     code = add_matches(&rows, &found, reterr);
+  if (code == 0)
+    code = set_cursor(c, search, &found, &result, reterr);
   result.matches_n = rows.list.n;
   if (code == 0)
     code = search_include_rows(&rows, search, reterr);

@@ -56,6 +56,10 @@ struct step {
 
 /* ---- Words of what changed ---- */
 
+static size_t least(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
 static int read_number(struct step *s, const char *sql, uint64_t *ret_number) {
   struct db_query query;
   int64_t number;
@@ -144,27 +148,34 @@ static int add_resource(struct step *s, const struct store_resource *resource) {
   return code;
 }
 
-static int read_resources(struct step *s) {
+static int read_some_resources(struct step *s, const uint64_t *rids, size_t n) {
   struct db_statement *row = NULL;
-  const uint64_t *rids = s->changed.list.p;
   const struct db_column asked = {DB_I64, rids, 0, sizeof *rids};
   bool has_row = false;
   int code = db_select_rows(
       store_view_db(s->view),
-      STR("SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid=? AND r.state=1 LIMIT 1"),
-      &asked, 1, s->changed.list.n, &row, s->err);
+      STR("SELECT " STORE_AHEAD_COLUMNS " FROM resource r WHERE r.rid=? AND r.state=1 LIMIT 1"),
+      &asked, 1, n, &row, s->err);
   if (code != 0)
     return code;
   while (s->pairs_n <= PAIRS_MAX && (code = db_step(row, &has_row, s->err)) == 0 && has_row) {
     struct store_resource resource;
     arena_reset(s->scratch);
-    code = store_row_read(s->view, row, 0, s->scratch, &resource, s->err);
+    code = store_row_read_ahead(s->view, row, 0, s->scratch, &resource, s->err);
     if (code == 0)
       code = add_resource(s, &resource);
     if (code != 0)
       break;
   }
   db_release(row);
+  return code;
+}
+
+static int read_resources(struct step *s) {
+  size_t n = s->changed.list.n;
+  int code = 0;
+  for (size_t i = 0; i < n && s->pairs_n <= PAIRS_MAX && code == 0; i += STORE_AHEAD_ROWS)
+    code = read_some_resources(s, s->changed.list.p + i, least(n - i, STORE_AHEAD_ROWS));
   return code;
 }
 
@@ -364,10 +375,6 @@ static int write_rows(void *what, struct db *db, struct sequence *sequence, stru
                            4, w->fresh_n, reterr);
   return code || w->watermark == 0 ? code
                                    : fact_set_number(db, FACT_TEXT_WATERMARK, w->watermark, reterr);
-}
-
-static size_t least(size_t a, size_t b) {
-  return a < b ? a : b;
 }
 
 /* A few rows a commit, so that writers need not wait long; the watermark comes with the last. Rows

@@ -298,7 +298,7 @@ struct group_of {
 static void add_rows_query(struct db_query *query, const struct reindex *r,
                            const struct schema *schema) {
   const struct reindex_request *request = &r->request;
-  db_query_add(query, "SELECT " STORE_ROW_COLUMNS " FROM resource r WHERE r.rid>");
+  db_query_add(query, "SELECT " STORE_AHEAD_COLUMNS " FROM resource r WHERE r.rid>");
   db_query_i64(query, (int64_t)r->after);
   db_query_add(query, " AND r.rid<=");
   db_query_i64(query, (int64_t)r->last);
@@ -363,7 +363,7 @@ static int read_group(const struct reindex *r, struct store *store, struct group
   while (code == 0 && group->bytes < GROUP_BODY_BYTES_MAX &&
          (code = db_step(row, &has_row, reterr)) == 0 && has_row) {
     struct store_resource resource;
-    code = store_row_read(view, row, 0, group->arena, &resource, reterr);
+    code = store_row_read_ahead(view, row, 0, group->arena, &resource, reterr);
     if (code != 0)
       break;
     group->last = resource.rid;
