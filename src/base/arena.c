@@ -8,10 +8,12 @@
 /* A reset keeps so much for the next use: asking the system for the same pages again and again
  * costs more than the work that is done in them. */
 #define SPARE_BYTES_MAX ((size_t)2 * 1024 * 1024)
+/* Where a budget has nothing left, an answer that says so is made of these. */
+#define RESERVE_BLOCK_BYTES ((size_t)16 * 1024)
 
 struct block {
   struct block *next;
-  size_t size, used;
+  size_t size, used, charged; /* charged: to the arena's budget */
   _Alignas(16) char bytes[];
 };
 
@@ -27,28 +29,81 @@ struct arena {
   struct cleanup *cleanups;
   size_t max_bytes, used_bytes;
   char *last;
+  struct arena_budget *budget;
+  unsigned reserve_n; /* blocks beyond the budget */
   bool exhausted;
 };
+
+/* ---- The budget ---- */
+
+bool arena_budget_take(struct arena_budget *budget, size_t bytes) {
+  if (!budget || bytes == 0)
+    return true;
+  size_t used = atomic_load(&budget->used_bytes);
+  do {
+    if (used > budget->max_bytes || bytes > budget->max_bytes - used)
+      return false;
+  } while (!atomic_compare_exchange_weak(&budget->used_bytes, &used, used + bytes));
+  return true;
+}
+
+void arena_budget_give(struct arena_budget *budget, size_t bytes) {
+  if (budget && bytes)
+    atomic_fetch_sub(&budget->used_bytes, bytes);
+}
+
+struct arena_budget *arena_budget(const struct arena *arena) {
+  return arena->budget;
+}
+
+/* ---- Blocks ---- */
 
 static struct block *block_new(size_t size, struct block *next) {
   struct block *block = malloc(sizeof *block + size);
   if (block) {
     block->next = next;
     block->size = size;
-    block->used = 0;
+    block->used = block->charged = 0;
   }
   return block;
 }
 
-struct arena *arena_new(size_t max_bytes) {
+static void block_free(struct block *block, struct arena_budget *budget) {
+  arena_budget_give(budget, block->charged);
+  free(block);
+}
+
+/* A block of `size` bytes, or in need a smaller one that has `least`. */
+static struct block *charged_block(struct arena *arena, size_t size, size_t least) {
+  if (!arena->budget)
+    return block_new(size, arena->head);
+  if (arena_budget_take(arena->budget, size)) {
+    struct block *block = block_new(size, arena->head);
+    if (block)
+      block->charged = size;
+    else
+      arena_budget_give(arena->budget, size);
+    return block;
+  }
+  if (least > RESERVE_BLOCK_BYTES || arena->reserve_n == ARENA_RESERVE_BLOCKS)
+    return NULL;
+  arena->reserve_n++;
+  return block_new(RESERVE_BLOCK_BYTES, arena->head);
+}
+
+struct arena *arena_new_within(struct arena_budget *budget, size_t max_bytes) {
   struct block *block = block_new(FIRST_BLOCK_BYTES, NULL);
   if (!block)
     return NULL;
   /* The arena itself lives at the start of its first block. */
   struct arena *arena = (struct arena *)(void *)block->bytes;
   block->used = (sizeof *arena + 15) & ~(size_t)15;
-  *arena = (struct arena){.head = block, .max_bytes = max_bytes};
+  *arena = (struct arena){.head = block, .max_bytes = max_bytes, .budget = budget};
   return arena;
+}
+
+struct arena *arena_new(size_t max_bytes) {
+  return arena_new_within(NULL, max_bytes);
 }
 
 static void run_cleanups(struct arena *arena) {
@@ -59,10 +114,10 @@ static void run_cleanups(struct arena *arena) {
   }
 }
 
-static void free_blocks(struct block *block) {
+static void free_blocks(struct block *block, struct arena_budget *budget) {
   while (block) {
     struct block *next = block->next;
-    free(block);
+    block_free(block, budget);
     block = next;
   }
 }
@@ -77,7 +132,7 @@ static void spare_blocks_after_first(struct arena *arena) {
     struct block *block = arena->head;
     arena->head = block->next;
     if (block->size > SPARE_BYTES_MAX - spare_bytes) {
-      free(block);
+      block_free(block, arena->budget);
       continue;
     }
     spare_bytes += block->size;
@@ -106,15 +161,16 @@ static struct block *next_block(struct arena *arena, size_t bytes) {
   }
   size_t size =
       arena->head->size * 2 < LARGEST_BLOCK_BYTES ? arena->head->size * 2 : LARGEST_BLOCK_BYTES;
-  return block_new(bytes > size ? bytes : size, arena->head);
+  return charged_block(arena, bytes > size ? bytes : size, bytes);
 }
 
 void arena_free(struct arena *arena) {
   if (!arena)
     return;
   run_cleanups(arena);
-  free_blocks(arena->spare);
-  free_blocks(arena->head); /* the arena itself with the last one */
+  struct arena_budget *budget = arena->budget;
+  free_blocks(arena->spare, budget);
+  free_blocks(arena->head, budget); /* the arena itself with the last one */
 }
 
 void arena_reset(struct arena *arena) {
@@ -122,6 +178,7 @@ void arena_reset(struct arena *arena) {
   spare_blocks_after_first(arena);
   arena->head->used = (sizeof *arena + 15) & ~(size_t)15;
   arena->used_bytes = 0;
+  arena->reserve_n = 0;
   arena->last = NULL;
   arena->exhausted = false;
 }

@@ -11,12 +11,36 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include <stdatomic.h>
+
 #include "base/str.h"
 
 struct arena;
 
 /* A new arena that gives out at most `max_bytes` in all. NULL when there is no memory. */
 struct arena *arena_new(size_t max_bytes);
+
+/*
+ * Memory that many arenas have together, so that their number times their caps need not fit into
+ * the machine: what would pass it is refused as if the arena's own cap was reached. A few blocks of
+ * each arena don't count (the first, and ARENA_RESERVE_BLOCKS small ones when nothing is left), so
+ * that a refusal can still be answered. The owner outlives its arenas; any thread.
+ */
+struct arena_budget {
+  atomic_size_t used_bytes;
+  size_t max_bytes;
+};
+#define ARENA_RESERVE_BLOCKS 4
+
+/* An arena within `budget`; NULL: arena_new. */
+struct arena *arena_new_within(struct arena_budget *budget, size_t max_bytes);
+/* That of the arena, for others that do a part of its work; or NULL. */
+struct arena_budget *arena_budget(const struct arena *arena);
+
+/* For memory that is not an arena's. False: it would pass the budget. NULL always has room. */
+bool arena_budget_take(struct arena_budget *budget, size_t bytes)
+    __attribute__((warn_unused_result));
+void arena_budget_give(struct arena_budget *budget, size_t bytes);
 
 /* Runs the clean-ups, then gives back all memory. NULL is allowed. */
 void arena_free(struct arena *arena);

@@ -98,9 +98,10 @@ int err_set(struct err *reterr, enum err_code code, const char *where, const cha
 int err_set_at(struct err *reterr, enum err_code code, struct str where, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The usual one: no memory, or the arena's cap was reached. */
+/* The usual one: no memory, or the arena's cap or budget was reached. */
 static inline int err_no_memory(struct err *reterr) {
-  err_set(reterr, ERR_NO_MEMORY, "", "Out of memory, or the limit for one request was reached.");
+  err_set(reterr, ERR_NO_MEMORY, "",
+          "Out of memory, or the limit for one request or for all of them together was reached.");
   return ERR_NO_MEMORY;
 }
 

@@ -373,7 +373,7 @@ static bool open_frame(struct job *job) {
 }
 
 static void run_job(struct job *job) {
-  job->attempt = arena_new(ATTEMPT_MAX_BYTES);
+  job->attempt = arena_new_within(arena_budget(job->message->arena), ATTEMPT_MAX_BYTES);
   if (!job->attempt) {
     struct err err;
     err_no_memory(&err);

@@ -6,6 +6,8 @@
 
 /*  member, name in the configuration, least, most, default, what it is */
 #define LIMITS_TABLE(X)                                                                            \
+  X(memory_bytes, "memoryBytes", MB(64), MB(1 << 20), MB(2048),                                    \
+    "bytes of memory of all requests and messages at once; more are answered 503")                 \
   X(json_depth, "jsonDepth", 10, 100, 100, "levels of a JSON body")                                \
   X(xml_depth, "xmlDepth", 10, 100, 100, "levels of an XML body")                                  \
   X(bundle_entries, "bundleEntries", 1, 100000, 100000, "entries of a batch or transaction")       \

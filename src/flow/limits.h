@@ -11,6 +11,8 @@
 #include "base/base.h"
 
 struct limits {
+  /* Of all that is worked on or waits at the same time. */
+  uint64_t memory_bytes;
   /* What comes in. The size of a body is a limit of the listener (http.maxBytes). */
   uint64_t json_depth, xml_depth, bundle_entries, patch_operations, conditional_deletes,
       binary_bytes;

@@ -34,6 +34,7 @@
 #define CONNECTION_MEMORY_BYTES ((size_t)32 << 10)
 #define COMPRESS_FROM_BYTES 1024
 #define COMPRESS_LEVEL 1
+#define SMALL_BODY_BYTES ((size_t)64 << 10)
 #define TRIM_FROM_BYTES ((size_t)32 << 20)
 #define SLOWEST_BYTES_PER_S 2048 /* a body that comes slower than this is given up */
 #define DRAIN_US_MAX 5000000     /* how long a closing server waits for clients to take answers */
@@ -213,6 +214,9 @@ static enum MHD_Result refuse(struct exchange *x, const struct err *err) {
   } else {
     response.body = arena_printf(x->request.arena, "%s\n", err->text);
   }
+  if (response.status == MHD_HTTP_SERVICE_UNAVAILABLE)
+    response.headers[response.headers_n++] =
+        (struct http_header){MHD_HTTP_HEADER_RETRY_AFTER, STR("1")};
   x->response = make_response(x, &response);
   x->status = response.status;
   atomic_store(&x->state, EXCHANGE_ANSWERED);
@@ -292,6 +296,15 @@ static uint64_t announced_bytes(const struct exchange *x) {
   return length.n == 0 || str_to_u64(length, &bytes) ? bytes : UINT64_MAX;
 }
 
+/* Bodies that come or wait have half of the budget: the other half is for the work on those that
+ * are here, which else would all fail in the middle of it. */
+static bool has_room(const struct exchange *x, uint64_t announced) {
+  const struct arena_budget *budget = x->server->options.budget;
+  return !budget || announced < SMALL_BODY_BYTES ||
+         (announced <= budget->max_bytes / 2 &&
+          atomic_load(&budget->used_bytes) <= budget->max_bytes / 2 - announced);
+}
+
 /* Makes room for the body. */
 static int prepare_body(struct exchange *x, uint64_t announced, struct err *reterr) {
   size_t max_bytes = x->server->options.max_body_bytes;
@@ -301,6 +314,8 @@ static int prepare_body(struct exchange *x, uint64_t announced, struct err *rete
   buf_init_arena(&x->body, x->request.arena, max_bytes);
   if (announced == 0 && !is_chunked)
     return 0;
+  if (!has_room(x, announced))
+    return err_no_memory(reterr);
   int code = prepare_unpacking(x, reterr);
   if (code)
     return code;
@@ -439,7 +454,7 @@ static void forget_query(const char *uri) {
 
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection) {
   struct http_server *server = cls;
-  struct arena *arena = arena_new(server->options.arena_max_bytes);
+  struct arena *arena = arena_new_within(server->options.budget, server->options.arena_max_bytes);
   struct exchange *x = arena ? ARENA_NEW(arena, struct exchange) : NULL;
   if (!x) {
     arena_free(arena);

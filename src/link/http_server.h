@@ -59,6 +59,7 @@ struct http_server_options {
   unsigned threads;                         /* 0: number of cores */
   size_t max_body_bytes;                    /* as sent, and unpacked; 0: 128 MiB; over it 413 */
   size_t arena_max_bytes;                   /* of one request; 0: 1 GiB */
+  struct arena_budget *budget;              /* of all requests; over it 503; NULL: none */
   unsigned max_connections, idle_timeout_s; /* 0: 1000, 60 */
   /*
    * Web pages of which origins may call: "*" any, or a list separated by spaces; NULL: pages from

@@ -29,6 +29,7 @@ void mllp_connection_free(struct mllp_connection *c) {
   if (!c)
     return;
   close(c->fd);
+  arena_budget_give(c->budget, c->charged_bytes);
   mllp_fini(&c->parser);
   buf_fini(&c->pending);
   buf_fini(&c->out);
@@ -65,6 +66,18 @@ static enum mllp_step feed(struct mllp_connection *c, struct str *input, struct 
   return got == 1 ? MLLP_STEP_FRAME : MLLP_STEP_TOO_LONG;
 }
 
+/* What is kept for a connection anyway does not count. */
+static bool charge(struct mllp_connection *c) {
+  size_t bytes = c->parser.content.capacity + c->pending.capacity + c->out.capacity;
+  bytes = bytes > 3 * KEPT_BYTES ? bytes : 0;
+  if (bytes > c->charged_bytes && !arena_budget_take(c->budget, bytes - c->charged_bytes))
+    return false;
+  if (bytes < c->charged_bytes)
+    arena_budget_give(c->budget, c->charged_bytes - bytes);
+  c->charged_bytes = bytes;
+  return true;
+}
+
 enum mllp_step mllp_connection_read(struct mllp_connection *c, char *scratch, size_t scratch_bytes,
                                     struct str *ret_content, int64_t now_us) {
   ssize_t n = recv(c->fd, scratch, scratch_bytes, 0);
@@ -76,7 +89,7 @@ enum mllp_step mllp_connection_read(struct mllp_connection *c, char *scratch, si
   struct str input = str_n(scratch, (size_t)n);
   enum mllp_step step = feed(c, &input, ret_content, now_us);
   buf_add(&c->pending, input);
-  return buf_is_overflown(&c->pending) ? MLLP_STEP_CLOSE : step;
+  return buf_is_overflown(&c->pending) || !charge(c) ? MLLP_STEP_CLOSE : step;
 }
 
 /* The reply is out: on with what was read before. */
@@ -91,7 +104,7 @@ static enum mllp_step resume(struct mllp_connection *c, struct str *ret_content,
     forget(&c->pending);
     c->pending_at = 0;
   }
-  return step;
+  return charge(c) ? step : MLLP_STEP_CLOSE;
 }
 
 enum mllp_step mllp_connection_write(struct mllp_connection *c, struct str *ret_content,

@@ -26,10 +26,12 @@ struct mllp_connection {
   uint32_t interest;
   struct mllp_parser parser;
   struct buf pending, out;
-  size_t pending_at, out_at;  /* used so far */
-  int64_t active_us;          /* last read or write that moved a byte */
-  int64_t phase_us, frame_us; /* when the phase, the frame being received began; 0: none */
-  char peer[64];              /* "127.0.0.1:50312", "[::1]:50312" */
+  size_t pending_at, out_at;   /* used so far */
+  int64_t active_us;           /* last read or write that moved a byte */
+  int64_t phase_us, frame_us;  /* when the phase, the frame being received began; 0: none */
+  struct arena_budget *budget; /* of what was read and not handed out; NULL: none */
+  size_t charged_bytes;        /* to it */
+  char peer[64];               /* "127.0.0.1:50312", "[::1]:50312" */
 };
 
 /* `fd` is taken. NULL (and `fd` still the caller's) without memory. */
@@ -42,7 +44,7 @@ enum mllp_step {
   MLLP_STEP_WAIT,     /* nothing to do until the next event */
   MLLP_STEP_FRAME,    /* a frame is in `*ret_content`; the phase is `handling` */
   MLLP_STEP_TOO_LONG, /* the same, but only the frame's first bytes */
-  MLLP_STEP_CLOSE,    /* the peer is gone, or there is no memory */
+  MLLP_STEP_CLOSE,    /* the peer is gone, or there is no memory, or none left of the budget */
 };
 
 /* The socket can be read; `scratch` is room for one read. `*ret_content` is borrowed until the next

@@ -135,7 +135,7 @@ static void drop_connection(struct loop *loop, struct mllp_connection *c, const 
 static int hand_out(struct loop *loop, struct mllp_connection *c, struct str content,
                     bool is_too_long) {
   struct mllp_server *server = loop->server;
-  struct arena *arena = arena_new(server->options.arena_max_bytes);
+  struct arena *arena = arena_new_within(server->options.budget, server->options.arena_max_bytes);
   struct mllp_frame *frame = arena ? ARENA_NEW(arena, struct mllp_frame) : NULL;
   if (is_too_long)
     content = str_slice(content, 0, TOO_LONG_KEPT_BYTES);
@@ -299,6 +299,8 @@ static bool add_connection(struct loop *loop, int fd, const char *peer) {
   struct mllp_connection *c = mllp_connection_new(
       fd, id, peer, loop->server->options.max_frame_bytes, clock_monotonic_us());
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = id};
+  if (c)
+    c->budget = loop->server->options.budget;
   if (c && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) {
     c->interest = EPOLLIN;
     loop->slots[slot].connection = c;

@@ -38,6 +38,7 @@ struct mllp_server_options {
   unsigned max_connections, idle_timeout_s; /* 0: 1000, 3600 */
   unsigned frame_timeout_s;                 /* from the first byte of a frame to its last; 0: 60 */
   size_t arena_max_bytes;                   /* per frame; 0: 16 frames, at least 256 MiB */
+  struct arena_budget *budget; /* of all frames; who would pass it is closed; NULL: none */
   void (*handle)(struct mllp_frame *frame); /* the frame struct itself is on the arena */
   void *user;
 };

@@ -36,6 +36,7 @@ struct listener {
 
 /* Everything that runs, in the order in which it is opened. */
 struct server {
+  struct arena_budget budget; /* of requests and messages */
   struct store *store;
   struct maps *maps;
   struct service *service;
@@ -218,6 +219,7 @@ static int open_listener(struct server *server, const struct config_listener *co
                                         .max_connections = (unsigned)config->max_connections,
                                         .idle_timeout_s = (unsigned)config->idle_timeout_s,
                                         .frame_timeout_s = (unsigned)config->frame_timeout_s,
+                                        .budget = &server->budget,
                                         .handle = take_frame,
                                         .user = listener};
   listener->server = server;
@@ -271,7 +273,9 @@ static int open_server(struct server *server, const struct serve_options *option
                                     .allow_origins = options->allow_origins,
                                     .public_host = options->public_host,
                                     .threads = (unsigned)config->threads,
+                                    .budget = &server->budget,
                                     .limits = &config->limits};
+  server->budget.max_bytes = config->limits.memory_bytes;
   int code = maps_open(config->maps, &server->maps, reterr);
   if (code)
     return code;

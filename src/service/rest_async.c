@@ -401,7 +401,7 @@ static enum run_end run_in(struct rest_async *async, struct arena *arena, uint64
 }
 
 static enum run_end run_job(struct rest_async *async, uint64_t number) {
-  struct arena *arena = arena_new(JOB_ARENA_BYTES);
+  struct arena *arena = arena_new_within(async->service->options.budget, JOB_ARENA_BYTES);
   if (!arena) {
     log_error("async", "no memory to run a job");
     return RUN_NOT_OURS;

@@ -188,7 +188,7 @@ static int init_batch(struct rest_call *call, const struct yyjson_val *bundle,
   if (!batch->calls || arena_on_free(call->arena, free_arenas, batch) != 0)
     return err_no_memory(reterr);
   for (size_t i = 0; i < batch->n; i++) {
-    struct arena *arena = arena_new(ENTRY_ARENA_BYTES);
+    struct arena *arena = arena_new_within(arena_budget(call->arena), ENTRY_ARENA_BYTES);
     if (!arena)
       return err_no_memory(reterr);
     init_entry_call(&batch->calls[i], call, &batch->entries[i], arena);

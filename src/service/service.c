@@ -96,6 +96,7 @@ static int open_parts(struct service *service, struct err *reterr) {
                                      .idle_timeout_s = options->idle_timeout_s,
                                      .allow_origins = options->allow_origins,
                                      .public_host = options->public_host,
+                                     .budget = options->budget,
                                      .refuse = refuse,
                                      .handle = handle,
                                      .user = service};

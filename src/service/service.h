@@ -25,6 +25,7 @@ struct service_options {
   unsigned threads;                        /* of the HTTP server and of the pool; 0: one per core */
   size_t max_body_bytes;                   /* 0: see link/http_server.h; so the next */
   unsigned max_connections, idle_timeout_s;
+  struct arena_budget *budget; /* memory of all requests; outlives the service; NULL: none */
   const struct limits *limits; /* NULL: limits_default */
 };
 

@@ -97,6 +97,37 @@ static void a_reset_keeps_memory_for_the_next_use(void **state) {
   arena_free(arena);
 }
 
+static void arenas_never_pass_their_budget_together(void **state) {
+  (void)state;
+  struct arena_budget budget = {.max_bytes = (size_t)8 << 20};
+  struct arena *a = arena_new_within(&budget, (size_t)64 << 20),
+               *b = arena_new_within(arena_budget(a), (size_t)64 << 20);
+  assert_int_equal(budget.used_bytes, 0); /* their first blocks are their own */
+  assert_non_null(arena_alloc(a, (size_t)5 << 20));
+  assert_null(arena_alloc(b, (size_t)5 << 20));
+  assert_true(arena_is_exhausted(b));
+  assert_non_null(arena_alloc(b, (size_t)2 << 20));
+  assert_true(budget.used_bytes <= budget.max_bytes);
+  while (arena_alloc(a, 64 * 1024))
+    assert_true(budget.used_bytes <= budget.max_bytes);
+  /* The other one can still say that there is nothing left, but no more. */
+  size_t reserve = 0;
+  while (arena_alloc(b, 1024))
+    reserve += 1024;
+  assert_true(reserve >= 32 * 1024);
+  assert_true(reserve <= ((size_t)1 << 20) + 128 * 1024);
+  assert_true(budget.used_bytes <= budget.max_bytes);
+  arena_free(a);
+  assert_non_null(arena_alloc(b, (size_t)5 << 20));
+  arena_reset(b);
+  assert_true(budget.used_bytes <= (size_t)2 << 20); /* what it keeps for the next use */
+  arena_free(b);
+  assert_int_equal(budget.used_bytes, 0);
+  assert_true(arena_budget_take(NULL, SIZE_MAX));
+  assert_false(arena_budget_take(&budget, SIZE_MAX));
+  assert_int_equal(budget.used_bytes, 0);
+}
+
 static void vectors_grow_and_zero(void **state) {
   (void)state;
   VEC(int) v = {0};
@@ -111,9 +142,13 @@ static void vectors_grow_and_zero(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(an_arena_never_passes_its_cap), TEST(what_is_taken_is_aligned_and_kept_apart),
-      TEST(growing_keeps_the_content),     TEST(clean_ups_run_last_in_first_out),
-      TEST(vectors_grow_and_zero),         TEST(a_reset_keeps_memory_for_the_next_use),
+      TEST(an_arena_never_passes_its_cap),
+      TEST(what_is_taken_is_aligned_and_kept_apart),
+      TEST(growing_keeps_the_content),
+      TEST(clean_ups_run_last_in_first_out),
+      TEST(vectors_grow_and_zero),
+      TEST(a_reset_keeps_memory_for_the_next_use),
+      TEST(arenas_never_pass_their_budget_together),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
