@@ -1,7 +1,8 @@
-/* Any bytes as SQL of the common subset, and as a value in PostgreSQL's binary form; arrays are
- * read back by their lengths. */
+/* Any bytes as SQL of the common subset, as a value in PostgreSQL's binary form (arrays are read
+ * back by their lengths), and as a password in a URL that is shown. */
 #include "fuzz.h"
 
+#include "store/db/db.h"
 #include "store/db/db_postgres_sql.h"
 #include "store/db/db_postgres_value.h"
 
@@ -34,7 +35,48 @@ static void check_array(struct arena *arena, struct str text) {
   FUZZ_CHECK(pg_value_i64(PG_INT4, str_n(out.p + 12, 4)) == 3);
 }
 
+/* With a mark at both ends and now and then in between, which nothing else in the URL has. */
+#define MARK 'Q'
+static void add_password(struct buf *url, struct str bytes, bool is_parameter) {
+  buf_add_char(url, MARK);
+  for (size_t i = 0; i < bytes.n; i++) {
+    bool ends_it = bytes.p[i] == '\0' || (is_parameter && bytes.p[i] == '&');
+    buf_add_char(url, ends_it || i % 5 == 4 ? MARK : bytes.p[i]);
+  }
+  buf_add_char(url, MARK);
+}
+
+static void check_password(struct arena *arena, struct str bytes) {
+  static const struct {
+    const char *before, *behind;
+    bool is_parameter;
+  } forms[] = {
+      {"postgresql://u:", "@h:1/d?sslmode=require", false},
+      {"postgresql://u:", "@h1,h2:2/d", false},
+      {"postgres://:", "@/d?host=/tmp&user=v", false},
+      {"postgresql:u:", "@h", false},
+      {"postgresql://u:v@h:1,w:", "@[::1]:2/d", false},
+      {"mysql://u:", "@h/d", false},
+      {"postgresql://h:1/d?password=", "&user=u", true},
+      {"postgresql:///d?sslpassword=", "&host=/tmp", true},
+      {"postgresql://u@h/d?p%61ssword=", "", true},
+      {"postgresql:///?user=u:1&password=", "&dbname=d", true},
+  };
+  char shown[1024];
+  bytes = str_slice(bytes, 0, 400);
+  for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+    struct buf url;
+    buf_init_arena(&url, arena, 4096);
+    buf_add_z(&url, forms[i].before);
+    add_password(&url, bytes, forms[i].is_parameter);
+    buf_add_z(&url, forms[i].behind);
+    (void)db_shown_path(buf_z(&url), shown, sizeof shown);
+    FUZZ_CHECK(!strchr(shown, MARK));
+  }
+}
+
 static void one(struct arena *arena, struct str bytes) {
+  check_password(arena, bytes);
   check_sql(arena, bytes);
   check_array(arena, bytes);
   for (size_t i = 0; i < sizeof value_types / sizeof value_types[0]; i++) {
@@ -50,4 +92,5 @@ FUZZ_SEEDS(STR("SELECT a,'?' FROM t CROSS JOIN (SELECT ? x) u ON u.x=t.a WHERE b
            STR("INSERT INTO t(a,b) VALUES(?,(?+1)) ON CONFLICT(a) DO UPDATE SET b=excluded.b"),
            STR("UPDATE t SET a=?1,b=?1 /* ? */ WHERE \"c?\"=?"), STR("DELETE FROM t WHERE a=?"),
            STR("INSERT INTO t VALUES("), STR("INSERT INTO t VALUES(?,(?)"),
-           STR("SELECT count(*) FROM t WHERE b=?"), STR("\0\2\0\1@\0\0\0\0\1\4\322"))
+           STR("SELECT count(*) FROM t WHERE b=?"), STR("\0\2\0\1@\0\0\0\0\1\4\322"),
+           STR("/d?host=x@y:z"), STR("%3a%2F@?&password=,[::1]"))

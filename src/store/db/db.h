@@ -37,7 +37,9 @@ enum db_kind { DB_SQLITE, DB_POSTGRES };
  * of another kind ("mysql://..."), which db_open refuses. */
 bool db_is_url(const char *path);
 
-/* `path` as it may be shown: without the password, if there is one. In `buffer`, cut to fit. */
+/* `path` as it may be shown: without a byte of a password, also where the URL is wrong because of
+ * what stands in the password unescaped; then "..." may stand for more than that. On one line. In
+ * `buffer`, cut to fit. */
 const char *db_shown_path(const char *path, char *buffer, size_t buffer_n);
 
 /* Which application made the file, and the version of its schema; both 0 in a new file. */

@@ -165,7 +165,8 @@ int pg_check_url(const struct pg *pg, struct err *reterr) {
   PQconninfoOption *parsed = PQconninfoParse(pg->path, &message);
   char why[160] = "it is no valid URL of PostgreSQL";
   const char *parameters = strchr(pg->path, '?');
-  if (parameters && !strchr(parameters, '@')) /* else they may be a part of a password */
+  /* Else what is taken for a name may be a part of a password. */
+  if (parameters && !strchr(parameters, '@') && !strstr(parameters, "password"))
     read_unknown_parameter(message, why, sizeof why);
   PQfreemem(message);
   if (!parsed)
