@@ -6,6 +6,7 @@
 #include "flow/prepare.h"
 #include "format/ack.h"
 #include "format/charset.h"
+#include "store/told.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -174,9 +175,10 @@ static void answer_not_stored(struct job *job, const struct err *err) {
   struct err ignored;
   struct str text = job->texts ? job->texts[job->at] : STR_NULL;
   bool is_readable = er7_parse(arena_of(job), text, NULL, &message, &ignored) == 0;
+  const struct err told = store_told(err);
   log_warning("intake", "a message on %.*s was not stored: %s", STR_ARG(job->message->channel),
-              err->text);
-  answered(job, make_ack(job, is_readable ? &message : NULL, ACK_ERROR, err));
+              told.text);
+  answered(job, make_ack(job, is_readable ? &message : NULL, ACK_ERROR, &told));
 }
 
 /* On the committer's thread. */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "flow/transaction.h"
 #include "format/url.h"
+#include "store/told.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -103,7 +104,8 @@ struct str admin_without_user(struct arena *arena, struct str text) {
 /* ---- Answers -------------------------------------------------------------------------------- */
 
 /* `since_us`: since when it is so; 0: not known. */
-static struct str error_body(struct arena *arena, const struct err *err, int64_t since_us) {
+static struct str error_body(struct arena *arena, const struct err *fault, int64_t since_us) {
+  const struct err told = store_told(fault), *err = &told;
   struct buf buf;
   buf_init_arena(&buf, arena, 10000);
   struct json_writer w = json_writer(&buf);
@@ -112,7 +114,7 @@ static struct str error_body(struct arena *arena, const struct err *err, int64_t
   json_begin_object(&w);
   json_member_string(&w, STR("code"), str_of(err_facts(err->code)->issue_type));
   json_member_string(&w, STR("where"), str_of(err->where));
-  json_member_string(&w, STR("text"), admin_without_user(arena, str_of(err->text)));
+  json_member_string(&w, STR("text"), str_of(err->text));
   if (since_us)
     admin_member_instant(&w, "since", since_us);
   json_end_object(&w);
@@ -128,6 +130,9 @@ static void respond(struct http_request *request, int status, struct str body) {
   struct http_response response = {
       .status = status, .content_type = STR("application/json; charset=utf-8"), .body = body};
   response.headers[response.headers_n++] = (struct http_header){"Cache-Control", STR("no-store")};
+  if (status == 503)
+    response.headers[response.headers_n++] =
+        (struct http_header){"Retry-After", arena_printf(request->arena, "%d", STORE_AGAIN_S)};
   if (status == 405)
     response.headers[response.headers_n++] = (struct http_header){"Allow", STR("GET, HEAD")};
   http_respond(request, &response);

@@ -2,6 +2,7 @@
 #include "service/graphql_internal.h"
 
 #include "base/clock.h"
+#include "store/told.h"
 
 /* The clock is read once in so many pieces of work. */
 #define PIECES_PER_LOOK 64
@@ -223,10 +224,9 @@ static void write_outcome(struct json_writer *w, const struct err *err, struct s
 static void write_fault(struct json_writer *w, const struct graphql_fault *fault,
                         const struct graphql_run *run) {
   /* A fault of a search names its parameter, one of FHIRPath the place in the expression. */
-  char text[sizeof fault->err.where + sizeof fault->err.text + 2];
-  bool has_where = fault->err.where[0] != '\0';
-  int n = snprintf(text, sizeof text, "%s%s%s", fault->err.where, has_where ? ": " : "",
-                   fault->err.text);
+  const struct err err = store_told(&fault->err);
+  char text[sizeof err.where + sizeof err.text + 2];
+  int n = snprintf(text, sizeof text, "%s%s%s", err.where, err.where[0] ? ": " : "", err.text);
   struct str message = str_n(text, n > 0 ? (size_t)n : 0);
   json_begin_object(w);
   json_member_string(w, STR("message"), message);
@@ -241,7 +241,7 @@ static void write_fault(struct json_writer *w, const struct graphql_fault *fault
   }
   if (run && run->path_n > 0)
     write_path(w, run);
-  write_outcome(w, &fault->err, message);
+  write_outcome(w, &err, message);
   json_end_object(w);
 }
 

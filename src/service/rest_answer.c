@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "model/resource.h"
+#include "store/told.h"
 
 #define ANSWER_MAX_BYTES ((size_t)512 << 20)
 
@@ -47,7 +48,7 @@ struct str rest_outcome(struct arena *arena, const struct err *issues, size_t n)
   json_key(&w, STR("issue"));
   json_begin_array(&w);
   for (size_t i = 0; i < n; i++) {
-    const struct err *err = &issues[i];
+    const struct err told = store_told(&issues[i]), *err = &told;
     bool has_element = is_element(err->where);
     struct str text = str_of(err->text);
     if (err->where[0] && !has_element)
@@ -72,9 +73,11 @@ struct str rest_outcome(struct arena *arena, const struct err *issues, size_t n)
 
 static void answer_outcome(struct rest_call *call, int status, const struct err *issues, size_t n) {
   struct str allow = call->answer.allow;
+  bool is_away = n > 0 && issues[0].code == ERR_UNAVAILABLE;
   call->answer = (struct rest_answer){.status = status,
                                       .allow = allow,
                                       .is_outcome = true,
+                                      .retry_after_s = is_away ? STORE_AGAIN_S : 0,
                                       .body = rest_outcome(call->arena, issues, n)};
   rest_finish(call);
 }

@@ -18,6 +18,7 @@ import pytest
 
 import postgres
 from client import PROGRAM, Server, bundle, entry, observation, patient
+from test_admin import ADMISSION, send
 
 pytestmark = pytest.mark.skipif(not postgres.is_available(), reason="PostgreSQL's server is not installed")
 
@@ -191,7 +192,8 @@ def test_an_upgrade_by_a_newer_program_stops_the_writes_of_this_one(pg, schema):
         made = server.create(patient())
         pg.sql(f"UPDATE {schema}.sequence SET schema=99; UPDATE {schema}.callosum_identity SET version=99", "callosum")
         answer = server.fhir("POST", "Patient", patient())
-        assert answer.status >= 500 and "newer" in answer.issue_text(), answer.body
+        assert answer.status >= 500 and "the log of the server says why" in answer.issue_text(), answer.body
+        wait_for(lambda: any("newer" in line for line in server.log))
         assert pg.sql(f"SELECT count(*) FROM {schema}.resource", "callosum") == "1"
         assert server.fhir("GET", f"Patient/{made['id']}").status in (200, 500, 503)
 
@@ -229,7 +231,8 @@ def test_a_right_that_is_taken_away_while_it_runs(pg, schema):
         made = server.create(patient())
         pg.sql(f"REVOKE INSERT ON {schema}.token FROM callosum", "callosum")
         answer = server.fhir("POST", "Patient", patient("Refused"))
-        assert answer.status == 500 and "permission" in answer.issue_text(), answer.body
+        assert answer.status == 500 and "the log of the server says why" in answer.issue_text(), answer.body
+        wait_for(lambda: any("permission" in line for line in server.log))
         assert server.fhir("GET", f"Patient/{made['id']}").status == 200
         pg.sql(f"GRANT INSERT ON {schema}.token TO callosum", "callosum")
         server.create(patient("Accepted"))
@@ -441,6 +444,35 @@ def test_a_server_that_stays_away(pg, schema):
         wait_for(lambda: server.fhir("GET", f"Patient/{made['id']}").status == 200)
         server.create(patient("Kept"))
         assert server.fhir("GET", "Patient?_summary=count").json["total"] == 2
+
+
+def test_a_client_is_not_told_where_the_store_is(pg, schema):
+    """Neither server, login nor database: what to do. The log tells the reason, not for each request."""
+    url = pg.url(schema)
+    words = [pg.folder, "postgresql://", "callosum@", "user=", "socket", schema, "PGSQL"]
+    with serving(url) as server:
+        server.create(patient())
+        pg.stop("fast")
+        try:
+            answers = [server.fhir("GET", "Patient/1"), server.fhir("GET", "Patient?family=A"), server.fhir("GET", "$graphql?query={PatientList{id}}"),
+                       server.fhir("POST", "", bundle("batch", entry("GET", "Patient/1"))),
+                       server.request("GET", "/healthz"), server.request("GET", "/api/store"), server.request("GET", "/api/messages")]
+            answers += [server.fhir("GET", f"Patient?family={n}") for n in range(20)]
+            for answer in answers:
+                text = answer.body.decode()
+                assert "can't be reached at the moment; ask again in" in text, text
+                assert not [word for word in words if word in text], text
+            for answer in answers[0], answers[1], answers[4], answers[5]:
+                assert answer.status == 503
+                assert f"ask again in {answer.headers['retry-after']} seconds" in answer.body.decode()
+            reply = send(server, ADMISSION)
+            assert "MSA|AE" in reply and "can't be reached at the moment" in reply and not [word for word in words if word in reply], reply
+        finally:
+            pg.start()
+        wait_for(lambda: server.request("GET", "/healthz").status == 200)
+    reasons = [line for line in server.log if pg.folder in line]
+    assert 1 <= len(reasons) <= 4, reasons
+    assert any("can't be reached: " in line for line in reasons), reasons
 
 
 def test_it_ends_soon_though_the_server_is_away(pg, schema):

@@ -2,6 +2,7 @@
 #include "store/db/db_postgres.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -309,6 +310,14 @@ static bool may_try(struct db_outage *outage, int64_t *wait_us) {
          atomic_compare_exchange_strong(&outage->again_at_us, &at_us, now_us + TURN_US);
 }
 
+/* The first that fails is the begin of an outage: its reason is logged, once. */
+static void note_attempt(struct db_outage *outage, int code, const struct err *err) {
+  int64_t again_at_us = pg_is_passing(code) ? clock_monotonic_us() + OUTAGE_PAUSE_US : 0;
+  bool was_there = atomic_exchange(&outage->again_at_us, again_at_us) == 0;
+  if (was_there && again_at_us)
+    log_warning("store", "%s", err->text);
+}
+
 int pg_ensure(struct pg *pg, struct err *reterr) {
   if (pg->conn && !pg->is_read_only && !is_gone(pg))
     return 0;
@@ -319,7 +328,6 @@ int pg_ensure(struct pg *pg, struct err *reterr) {
                    pg->shown);
   int code = pg_connect(pg, wait_us, reterr);
   if (outage)
-    atomic_store(&outage->again_at_us,
-                 pg_is_passing(code) ? clock_monotonic_us() + OUTAGE_PAUSE_US : 0);
+    note_attempt(outage, code, reterr);
   return code;
 }

@@ -1,6 +1,7 @@
 /* Errors of the server: SQLSTATE becomes a code of ours and a sentence that a person can act on. A
  * server's DETAIL may tell values of a row, so it is never shown; its primary message names tables
- * and columns, but for class 22 (wrong data). Spec: PostgreSQL 15, appendix A. */
+ * and columns, but for class 22 (wrong data). What a client may read (told.h: ERR_BUSY,
+ * ERR_NO_MEMORY) tells neither server nor login. Spec: PostgreSQL 15, appendix A. */
 #include "store/db/db_postgres.h"
 
 struct state_row {
@@ -11,17 +12,18 @@ struct state_row {
 
 static const struct state_row state_table[] = {
     {"53100", ERR_NO_SPACE, "There is no space left on the server of @."},
-    {"53200", ERR_NO_MEMORY, "The server of @ has no memory left."},
-    {"53300", ERR_BUSY, "The server of @ has no connection left (max_connections)."},
-    {"53", ERR_BUSY, "The server of @ lacks resources."},
+    {"53200", ERR_NO_MEMORY, "The database server has no memory left."},
+    {"53300", ERR_BUSY, "The database server has no connection left (max_connections)."},
+    {"53", ERR_BUSY, "The database server lacks resources."},
     {"57P03", ERR_UNAVAILABLE, "The server of @ is starting up or shutting down."},
     {"57P01", ERR_UNAVAILABLE, "The server of @ ended the connection."},
     {"57P02", ERR_UNAVAILABLE, "The server of @ crashed and is recovering."},
     {"57P04", ERR_STORE, "The database of @ was dropped."},
     {"57P05", ERR_UNAVAILABLE, "The server of @ ended an idle connection."},
     {"25P03", ERR_UNAVAILABLE, "The server of @ ended a transaction that was idle for too long."},
-    {"57014", ERR_BUSY, "The server of @ broke off a statement (statement_timeout)."},
-    {"55P03", ERR_BUSY, "Another process holds a lock on @ for too long."},
+    {"57014", ERR_BUSY, "The database server broke off a statement (statement_timeout)."},
+    {"55P03", ERR_BUSY,
+     "Another process has been writing, or holds a lock of the database, for too long."},
     {"40001", ERR_UNAVAILABLE, "A transaction on @ met another one; it may be run again."},
     {"40P01", ERR_UNAVAILABLE, "A transaction on @ met another one; it may be run again."},
     {"40003", ERR_UNAVAILABLE, "The server of @ can't tell how a statement ended."},
