@@ -14,8 +14,16 @@ int64_t clock_monotonic_us(void) {
   return read_clock(CLOCK_MONOTONIC);
 }
 
+void clock_cond_init(pthread_cond_t *condition) {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
 struct timespec clock_in_ms(long ms) {
-  int64_t at_us = clock_now_us() + (int64_t)ms * 1000;
+  int64_t at_us = clock_monotonic_us() + (int64_t)ms * 1000;
   return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
 }
 

@@ -10,12 +10,15 @@
 
 #include "base/str.h"
 
+#include <pthread.h>
 #include <time.h>
 
 int64_t clock_now_us(void);       /* wall clock */
 int64_t clock_monotonic_us(void); /* for durations */
-/* The wall clock in `ms`, as pthread_cond_timedwait takes it. */
-struct timespec clock_in_ms(long ms);
+/* A condition on which it can be waited until then: by a clock that nobody sets. Were it the wall
+ * clock, who waits when that is set back by an hour would sleep for an hour. */
+void clock_cond_init(pthread_cond_t *condition);
+struct timespec clock_in_ms(long ms); /* as pthread_cond_timedwait takes it for such a one */
 
 struct clock_civil {
   int year, month, day;     /* 1..9999, 1..12, 1..31 */

@@ -515,7 +515,7 @@ int rest_async_open(struct service *service, struct rest_async **ret_async, stru
     return err_no_memory(reterr);
   async->service = service;
   pthread_mutex_init(&async->lock, NULL);
-  pthread_cond_init(&async->changed, NULL);
+  clock_cond_init(&async->changed);
   async->is_shared = store_is_shared(service->options.store);
   int code = async->is_shared ? 0 : take_up_all(async, reterr);
   unsigned wanted = (unsigned)service->limits.async_running;

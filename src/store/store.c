@@ -430,7 +430,7 @@ int store_open(const struct store_options *options, struct store **ret_store, st
     return err_no_memory(reterr);
   pthread_mutex_init(&store->lock, NULL);
   pthread_mutex_init(&store->follow_lock, NULL);
-  pthread_cond_init(&store->has_view, NULL);
+  clock_cond_init(&store->has_view);
   atomic_store(&store->definitions, UNKNOWN);
   store->path = strdup(options->path);
   (void)db_shown_path(options->path, store->shown_path, sizeof store->shown_path);

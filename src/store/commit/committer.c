@@ -541,9 +541,9 @@ int committer_open(const struct committer_options *options, struct committer **r
   if (!committer)
     return err_no_memory(reterr);
   pthread_mutex_init(&committer->lock, NULL);
-  pthread_cond_init(&committer->has_work, NULL);
+  clock_cond_init(&committer->has_work);
   pthread_cond_init(&committer->has_log, NULL);
-  pthread_cond_init(&committer->has_closing, NULL);
+  clock_cond_init(&committer->has_closing);
   committer->options = *options;
   committer->db = options->db;
   committer->group_max = options->store->group_max;

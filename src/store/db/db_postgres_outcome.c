@@ -24,9 +24,14 @@ static int64_t id_at(int64_t seconds) {
 
 #define FORGET_WRITERS "DELETE FROM db_writer WHERE id=$1 OR id<$2"
 
-/* Ids are renewed every day, so that a row that is much older is nobody's. */
+/* Ids are renewed every day, so that a row that is much older is nobody's: by the server's clock,
+ * as the rows are of processes whose own clocks may differ. */
 static int renew_id(struct pg *pg, struct err *reterr) {
-  int64_t seconds = clock_now_us() / 1000000;
+  int64_t now_us;
+  int code = db_now(&pg->base, &now_us, reterr);
+  if (code)
+    return code;
+  int64_t seconds = now_us / 1000000;
   if (pg->writer_id && pg->writer_id >= id_at(seconds - ID_RENEWED_AFTER))
     return 0;
   uint32_t random;

@@ -102,7 +102,7 @@ int background_open(struct store *store, bool is_bulk, struct background **ret_b
   if (!b)
     return err_no_memory(reterr);
   pthread_mutex_init(&b->lock, NULL);
-  pthread_cond_init(&b->changed, NULL);
+  clock_cond_init(&b->changed);
   b->store = store;
   b->is_bulk = is_bulk;
   b->reindex.may_have_work = true;

@@ -221,7 +221,7 @@ int watch_open(const struct watch_options *options, struct watch **ret_watch, st
   if (!watch)
     return err_no_memory(reterr);
   pthread_mutex_init(&watch->lock, NULL);
-  pthread_cond_init(&watch->changed, NULL);
+  clock_cond_init(&watch->changed);
   watch->options = *options;
   watch->beat.arena = arena_new(BEAT_ARENA_MAX_BYTES);
   int code = watch->beat.arena ? db_open(&options->db, &watch->db, reterr) : err_no_memory(reterr);
