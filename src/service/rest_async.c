@@ -348,21 +348,25 @@ static int read_job(struct rest_async *async, struct arena *arena, uint64_t numb
 }
 
 /* One that was begun before, by a process that has ended, is this one's to answer for. */
-static int check_begun(const struct job *job, const struct request *request, struct err *reterr) {
-  if (request->may_run_twice || !str_is(job->progress, STARTED))
-    return 0;
+static int refuse_begun(struct err *reterr) {
   return err_set(reterr, ERR_INTERNAL, "",
                  "The server was stopped while it ran this request. Parts of it may have been done;"
                  " it is not run again by itself.");
 }
 
+/* Whether it was begun before is told by the claim itself: what was read earlier may be long ago.
+ */
 static int claim(struct rest_async *async, struct arena *arena, uint64_t number,
-                 struct request *request, struct job *ret_job, struct err *reterr) {
+                 struct request *request, struct job *ret_job, bool *ret_is_begun,
+                 struct err *reterr) {
   int code = read_job(async, arena, number, request, ret_job, reterr);
   struct job_change change = {.verb = JOB_CLAIM,
                               .number = number,
                               .progress = request->may_run_twice ? STR_NULL : STR(STARTED)};
-  return code ? code : job_change(async->service->options.store, &change, reterr);
+  if (code == 0)
+    code = job_change(async->service->options.store, &change, reterr);
+  *ret_is_begun = change.is_again;
+  return code;
 }
 
 enum run_end { RUN_ENDED, RUN_NOT_OURS, RUN_LATER };
@@ -381,13 +385,14 @@ static enum run_end run_in(struct rest_async *async, struct arena *arena, uint64
   struct run *run = NULL;
   struct err err;
   struct job_change finish = {.verb = JOB_FINISH, .number = number};
-  int code = claim(async, arena, number, &request, &job, &err);
+  bool is_begun = false;
+  int code = claim(async, arena, number, &request, &job, &is_begun, &err);
   if (code == ERR_NOT_FOUND || code == ERR_CONFLICT) /* cancelled, or claimed by another */
     return RUN_NOT_OURS;
   if (is_passing(code))
     return give_back(async, number);
-  if (code == 0)
-    code = check_begun(&job, &request, &err);
+  if (code == 0 && is_begun)
+    code = refuse_begun(&err);
   if (code == 0)
     code = run_request(async, arena, &job, &request, &run, &err);
   if (code == 0)

@@ -40,26 +40,28 @@ static int not_found(struct err *reterr) {
 
 struct job_row {
   int64_t state, holder, lease_us;
-  bool is_theirs; /* of the owner that the change names */
+  bool is_theirs;    /* of the owner that the change names */
+  bool has_progress; /* that the change brings */
 };
 
 static int read_row(struct db *db, const struct job_change *change, struct job_row *ret_row,
                     struct err *reterr) {
   struct db_statement *row = NULL;
   bool has_row = false;
-  int code =
-      db_prepare(db, STR("SELECT state,owner,holder,lease FROM job WHERE number=?"), &row, reterr);
+  int code = db_prepare(db, STR("SELECT state,owner,holder,lease,progress FROM job WHERE number=?"),
+                        &row, reterr);
   if (code != 0)
     return code;
   db_bind_i64(row, 1, (int64_t)change->number);
   code = db_step(row, &has_row, reterr);
   *ret_row = (struct job_row){0};
   if (code == 0 && has_row)
-    *ret_row = (struct job_row){.state = db_column_i64(row, 0),
-                                .holder = db_column_i64(row, 2),
-                                .lease_us = db_column_i64(row, 3),
-                                .is_theirs = str_is_empty(change->owner) ||
-                                             str_equal(change->owner, db_column_str(row, 1))};
+    *ret_row = (struct job_row){
+        .state = db_column_i64(row, 0),
+        .holder = db_column_i64(row, 2),
+        .lease_us = db_column_i64(row, 3),
+        .is_theirs = str_is_empty(change->owner) || str_equal(change->owner, db_column_str(row, 1)),
+        .has_progress = change->progress.p && str_equal(change->progress, db_column_str(row, 4))};
   db_release(row);
   return code;
 }
@@ -85,8 +87,7 @@ static int in_state(int64_t state, struct err *reterr) {
                  STR_ARG(job_state_name(is_known ? (enum job_state)state : JOB_FAILED)));
 }
 
-int job_check(struct db *db, const struct job_change *change, bool *ret_is_refusal,
-              struct err *reterr) {
+int job_check(struct db *db, struct job_change *change, bool *ret_is_refusal, struct err *reterr) {
   struct job_row row;
   bool fits = false;
   if (!has_number(change))
@@ -96,6 +97,7 @@ int job_check(struct db *db, const struct job_change *change, bool *ret_is_refus
     code = is_abandoned(db, &row, change->holder_, &fits, reterr);
   if (code != 0)
     return code;
+  change->is_again = change->verb == JOB_CLAIM && row.has_progress;
   fits |= row.state > 0 && row.state < 32 && (moves[change->verb].from >> row.state & 1);
   if (!row.is_theirs)
     code = not_found(reterr);

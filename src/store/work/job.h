@@ -77,6 +77,7 @@ struct job_change {
   uint64_t done, total;
   struct str progress, result;
   int64_t expires_us;
+  bool is_again; /* JOB_CLAIM, set: it had this progress already, from one who had it before */
   int64_t holder_, lease_us_; /* the store's own: this process, and for how long it holds */
 };
 

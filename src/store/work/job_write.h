@@ -9,9 +9,9 @@
 #include "store/work/job.h"
 #include "store/schema/sequence.h"
 
-/* `change->holder_` is set. Does the change fit? Reads only. A refusal (`*ret_is_refusal`) concerns
- * this commit alone. */
-int job_check(struct db *db, const struct job_change *change, bool *ret_is_refusal,
+/* `change->holder_` is set. Does the change fit? Reads only; fills `is_again`. A refusal
+ * (`*ret_is_refusal`) concerns this commit alone. */
+int job_check(struct db *db, struct job_change *change, bool *ret_is_refusal,
               struct err *reterr) MUST_CHECK;
 
 /* Makes a change that was checked. A new job gets its number from `sequence`, which the caller

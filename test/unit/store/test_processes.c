@@ -168,6 +168,41 @@ static void job_is_claimed_by_one_process(void **state) {
   assert_int_equal(change_job(fixture_store, JOB_FINISH, number), 0);
 }
 
+/* Who claims learns what it has to know in the transaction of the claim: what it read before may be
+ * from before another one's turn. */
+static void job_that_was_begun_before_is_told_to_who_claims_it(void **state) {
+  (void)state;
+  if (needs_server())
+    return;
+  fixture_open();
+  struct store *other = open_other(0);
+  uint64_t number = make_job(fixture_store);
+  struct job_change claim = {.verb = JOB_CLAIM, .number = number, .progress = STR("started")};
+  struct err err;
+  assert_int_equal(job_change(other, &claim, &err), 0);
+  assert_false(claim.is_again);
+  store_close(other);
+  assert_int_equal(job_change(fixture_store, &claim, &err), 0);
+  assert_true(claim.is_again);
+}
+
+/* It was late, but its thread still runs the job: no other thread of it may. */
+static void job_is_not_claimed_again_by_its_own_process(void **state) {
+  (void)state;
+  if (needs_server())
+    return;
+  fixture_open();
+  uint64_t number = make_job(fixture_store);
+  assert_int_equal(change_job(fixture_store, JOB_CLAIM, number), 0);
+  char sql[200];
+  snprintf(sql, sizeof sql, "UPDATE %s.job SET lease=1 WHERE number=%llu", fixture_schema,
+           (unsigned long long)number);
+  fixture_run_sql(sql);
+  assert_int_equal(claimable_n(fixture_store), 0);
+  assert_int_equal(change_job(fixture_store, JOB_CLAIM, number), ERR_CONFLICT);
+  assert_int_equal(change_job(fixture_store, JOB_FINISH, number), 0);
+}
+
 /* The rows say that another process, which nobody hears of any more, runs it. */
 static void job_of_a_dead_process_is_taken_over(void **state) {
   (void)state;
@@ -630,6 +665,8 @@ int main(void) {
       STORE_TEST(lease_that_ended_is_taken_over_and_the_holder_learns_it),
       STORE_TEST(lease_of_a_process_is_renewed_as_long_as_it_lives),
       STORE_TEST(job_is_claimed_by_one_process),
+      STORE_TEST(job_that_was_begun_before_is_told_to_who_claims_it),
+      STORE_TEST(job_is_not_claimed_again_by_its_own_process),
       STORE_TEST(job_of_a_dead_process_is_taken_over),
       STORE_TEST(job_of_a_living_process_is_not),
       STORE_TEST(delivery_comes_once_and_in_order),
