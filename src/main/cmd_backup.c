@@ -2,14 +2,12 @@
 #include "main/command.h"
 
 #include "base/clock.h"
+#include "main/progress_line.h"
 #include "store/move/backup.h"
 #include "store/db/db.h"
 
 #include <getopt.h>
 #include <signal.h>
-#include <unistd.h>
-
-#define PROGRESS_EVERY_US 200000
 
 static volatile sig_atomic_t is_stopped;
 
@@ -18,23 +16,14 @@ static void stop(int signal_number) {
   is_stopped = 1;
 }
 
-struct shown {
-  bool is_shown; /* is there a terminal? */
-  int64_t shown_us;
-};
-
 static void show_progress(const struct backup_progress *progress, void *what) {
-  struct shown *shown = what;
-  int64_t now_us = clock_monotonic_us();
-  if (!shown->is_shown || now_us - shown->shown_us < PROGRESS_EVERY_US)
+  if (!progress_line_is_due(what, NULL))
     return;
-  shown->shown_us = now_us;
-  fprintf(stderr, "\r\033[K%s", progress->what);
+  fputs(progress->what, stderr);
   if (progress->all)
     fprintf(stderr, " %3.0f%%", (double)progress->done * 100 / (double)progress->all);
   else if (progress->done)
     fprintf(stderr, " %llu rows", (unsigned long long)progress->done);
-  fflush(stderr);
 }
 
 typedef int backup_action(const struct backup_options *options, struct backup_report *ret_report,
@@ -43,20 +32,18 @@ typedef int backup_action(const struct backup_options *options, struct backup_re
 /* What the user asked for, and what is printed of it. */
 static int run_action(const struct command *command, backup_action *action,
                       struct backup_options options, const char *verb, bool is_quiet) {
-  struct shown shown = {.is_shown = !is_quiet && isatty(STDERR_FILENO)};
+  struct progress_line line = progress_line_start(is_quiet);
   struct backup_report report = {0};
   struct err err = {0};
-  int64_t start_us = clock_monotonic_us();
   char made[CLOCK_INSTANT_BYTES];
   options.progress = show_progress;
-  options.what = &shown;
+  options.what = &line;
   options.is_stopped = &is_stopped;
   signal(SIGINT, stop); /* what is half made is removed */
   signal(SIGTERM, stop);
   signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, like a full disk */
   int code = action(&options, &report, &err);
-  if (shown.is_shown)
-    fputs("\r\033[K", stderr);
+  progress_line_end(&line);
   if (code != 0)
     return command_fail(command, &err, code == ERR_STORE ? EXIT_FAILED : EXIT_IO);
   if (is_quiet)
@@ -66,7 +53,7 @@ static int run_action(const struct command *command, backup_action *action,
          " %.*s, %.1f MB, in %.2f s\n",
          verb, (unsigned long long)report.resources, (unsigned long long)report.versions,
          (unsigned long long)report.messages, (unsigned long long)report.seq, (int)n, made,
-         (double)report.bytes / 1e6, (double)(clock_monotonic_us() - start_us) / 1e6);
+         (double)report.bytes / 1e6, (double)(clock_monotonic_us() - line.start_us) / 1e6);
   if (report.moved_to[0])
     printf("the store that was there is now %s\n", report.moved_to);
   return EXIT_OK;
@@ -81,18 +68,10 @@ static int refuse_url(const struct command *command, const char *tools) {
 }
 
 static int run_backup(int argc, char **argv) {
-  static const struct option options[] = {
-      {"verify", no_argument, NULL, 'V'}, {"quiet", no_argument, NULL, 'q'}, {0}};
-  bool is_verify = false, is_quiet = false;
-  int option;
-  while ((option = getopt_long(argc, argv, "q", options, NULL)) != -1) {
-    if (option == 'V')
-      is_verify = true;
-    else if (option == 'q')
-      is_quiet = true;
-    else
-      return command_usage_error(&command_backup, "that option is not known");
-  }
+  bool is_verify, is_quiet;
+  int code = command_read_flags(&command_backup, argc, argv, "verify", &is_verify, &is_quiet);
+  if (code != EXIT_OK)
+    return code;
   if (argc - optind != (is_verify ? 1 : 2))
     return command_usage_error(&command_backup, is_verify ? "name the backup to verify"
                                                           : "name a store, and the file to make");
@@ -108,18 +87,10 @@ static int run_backup(int argc, char **argv) {
 }
 
 static int run_restore(int argc, char **argv) {
-  static const struct option options[] = {
-      {"force", no_argument, NULL, 'f'}, {"quiet", no_argument, NULL, 'q'}, {0}};
-  bool is_forced = false, is_quiet = false;
-  int option;
-  while ((option = getopt_long(argc, argv, "q", options, NULL)) != -1) {
-    if (option == 'f')
-      is_forced = true;
-    else if (option == 'q')
-      is_quiet = true;
-    else
-      return command_usage_error(&command_restore, "that option is not known");
-  }
+  bool is_forced, is_quiet;
+  int code = command_read_flags(&command_restore, argc, argv, "force", &is_forced, &is_quiet);
+  if (code != EXIT_OK)
+    return code;
   if (argc - optind != 2)
     return command_usage_error(&command_restore, "name a backup, and the store to make of it");
   for (int i = optind; i < argc; i++)

@@ -1,34 +1,27 @@
 /* callosum copy: a store from one engine to the other, and the comparison of two. */
 #include "main/command.h"
 
-#include "base/clock.h"
+#include "main/progress_line.h"
 #include "store/db/db.h"
 #include "store/move/transfer.h"
 
 #include <getopt.h>
 #include <signal.h>
-#include <unistd.h>
-
-#define PROGRESS_EVERY_US 200000
 
 struct copy {
-  bool is_shown; /* is there a terminal? */
-  int64_t start_us, shown_us;
+  struct progress_line line;
   size_t tables_n;
 };
 
 static void show_progress(const struct transfer_progress *progress, void *what) {
   struct copy *copy = what;
-  int64_t now_us = clock_monotonic_us();
-  if (!copy->is_shown || now_us - copy->shown_us < PROGRESS_EVERY_US)
+  double s;
+  if (!progress_line_is_due(&copy->line, &s))
     return;
-  copy->shown_us = now_us;
-  double s = (double)(now_us - copy->start_us) / 1e6;
-  fprintf(stderr, "\r\033[K%s %-12s (table %zu of %zu)  %llu rows  %.1f MB  %.0f rows/s",
+  fprintf(stderr, "%s %-12s (table %zu of %zu)  %llu rows  %.1f MB  %.0f rows/s",
           progress->is_checking ? "checking" : "copying", progress->table, progress->table_n,
           copy->tables_n, (unsigned long long)progress->rows, (double)progress->bytes / 1e6,
           (double)progress->rows / s);
-  fflush(stderr);
 }
 
 static void print_report(const struct transfer_report *report) {
@@ -56,8 +49,7 @@ static void print_figures(const struct transfer_report *report) {
 }
 
 static int run(const char *from, const char *to, bool is_compare_only, bool is_quiet) {
-  struct copy copy = {.is_shown = !is_quiet && isatty(STDERR_FILENO),
-                      .start_us = clock_monotonic_us()};
+  struct copy copy = {.line = progress_line_start(is_quiet)};
   struct transfer_options options = {
       .from = from, .to = to, .progress = show_progress, .what = &copy};
   struct transfer_report *report = calloc(1, sizeof *report);
@@ -67,8 +59,7 @@ static int run(const char *from, const char *to, bool is_compare_only, bool is_q
   int code = !report           ? err_no_memory(&err)
              : is_compare_only ? transfer_compare(&options, report, &err)
                                : transfer_copy(&options, report, &err);
-  if (copy.is_shown)
-    fputs("\r\033[K", stderr);
+  progress_line_end(&copy.line);
   bool is_compared = report && report->rows_n > 0;
   if (is_compared && (!is_quiet || !report->is_equal))
     print_report(report);
@@ -87,18 +78,11 @@ static int run(const char *from, const char *to, bool is_compare_only, bool is_q
 }
 
 static int run_copy(int argc, char **argv) {
-  static const struct option options[] = {
-      {"verify-only", no_argument, NULL, 'V'}, {"quiet", no_argument, NULL, 'q'}, {0}};
-  bool is_compare_only = false, is_quiet = false;
-  int option;
-  while ((option = getopt_long(argc, argv, "q", options, NULL)) != -1) {
-    if (option == 'V')
-      is_compare_only = true;
-    else if (option == 'q')
-      is_quiet = true;
-    else
-      return command_usage_error(&command_copy, "that option is not known");
-  }
+  bool is_compare_only, is_quiet;
+  int code =
+      command_read_flags(&command_copy, argc, argv, "verify-only", &is_compare_only, &is_quiet);
+  if (code != EXIT_OK)
+    return code;
   if (argc - optind != 2)
     return command_usage_error(&command_copy, "name two stores: from where, and to where");
   return run(argv[optind], argv[optind + 1], is_compare_only, is_quiet);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "main/import.h"
+#include "main/progress_line.h"
 #include "model/search_values.h"
 #include "model/validate.h"
 
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #define BLOCK_ARENA_MAX_BYTES ((size_t)4 << 30)
-#define PROGRESS_EVERY_US 200000
 #define FAULTS_PRINTED 100
 
 struct import_arguments {
@@ -23,8 +23,7 @@ struct import_arguments {
 /* ---- Progress ---- */
 
 struct progress {
-  bool is_shown;
-  int64_t start_us, shown_us;
+  struct progress_line line;
   uint64_t total_bytes, before_bytes; /* of all files, 0: not known; of those that are done */
 };
 
@@ -34,16 +33,13 @@ static void print_duration(int64_t s) {
 
 static void show_progress(struct progress *progress, struct import *import,
                           const struct import_source *source) {
-  int64_t now_us = clock_monotonic_us();
-  if (!progress->is_shown || now_us - progress->shown_us < PROGRESS_EVERY_US)
+  double s;
+  if (!progress_line_is_due(&progress->line, &s))
     return;
-  progress->shown_us = now_us;
   struct import_figures figures = import_figures(import);
   uint64_t resources =
       figures.created + figures.updated + figures.unchanged + figures.deleted + figures.refused;
   uint64_t bytes = progress->before_bytes + import_source_read_bytes(source);
-  double s = (double)(now_us - progress->start_us) / 1e6;
-  fputs("\r\033[K", stderr);
   if (progress->total_bytes > 0 && bytes > 0) {
     static const char full[] = "====================", empty[] = "                    ";
     double share = (double)bytes / (double)progress->total_bytes;
@@ -56,12 +52,6 @@ static void show_progress(struct progress *progress, struct import *import,
     fputs("  left ", stderr);
     print_duration((int64_t)(s * (double)(progress->total_bytes - bytes) / (double)bytes));
   }
-  fflush(stderr);
-}
-
-static void hide_progress(const struct progress *progress) {
-  if (progress->is_shown)
-    fputs("\r\033[K", stderr);
 }
 
 /* ---- Files ---- */
@@ -124,8 +114,7 @@ static int run_with_store(struct store *store, const struct import_arguments *ar
                                    .with_invariants = arguments->with_invariants,
                                    .is_strict = arguments->is_strict,
                                    .faults_max = arguments->is_quiet ? 0 : FAULTS_PRINTED};
-  struct progress progress = {.is_shown = !arguments->is_quiet && isatty(STDERR_FILENO),
-                              .start_us = clock_monotonic_us(),
+  struct progress progress = {.line = progress_line_start(arguments->is_quiet),
                               .total_bytes = size_of_all(paths, paths_n)};
   struct import *import;
   struct import_figures figures;
@@ -135,16 +124,16 @@ static int run_with_store(struct store *store, const struct import_arguments *ar
     return command_fail(&command_import, &err, EXIT_IO);
   for (int i = 0; i < paths_n && exit_code == EXIT_OK; i++)
     if (import_one(import, paths[i], &progress, &err) != 0) {
-      hide_progress(&progress);
+      progress_line_end(&progress.line);
       exit_code = command_fail(&command_import, &err, EXIT_IO);
     }
   int code = import_finish(import, &figures, &err);
-  hide_progress(&progress);
+  progress_line_end(&progress.line);
   if (code == ERR_INVALID)
     exit_code = command_fail(&command_import, &err, EXIT_FAILED);
   else if (code != 0)
     exit_code = command_fail(&command_import, &err, EXIT_IO);
-  print_figures(&figures, (double)(clock_monotonic_us() - progress.start_us) / 1e6);
+  print_figures(&figures, (double)(clock_monotonic_us() - progress.line.start_us) / 1e6);
   return exit_code == EXIT_OK && figures.refused > 0 ? EXIT_FAILED : exit_code;
 }
 

@@ -39,6 +39,11 @@ int command_usage_error(const struct command *command, const char *format, ...)
 /* Prints the help of a command on standard output; returns EXIT_OK. */
 int command_help(const struct command *command);
 
+/* For a command whose options are --NAME and --quiet (-q), both without a value: reads them, then
+ * `optind` is the place of the first argument. EXIT_USAGE, with a message, for any other option. */
+int command_read_flags(const struct command *command, int argc, char **argv, const char *name,
+                       bool *ret_is_named, bool *ret_is_quiet) MUST_CHECK;
+
 /* Prints an err on standard error ("callosum convert: PID-7: ..."); returns `code`. */
 int command_fail(const struct command *command, const struct err *err, int code);
 

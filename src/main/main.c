@@ -1,5 +1,6 @@
 #include "main/command.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -41,6 +42,24 @@ int command_usage_error(const struct command *command, const char *format, ...) 
   fprintf(stderr, "\n`callosum %s --help` tells how to call it.\n", command->name);
   va_end(args);
   return EXIT_USAGE;
+}
+
+int command_read_flags(const struct command *command, int argc, char **argv, const char *name,
+                       bool *ret_is_named, bool *ret_is_quiet) {
+  enum { NAMED = 256 };
+  const struct option options[] = {
+      {name, no_argument, NULL, NAMED}, {"quiet", no_argument, NULL, 'q'}, {0}};
+  int option;
+  *ret_is_named = *ret_is_quiet = false;
+  while ((option = getopt_long(argc, argv, "q", options, NULL)) != -1) {
+    if (option == NAMED)
+      *ret_is_named = true;
+    else if (option == 'q')
+      *ret_is_quiet = true;
+    else
+      return command_usage_error(command, "that option is not known");
+  }
+  return EXIT_OK;
 }
 
 int command_help(const struct command *command) {
