@@ -287,13 +287,47 @@ def test_a_backup_that_is_broken_off_leaves_nothing(store, tmp_path, name):
     print(broken, "broken off")
 
 
-def test_a_full_disk_leaves_nothing(store, tmp_path):
+@pytest.mark.parametrize("name", ["b.db", "b.db.zst"])
+def test_a_full_disk_leaves_nothing(store, tmp_path, name):
+    """Wherever it is full: at the first pages, in the middle, when the manifest is written, when it is packed."""
+    size = store.stat().st_size
+    for limit in (1, 100_000, size // 2, size - 1, size):
+        def small():
+            import resource
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        done = run("backup", store, tmp_path / name, preexec_fn=small)
+        if limit < size:
+            assert done.returncode == 3, (limit, done.stderr)
+        assert files(tmp_path) == ([name] if done.returncode == 0 else []), (limit, done.stderr)
+        (tmp_path / name).unlink(missing_ok=True)
+
+
+def test_a_full_disk_leaves_the_old_store_where_it_is(store, backup, tmp_path):
+    other = tmp_path / "other.db"
+    shutil.copy(store, other)
+
     def small():
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-    done = run("backup", store, tmp_path / "b.db", preexec_fn=small)
+    done = run("restore", "--force", backup, other, preexec_fn=small)
     assert done.returncode == 3, done.stderr
-    assert files(tmp_path) == []
+    assert files(tmp_path) == ["other.db"]
+    assert run("copy", "--quiet", "--verify-only", store, other).returncode == 0
+
+
+def test_links_lead_to_the_same_store(store, backup, tmp_path):
+    """What a process has open is not restored over by another name; a link stays one, to the new store."""
+    real, link = tmp_path / "real.db", tmp_path / "link.db"
+    link.symlink_to("real.db")
+    server = Server(real)
+    server.create(patient())
+    for command in (["restore", "--force", backup, link], ["serve", "--http", "127.0.0.1:0", "--no-mllp", "--store", link]):
+        done = run(*command, timeout=30)
+        assert done.returncode == 3 and "Another process" in done.stderr, done.stderr
+    assert server.stop() == 0
+    done = run("restore", "--force", backup, link)
+    assert done.returncode == 0 and "real.db.before-" in done.stdout, done.stderr
+    assert link.is_symlink() and run("copy", "--quiet", "--verify-only", store, real).returncode == 0
 
 
 def test_the_lock_of_a_store_is_kept_while_it_is_restored(backup, tmp_path):

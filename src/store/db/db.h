@@ -82,6 +82,11 @@ struct db_options {
 int db_open(const struct db_options *options, struct db **ret_db, struct err *reterr) MUST_CHECK;
 void db_close(struct db *db); /* NULL is allowed */
 
+/* SQLite: what a writer's db_open begins with. The file `path`, be it there or not, is this
+ * process's own until `*ret_fd` is closed; links lead to the same owner. `*ret_real`: its name
+ * without links, to be freed. ERR_CONFLICT: another process has it; else as db_open. */
+int db_own_file(const char *path, int *ret_fd, char **ret_real, struct err *reterr) MUST_CHECK;
+
 enum db_kind db_kind(const struct db *db);
 bool db_is_remote(const struct db *db); /* does each answer cost a round trip? */
 

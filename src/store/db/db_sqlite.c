@@ -1,9 +1,9 @@
 /*
  * db.h over SQLite, in WAL mode with synchronous=FULL: a commit is durable when it returns.
  *
- * Beside PATH stand PATH-wal and PATH-shm (SQLite's own) and PATH-owner, an empty file whose flock
- * says which process owns the data. It is a file of its own because closing any descriptor of the
- * database would drop SQLite's POSIX locks on it.
+ * Beside PATH, without links, stand PATH-wal and PATH-shm (SQLite's own) and PATH-owner, an empty
+ * file whose flock says which process owns the data. It is a file of its own because closing any
+ * descriptor of the database would drop SQLite's POSIX locks on it.
  */
 #include "store/db/db_driver.h"
 
@@ -150,23 +150,61 @@ static void configure_library(void) {
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static int own_file(struct connection *db, struct err *reterr) {
-  char *name = sqlite3_mprintf("%s-owner", db->path);
-  if (!name)
+static void initialize(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, configure_library);
+}
+
+/* As SQLite follows links to find the log of a file. */
+static int real_path(const char *path, char **ret_real, struct err *reterr) {
+  sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+  char *real = vfs ? malloc((size_t)vfs->mxPathname + 1) : NULL;
+  if (!real)
     return err_no_memory(reterr);
-  int code = 0;
-  db->owner_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (db->owner_fd < 0) {
-    if (is_no_space(errno))
-      code = err_set(reterr, ERR_NO_SPACE, "", "There is no space left for %s.", name);
-    else if (errno == EACCES || errno == EROFS || errno == EPERM)
-      code = err_set(reterr, ERR_READ_ONLY, "", "%s can't be written: %s.", name, strerror(errno));
-    else
-      code = err_set(reterr, ERR_IO, "", "%s can't be made: %s.", name, strerror(errno));
-  } else if (flock(db->owner_fd, LOCK_EX | LOCK_NB) != 0) {
-    code = err_set(reterr, ERR_CONFLICT, "", "Another process has %s open.", db->path);
+  if ((vfs->xFullPathname(vfs, path, vfs->mxPathname + 1, real) & 0xff) != SQLITE_OK) {
+    free(real);
+    return err_set(reterr, ERR_IO, "", "%s can't be opened: its name can't be followed.", path);
   }
+  *ret_real = real;
+  return 0;
+}
+
+static int fail_owner(const char *name, int error, struct err *reterr) {
+  if (is_no_space(error))
+    return err_set(reterr, ERR_NO_SPACE, "", "There is no space left for %s.", name);
+  if (error == EACCES || error == EROFS || error == EPERM)
+    return err_set(reterr, ERR_READ_ONLY, "", "%s can't be written: %s.", name, strerror(error));
+  return err_set(reterr, ERR_IO, "", "%s can't be made: %s.", name, strerror(error));
+}
+
+int db_own_file(const char *path, int *ret_fd, char **ret_real, struct err *reterr) {
+  char *real = NULL, *name = NULL;
+  int fd = -1;
+  initialize();
+  int code = real_path(path, &real, reterr);
+  if (code == 0 && !(name = sqlite3_mprintf("%s-owner", real)))
+    code = err_no_memory(reterr);
+  if (code == 0 && (fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
+    code = fail_owner(name, errno, reterr);
+  if (code == 0 && flock(fd, LOCK_EX | LOCK_NB) != 0)
+    code = err_set(reterr, ERR_CONFLICT, "", "Another process has %s open.", path);
   sqlite3_free(name);
+  if (code == 0) {
+    *ret_fd = fd;
+    *ret_real = real;
+    return 0;
+  }
+  if (fd >= 0)
+    close(fd);
+  free(real);
+  return code;
+}
+
+static int own_file(struct connection *db, struct err *reterr) {
+  char *real = NULL;
+  int code = db_own_file(db->path, &db->owner_fd, &real, reterr);
+  if (code == 0)
+    free(real);
   return code;
 }
 
@@ -272,8 +310,7 @@ static void sqlite_close(struct db *base) {
 }
 
 static int sqlite_open(const struct db_options *options, struct db **ret_db, struct err *reterr) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, configure_library);
+  initialize();
   struct connection *db = calloc(1, sizeof *db);
   if (!db)
     return err_no_memory(reterr);

@@ -127,22 +127,6 @@ int backup_verify(const struct backup_options *options, struct backup_report *re
 
 /* ---- Bringing one back ---- */
 
-/* As db_sqlite.c owns a file. `*ret_fd` holds it. */
-static int own_place(struct arena *arena, const char *path, int *ret_fd, struct err *reterr) {
-  struct str name = arena_printf(arena, "%s-owner", path);
-  if (!name.p)
-    return err_no_memory(reterr);
-  int fd = open(name.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return backup_file_fail(name.p, "can't be made", errno, reterr);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    close(fd);
-    return err_set(reterr, ERR_CONFLICT, "", "Another process has %s open.", path);
-  }
-  *ret_fd = fd;
-  return 0;
-}
-
 static int move_if_there(struct arena *arena, const char *path, const char *suffix, const char *to,
                          struct err *reterr) {
   struct str from = arena_printf(arena, "%s%s", path, suffix),
@@ -195,23 +179,27 @@ int backup_restore(const struct backup_options *options, struct backup_report *r
                    struct err *reterr) {
   struct arena *arena = arena_new(ARENA_BYTES);
   const char *name = NULL;
+  char *real = NULL; /* where links lead to, so that what is there is what is moved aside */
   int owner = -1;
   struct backup_report report = {0};
+  struct backup_options to_real = *options;
   int code = arena ? backup_file_must_exist(options->from, reterr) : err_no_memory(reterr);
   if (code == 0 && !options->may_move_aside)
     code = refuse_present(options->to, "--force moves it aside", reterr);
   if (code == 0)
-    code = own_place(arena, options->to, &owner, reterr);
+    code = db_own_file(options->to, &owner, &real, reterr);
+  to_real.to = real;
   if (code == 0)
-    code = backup_file_new(arena, options->to, &name, reterr);
+    code = backup_file_new(arena, real, &name, reterr);
   if (code == 0)
-    code = restore(options, arena, name, &report, reterr);
+    code = restore(&to_real, arena, name, &report, reterr);
   if (code == 0)
     *ret_report = report;
   else
     drop_file(name);
   if (owner >= 0)
     close(owner);
+  free(real);
   arena_free(arena);
   return code;
 }

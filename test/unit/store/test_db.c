@@ -43,6 +43,11 @@ static void store_belongs_to_one_process(void **state) {
   assert_int_equal(in_child(open_is_conflict), 0);
   struct err err;
   assert_int_equal(try_open(&err), ERR_CONFLICT);
+  const char *link = text_of("%s-link", fixture_path); /* by whatever name */
+  assert_int_equal(symlink(fixture_path, link), 0);
+  struct store *store = NULL;
+  assert_int_equal(store_open(&(struct store_options){.path = link}, &store, &err), ERR_CONFLICT);
+  assert_int_equal(unlink(link), 0);
   fixture_reopen();
 }
 
