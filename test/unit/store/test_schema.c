@@ -1,6 +1,8 @@
 /* A file of an older version becomes one of this version when it is opened. */
 #include "store_fixture.h"
 
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -318,6 +320,76 @@ static void upgrade_that_fails_leaves_the_file_as_it_was(void **state) {
   check_sequence();
 }
 
+/* ---- A program that is killed while it upgrades ---- */
+
+struct steps {
+  unsigned n, end_at; /* looks of the engine at what a statement is about to do; 0: no end */
+};
+static struct steps *steps; /* shared with the child */
+
+static int count_step(void *what, int action, const char *a, const char *b, const char *c,
+                      const char *d) {
+  (void)what, (void)action, (void)a, (void)b, (void)c, (void)d;
+  if (++steps->n == steps->end_at)
+    _exit(9);
+  return SQLITE_OK;
+}
+
+static int watch_connection(sqlite3 *db, char **message, const struct sqlite3_api_routines *api) {
+  (void)message, (void)api;
+  return sqlite3_set_authorizer(db, count_step, NULL);
+}
+
+/* Opens the store in a process of its own, which ends without any clean-up at step `end_at`. */
+static int upgrade_in_child(unsigned end_at) {
+  *steps = (struct steps){.end_at = end_at};
+  pid_t child = fork();
+  if (child == 0) {
+    struct store_options options = {.path = fixture_path};
+    struct store *store = NULL;
+    struct err err;
+    sqlite3_auto_extension((void (*)(void))watch_connection);
+    _exit(store_open(&options, &store, &err) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return WEXITSTATUS(status);
+}
+
+static void write_fixture_again(void) {
+  store_close(fixture_store);
+  fixture_store = NULL;
+  unlink(text_of("%s-wal", fixture_path));
+  unlink(text_of("%s-shm", fixture_path));
+  write_fixture();
+}
+
+static void upgrade_that_is_killed_anywhere_leaves_the_old_or_the_new(void **state) {
+  (void)state;
+  unsigned kills = 30, old_n = 0, new_n = 0;
+  steps = mmap(NULL, sizeof *steps, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  assert_true(steps != MAP_FAILED);
+  write_fixture();
+  assert_int_equal(upgrade_in_child(0), 0);
+  unsigned all = steps->n;
+  assert_true(all > kills);
+  for (unsigned i = 1; i < kills; i++) {
+    write_fixture_again();
+    assert_int_equal(upgrade_in_child(all * i / kills), 9);
+    int64_t version = number_in_file("PRAGMA user_version");
+    int64_t has_sequence =
+        number_in_file("SELECT count(*) FROM sqlite_schema WHERE name='sequence'");
+    assert_true((version == 2 && !has_sequence) || (version == SCHEMA_VERSION && has_sequence));
+    old_n += version == 2;
+    new_n += version == SCHEMA_VERSION;
+    fixture_open();
+    check_sequence();
+    assert_int_equal(found_n("Patient", "identifier", "urn:site|4711"), 1);
+  }
+  assert_true(old_n > 0 && new_n > 0);
+  munmap(steps, sizeof *steps);
+}
+
 /* A newer program upgrades the store while this one has it open: it must not go on. */
 static void store_that_was_upgraded_meanwhile_is_not_written(void **state) {
   (void)state;
@@ -464,6 +536,7 @@ int main(void) {
       STORE_TEST(old_file_is_not_read_without_being_upgraded),
       STORE_TEST(store_of_version_2_goes_on_as_it_was),
       STORE_TEST(upgrade_that_fails_leaves_the_file_as_it_was),
+      STORE_TEST(upgrade_that_is_killed_anywhere_leaves_the_old_or_the_new),
       STORE_TEST(store_that_was_upgraded_meanwhile_is_not_written),
       STORE_TEST(both_engines_have_the_same_tables),
   };
