@@ -1,5 +1,6 @@
 """callosum copy: a store moves between a file and PostgreSQL, there and back, whatever interrupts it; PostgreSQL's own backups."""
 import glob
+import json
 import os
 import pathlib
 import random
@@ -292,6 +293,223 @@ def test_statements_for_sqlite_make_the_same_store(source, tmp_path):
     file.close()
     assert run("copy", "--quiet", source, tmp_path / "made.db").returncode == 0
     assert run("schema", "--sqlite", "--citus").returncode == 2
+
+
+def refused(one, other, *texts, **more):
+    done = run("copy", one, other, **more)
+    assert done.returncode == 3 and all(text in done.stderr for text in texts), done.stderr
+    return done
+
+
+def test_a_store_in_a_file_is_not_copied_onto_itself_under_another_name(source, tmp_path):
+    mine = tmp_path / "mine.db"
+    shutil.copy(source, mine)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.db").symlink_to("mine.db")
+    (tmp_path / "again.db").symlink_to(tmp_path / "link.db")
+    os.link(mine, tmp_path / "hard.db")
+    before = mine.read_bytes()
+    for name in ("mine.db", "link.db", "again.db", "hard.db", "folder/../mine.db"):
+        refused(mine, tmp_path / name, "the same store")
+        refused(tmp_path / name, mine, "the same store")
+    assert mine.read_bytes() == before
+
+
+def test_a_store_in_a_server_is_not_copied_onto_itself_under_another_name(cluster):
+    """Even where it has no content that would be in the way."""
+    url = cluster.new_schema("itself")
+    assert Server(url).stop() == 0
+    host, port = cluster.folder, cluster.sql("SHOW port")
+    for other in (url, url.replace("postgresql:", "postgres:"), url + "&application_name=other", cluster.url("itself", user="postgres"),
+                  f"postgresql:///callosum?port={port}&host={host}&user=callosum&options=-c%20search_path%3Ditself,public"):
+        refused(url, other, "the same store")
+        refused(other, url, "the same store")
+    assert cluster.sql("SELECT count(*) FROM itself.store WHERE name='key'", database="callosum") == "1"
+    assert cluster.sql("SELECT count(*) FROM itself.store WHERE name='copy'", database="callosum") == "0"
+    other = cluster.new_schema("not_itself")
+    assert run("copy", "--quiet", url, other).returncode == 0
+    assert_equal_stores(url, other)
+
+
+def test_a_source_in_a_server_that_is_written_to_meanwhile_makes_no_store(cluster, source):
+    """The copy reads one snapshot; at its end it finds that there is more by now, or that somebody may go on."""
+    url, to = cluster.new_schema("written"), cluster.new_schema("written_to")
+    assert run("copy", "--quiet", source, url).returncode == 0
+    for writes, text in ((False, "at work on"), (True, "was written to while it was copied")):
+        copy = subprocess.Popen([PROGRAM, "copy", url, to], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: cluster.sql("SELECT count(*) FROM pg_tables WHERE schemaname='written_to' AND tablename='store'",
+                                       database="callosum") == "1")
+        copy.send_signal(signal.SIGSTOP)
+        server = Server(url)
+        try:
+            if writes:
+                server.create(patient())
+                assert server.stop() == 0
+            copy.send_signal(signal.SIGCONT)
+            _, err = copy.communicate(timeout=120)
+        finally:
+            copy.send_signal(signal.SIGCONT)
+            server.stop()
+        assert copy.returncode == 3 and text in err, err
+        done = run("serve", "--store", to, "--http", "127.0.0.1:0", "--no-mllp", timeout=30)
+        assert done.returncode == 3 and "unfinished copy" in done.stderr
+        cluster.sql("DELETE FROM written.process", database="callosum")  # as after a minute
+        if not writes:  # nothing has changed: the same copy may still come to its end, but begins again here
+            to = cluster.new_schema("written_to")
+
+
+def shrink(limit):
+    def small():
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    return small
+
+
+def test_a_full_disk_under_the_target_file_is_told_and_gone_on_behind(cluster, source, tmp_path):
+    url, to = cluster.new_schema("full_file"), tmp_path / "to.db"
+    assert run("copy", "--quiet", source, url).returncode == 0
+    size = source.stat().st_size
+    for limit in (1, size // 4, size // 2, size - 4096):
+        done = subprocess.run([PROGRAM, "copy", url, str(to)], capture_output=True, text=True, timeout=240, preexec_fn=shrink(limit))
+        assert done.returncode == 3 and "no space" in done.stderr.lower(), done.stderr
+        assert limit < size // 4 or "goes on where this one stopped" in done.stderr, done.stderr
+    done = run("copy", url, to)
+    assert done.returncode == 0, done.stderr
+    assert "was brought to its end" in done.stdout
+    assert_equal_stores(source, to)
+
+
+def test_a_full_disk_of_the_server_is_told_and_gone_on_behind(cluster, source):
+    """A table that takes some rows and then none, with the server's own words."""
+    url = cluster.new_schema("full_server")
+    assert subprocess.run([os.path.join(cluster.binaries, "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-d", url], text=True,
+                          input=run("schema", "--postgresql").stdout, capture_output=True, timeout=60).returncode == 0
+    for table in ("version", "token", "event"):
+        cluster.sql(f"CREATE FUNCTION full_server.full() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION USING ERRCODE='53100',"
+                    f" MESSAGE='could not extend file: No space left on device'; END$$;"
+                    f"CREATE TRIGGER full_disk AFTER INSERT ON full_server.{table} EXECUTE FUNCTION full_server.full()", database="callosum")
+        refused(source, url, "space", "goes on where this one stopped")
+        assert cluster.sql("SELECT count(*) FROM full_server.store WHERE name='copy'", database="callosum") == "1"
+        cluster.sql("DROP FUNCTION full_server.full CASCADE", database="callosum")
+    done = run("copy", source, url)
+    assert done.returncode == 0 and "was brought to its end" in done.stdout, done.stderr
+    assert_equal_stores(source, url)
+
+
+def test_stores_of_other_versions_are_left_alone(cluster, source, tmp_path):
+    old, newer = tmp_path / "old.db", tmp_path / "newer.db"
+    packed = ROOT / "test/fixtures/store-v2.db.zst"
+    assert subprocess.run(["zstd", "-dq", str(packed), "-o", str(old)], timeout=60).returncode == 0
+    shutil.copy(source, newer)
+    file = sqlite3.connect(newer, isolation_level=None)
+    file.execute("PRAGMA user_version=99")
+    file.close()
+    url = cluster.new_schema("newer")
+    assert Server(url).stop() == 0
+    cluster.sql("UPDATE newer.callosum_identity SET version=99", database="callosum")
+    for place, text in ((old, "is of format 2"), (newer, "newer"), (url, "newer")):
+        before = b"" if place is url else place.read_bytes()[100:]
+        refused(source, place, text)
+        refused(place, tmp_path / "never.db", text)
+        assert place is url or place.read_bytes()[100:] == before
+    assert not (tmp_path / "never.db").exists()
+
+
+# ---- Distributed ----
+
+# What Citus's function of this name does, by partitions; a row is only taken where its shard is what its number says.
+DISTRIBUTE = """
+CREATE FUNCTION create_distributed_table(t regclass, distribution_column text, colocate_with text DEFAULT 'default',
+                                         shard_count integer DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $f$
+DECLARE name text := t::text; BEGIN
+  EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name||'_whole');
+  EXECUTE format('CREATE TABLE %I(LIKE %I INCLUDING ALL) PARTITION BY HASH(%I)', name, name||'_whole', distribution_column);
+  FOR i IN 0..2 LOOP
+    EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES WITH (MODULUS 3, REMAINDER %s)', name||'_'||i, name, i);
+  END LOOP;
+  EXECUTE format('DROP TABLE %I', name||'_whole');
+END $f$;
+"""
+
+
+def new_distributed(cluster, name):
+    url = cluster.new_schema(name)
+    script = run("schema", "--postgresql").stdout + DISTRIBUTE + run("schema", "--citus").stdout
+    script += "ALTER TABLE resource ADD CHECK(shard=rid>>44); ALTER TABLE identity ADD CHECK(shard=(key&65535));"
+    done = subprocess.run([os.path.join(cluster.binaries, "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-d", url], input=script,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return url
+
+
+def current_of(store):
+    """Every resource, without what the store itself says of it."""
+    found = [json.loads(line) for line in run("query", "--store", store, "--all", "").stdout.splitlines()]
+    for resource in found:
+        del resource["meta"]["versionId"], resource["meta"]["lastUpdated"]
+    assert len(found) > 100
+    return sorted(found, key=lambda resource: (resource["resourceType"], resource["id"]))
+
+
+def test_a_store_that_never_was_distributed_is_not_copied_into_one_that_is(cluster, source, tmp_path):
+    """Its numbers do not say where its rows belong: all would lie on one machine, and searches would not find them."""
+    url = new_distributed(cluster, "distributed_to")
+    words = ("is distributed over several machines", "callosum import")
+    refused(source, url, *words)
+    for table, condition in (("resource", "true"), ("commit_log", "true"), ("store", "name='copy'")):
+        assert cluster.sql(f"SELECT count(*) FROM distributed_to.{table} WHERE {condition}", database="callosum") == "0"
+    # It is what it was, and takes what is current in the other, as docs/moving.md tells.
+    exported = run("query", "--store", source, "--all", "")
+    (tmp_path / "current.ndjson").write_text(exported.stdout)
+    done = run("import", "--store", url, tmp_path / "current.ndjson")
+    assert done.returncode == 0, done.stderr
+    assert int(cluster.sql("SELECT count(DISTINCT shard) FROM distributed_to.resource", database="callosum")) > 20
+    assert current_of(url) == current_of(source)
+    # Nor is one that became distributed when the copy had begun.
+    begun = cluster.new_schema("distributed_late")
+    kill_after_begin(cluster, "distributed_late", source, begun)
+    cluster.sql("DELETE FROM distributed_late.store WHERE name='shards'; INSERT INTO distributed_late.store VALUES('shards','65536')",
+                database="callosum")
+    refused(source, begun, *words)
+    # A file that has the numbers of a distributed store is one, too.
+    file = tmp_path / "numbered.db"
+    assert Server(file).stop() == 0
+    change = sqlite3.connect(file, isolation_level=None)
+    change.execute("INSERT INTO store VALUES('shards','65536')")
+    change.close()
+    refused(source, file, *words)
+
+
+def test_a_distributed_store_goes_into_a_file_and_back(cluster, tmp_path):
+    one, two = new_distributed(cluster, "distributed_1"), new_distributed(cluster, "distributed_2")
+    server = Server(one)
+    try:
+        people = [patient(f"F{i}", id=f"p{i}") for i in range(40)]
+        seen = [{"resourceType": "Observation", "id": f"o{i}", "status": "final", "code": {"text": "x"}, "subject": {"reference": f"Patient/p{i % 40}"}}
+                for i in range(80)]
+        entries = [entry("PUT", f"{r['resourceType']}/{r['id']}", r) for r in people + seen]
+        assert server.fhir("POST", "", bundle("batch", *entries)).status == 200
+    finally:
+        assert server.stop() == 0
+    assert int(cluster.sql("SELECT count(DISTINCT shard) FROM distributed_1.resource", database="callosum")) > 20
+    cluster.sql("DELETE FROM distributed_1.process", database="callosum")
+    file, plain = tmp_path / "file.db", cluster.new_schema("not_distributed")
+    for from_, to in ((one, file), (file, two), (file, plain)):
+        done = run("copy", "--quiet", from_, to)
+        assert done.returncode == 0, done.stdout + done.stderr
+    questions = ["Observation?subject=Patient/p7&_sort=_id", "Patient?_has:Observation:subject:status=final&_count=100&_sort=_id",
+                 "Patient/p3/_history", "Observation/o9"]
+    expected = answers(one, questions)
+    assert all(status == 200 for _, status, _ in expected)
+    for other in (file, two, plain):  # each goes on as a distributed store: where it is put again, it must fit
+        assert answers(other, questions) == expected
+        server = Server(other)
+        try:
+            server.create(patient())
+        finally:
+            assert server.stop() == 0
+    for schema in ("distributed_2", "not_distributed"):
+        assert cluster.sql(f"SELECT count(*) FROM {schema}.resource WHERE shard<>rid>>44", database="callosum") == "0"
 
 
 @pytest.mark.parametrize("arguments, code, text", [

@@ -18,6 +18,7 @@
 #define BROKEN_TRIES 6           /* of a page whose transaction broke; db_open waits in between */
 #define PROCESS_GONE_US 60000000 /* a process that was not seen for so long is not at work */
 #define LOG_PAGES_MAX 4000       /* then the log is moved into the file */
+#define SAME_STORE "The source and the target are the same store."
 #define MARK_MAX_BYTES ((size_t)1 << 20)
 
 /*
@@ -174,6 +175,44 @@ static bool is_same(const char *from, const char *to) {
   return stat(from, &a) == 0 && stat(to, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* Of one schema in one server, whatever the URL: when the server started, to the microsecond, and
+ * its own numbers of database and schema. */
+struct place {
+  int64_t server, database, schema;
+};
+
+static int place_of(struct db *db, struct place *ret_place, struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  int code = db_prepare(
+      db,
+      STR("SELECT CAST(extract(epoch FROM pg_postmaster_start_time())*1000000 AS bigint),"
+          "(SELECT CAST(oid AS bigint) FROM pg_database WHERE datname=current_database()),"
+          "(SELECT CAST(oid AS bigint) FROM pg_namespace WHERE nspname=current_schema())"),
+      &row, reterr);
+  if (code != 0)
+    return code;
+  code = db_step(row, &has_row, reterr);
+  if (code == 0 && has_row)
+    *ret_place =
+        (struct place){db_column_i64(row, 0), db_column_i64(row, 1), db_column_i64(row, 2)};
+  db_release(row);
+  return code;
+}
+
+static int refuse_same(struct transfer *t, struct err *reterr) {
+  struct place from = {0}, to = {0};
+  if (!db_is_remote(t->from) || !db_is_remote(t->to))
+    return 0;
+  int code = place_of(t->from, &from, reterr);
+  if (code == 0)
+    code = place_of(t->to, &to, reterr);
+  if (code == 0 && from.server == to.server && from.database == to.database &&
+      from.schema == to.schema)
+    code = err_set(reterr, ERR_CONFLICT, "", SAME_STORE);
+  return code;
+}
+
 static struct db_options options_of(const char *path, bool is_writer) {
   return (struct db_options){.path = path,
                              .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION},
@@ -238,8 +277,8 @@ static int refuse_other_numbers(struct transfer *t, struct err *reterr) {
   int code = fact_has(t->to, FACT_SHARDS, &is_distributed, reterr);
   if (code == 0 && is_distributed && !t->is_sharded)
     code = err_set(reterr, ERR_CONFLICT, "",
-                   "%s is distributed over several machines, and the numbers in the source do not"
-                   " tell where its rows belong. Such a store is filled with `callosum import`.",
+                   "%s is distributed over several machines; the numbers in the source do not tell"
+                   " where its rows belong. Fill it with `callosum import` (docs/moving.md).",
                    db_shown_path(t->options->to, shown, sizeof shown));
   return code;
 }
@@ -300,6 +339,9 @@ static int go_on(struct transfer *t, struct str written, struct err *reterr) {
                    " since it was begun (commit %llu then, %llu now). Begin again with an empty"
                    " target.",
                    (unsigned long long)mark.seq, (unsigned long long)t->mark.seq);
+  code = refuse_other_numbers(t, reterr);
+  if (code != 0)
+    return code;
   t->report->is_resumed = true;
   return keep_mark(t, written, reterr);
 }
@@ -310,8 +352,10 @@ static int open_target(struct transfer *t, struct err *reterr) {
   struct str written = STR_NULL;
   struct schema made;
   if (is_same(t->options->from, t->options->to))
-    return err_set(reterr, ERR_CONFLICT, "", "The source and the target are the same store.");
+    return err_set(reterr, ERR_CONFLICT, "", SAME_STORE);
   int code = db_open(&options, &t->to, reterr);
+  if (code == 0)
+    code = refuse_same(t, reterr);
   if (code == 0)
     code = db_identity(t->to, &identity, reterr);
   if (code == 0 && identity.version == 0)
@@ -508,7 +552,7 @@ static int refuse_change(struct transfer *t, struct err *reterr) {
                    "The source was written to while it was copied (commit %llu then, %llu now)."
                    " Begin again with an empty target.",
                    (unsigned long long)t->mark.seq, (unsigned long long)seq);
-  return code;
+  return code ? code : refuse_processes(t->from, t->arena, t->options->from, reterr);
 }
 
 /* From here on it is a store. */
