@@ -88,6 +88,7 @@ struct pg {
   size_t pending_first, pending_n, pending_capacity;
   size_t unsynced_n;      /* queued behind the last sync */
   size_t unflushed_bytes; /* about so many may lie in libpq's buffer */
+  int rest_n;             /* so many reads may find something without the socket being readable */
 
   struct pg_plan *plans[PG_PLANS_MAX];
   size_t plans_n;

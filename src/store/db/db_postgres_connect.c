@@ -282,6 +282,7 @@ void pg_disconnect(struct pg *pg) {
   pg->owes_rollback = false;
   pg->pending_first = pg->pending_n = 0;
   pg->unsynced_n = pg->unflushed_bytes = 0;
+  pg->rest_n = 0;
   pg->dropped_n = 0;
 }
 

@@ -9,7 +9,8 @@
 #include <poll.h>
 
 enum {
-  UNFLUSHED_MAX = 256 << 10,  /* bytes in libpq's buffer before we wait for the server to read */
+  UNFLUSHED_MAX = 256 << 10, /* bytes in libpq's buffer before we wait for the server to read */
+  READS_PER_RECORD = 2,
   CANCEL_US = 5000000,        /* for the answer after a cancel */
   WRITE_ANSWER_US = 120000000 /* the longest that a write transaction waits for an answer */
 };
@@ -98,6 +99,18 @@ void pg_flush(struct pg *pg) {
     pg->unflushed_bytes = 0;
 }
 
+/*
+ * Of a record that TLS has unpacked, libpq reads as much as its buffer has room for, 8 kB at least;
+ * the rest makes no socket readable, so it is read without asking the socket. A record holds 16 kB,
+ * which servers from 17 on fill.
+ */
+static void note_rest(struct pg *pg, bool is_readable) {
+  if (is_readable)
+    pg->rest_n = PQsslInUse(pg->conn) || PQgssEncInUse(pg->conn) ? READS_PER_RECORD : 0;
+  else if (pg->rest_n > 0)
+    pg->rest_n--;
+}
+
 enum awaited { AWAIT_ANSWER, AWAIT_SENT };
 
 /* Reads what there is and writes what can be written, waiting at most until `until_us` (0: without
@@ -116,12 +129,15 @@ static bool exchange(struct pg *pg, enum awaited awaited, int64_t until_us) {
       return false;
     timeout_ms = rest_us > 1000000000 ? 1000000 : (int)(rest_us / 1000) + 1;
   }
-  int n = left < 0 ? 1 : poll(&fd, 1, timeout_ms);
+  bool may_have_rest = pg->rest_n > 0;
+  int n = left < 0 ? 1 : poll(&fd, 1, may_have_rest ? 0 : timeout_ms);
   if (n < 0 && errno != EINTR) {
     pg_lost(pg);
     return true;
   }
-  if ((left < 0 || (n > 0 && (fd.revents & ~POLLOUT))) && PQconsumeInput(pg->conn) == 0)
+  bool is_readable = n > 0 && (fd.revents & ~POLLOUT);
+  note_rest(pg, is_readable);
+  if ((left < 0 || is_readable || may_have_rest) && PQconsumeInput(pg->conn) == 0)
     pg_take_answers(pg); /* what came before the end */
   return true;
 }
