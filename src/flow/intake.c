@@ -102,9 +102,7 @@ static void learn_lane(struct job *job) {
     }
 }
 
-/* ---- Replies
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- Replies ---- */
 
 /* Where there is no memory for an attempt, its refusal is on the message's own arena. */
 static struct arena *arena_of(struct job *job) {
@@ -197,9 +195,7 @@ static void committed(struct store_commit *commit, void *what) {
   }
 }
 
-/* ---- Preparing
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Preparing ---- */
 
 static bool is_known_version(struct str version) {
   struct str parts = version, major, minor;
@@ -402,9 +398,7 @@ static void *work(void *what) {
   return NULL;
 }
 
-/* ---- Life
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Life ---- */
 
 int intake_open(const struct intake_options *options, struct intake **ret_intake,
                 struct err *reterr) {

@@ -99,8 +99,7 @@ int lineage_encode(struct arena *arena, const struct maps *maps, const struct er
   return 0;
 }
 
-/* ---- Decoding: every number and length is checked against what is left
- * ------------------------------------------ */
+/* ---- Decoding: every number and length is checked against what is left ---- */
 
 struct reader {
   struct str rest;

@@ -53,8 +53,7 @@ bool store_is_shared(const struct store *store);
 /* What was opened, without a password: for people. */
 const char *store_shown_path(const struct store *store);
 
-/* ---- Writing
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 enum store_expect {
   STORE_ANY,              /* create or update */
@@ -188,8 +187,7 @@ void store_submit(struct store *store, struct store_commit *commit);
 int store_commit_wait(struct store *store, struct store_commit *commit,
                       struct err *reterr) MUST_CHECK;
 
-/* ---- Reading
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 /* A consistent view (one read transaction on one connection of the pool). Short-lived; one thread.
  */
@@ -298,8 +296,7 @@ int store_history(struct store_view *view, const struct access *access, struct a
                   const struct store_history_query *query, struct store_history *ret_history,
                   struct err *reterr) MUST_CHECK;
 
-/* ---- The message log and lineage
- * --------------------------------------------------------------------------- */
+/* ---- The message log and lineage ---- */
 
 struct store_message_row {
   uint64_t number, commit_seq;

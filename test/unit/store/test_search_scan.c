@@ -511,8 +511,7 @@ static bool any_quantity(const struct asked *a, const struct fhirpath_value *v) 
          unit_is(a, member(q, "system"), member(q, "code"), member(q, "unit"));
 }
 
-/* ---- Is there a value?
- * --------------------------------------------------------------------------- */
+/* ---- Is there a value? ---- */
 
 static bool has_token(const struct fhirpath_value *v) {
   if (is_primitive(v) || is_a(v, "ContactPoint"))
@@ -557,8 +556,7 @@ static bool has_value(enum search_type type, const struct fhirpath_value *v) {
   }
 }
 
-/* ---- One value, one resource
- * --------------------------------------------------------------------- */
+/* ---- One value, one resource ---- */
 
 static bool value_holds(const struct condition *c, enum search_type type, const struct asked *a,
                         const struct fhirpath_value *v) {
@@ -662,8 +660,7 @@ static bool is_visible(const struct access *access, const struct scanned *s) {
   return false;
 }
 
-/* ---- Random queries
- * ------------------------------------------------------------------------------ */
+/* ---- Random queries ---- */
 
 static const char *const prefixes[] = {"", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb"};
 static const char *const starts[] = {"an",  "Ann",   "mull",        "m\xC3\xBCl", "oneil", "O-",
@@ -847,8 +844,7 @@ static bool random_link(defs_type_id type, unsigned depth, struct condition *c) 
   return false;
 }
 
-/* ---- As a URL
- * ------------------------------------------------------------------------------------ */
+/* ---- As a URL ---- */
 
 static void add_escaped(struct buf *buf, struct str s) {
   for (size_t i = 0; i < s.n; i++) {
@@ -938,8 +934,7 @@ static const char *url_of(defs_type_id type, const struct condition *conditions,
   return buf_z(&buf);
 }
 
-/* ---- The law
- * ------------------------------------------------------------------------------------- */
+/* ---- The law ---- */
 
 static int compare_strs(const void *a, const void *b) {
   return str_compare(*(const struct str *)a, *(const struct str *)b);
