@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/move/backup_check.h"
 #include "store/move/backup_file.h"
 #include "store/move/backup_source.h"
@@ -127,36 +128,43 @@ int backup_verify(const struct backup_options *options, struct backup_report *re
 
 /* ---- Bringing one back ---- */
 
-static int move_if_there(struct arena *arena, const char *path, const char *suffix, const char *to,
-                         struct err *reterr) {
-  struct str from = arena_printf(arena, "%s%s", path, suffix),
-             target = arena_printf(arena, "%s%s", to, suffix);
-  if (!from.p || !target.p)
-    return err_no_memory(reterr);
-  if (renameat2(AT_FDCWD, from.p, AT_FDCWD, target.p, RENAME_NOREPLACE) == 0 || errno == ENOENT)
-    return 0;
-  return backup_file_fail(from.p, "can't be moved", errno, reterr);
+static bool is_there(struct arena *arena, const char *path, const char *suffix) {
+  struct stat info;
+  struct str name = arena_printf(arena, "%s%s", path, suffix);
+  return name.p && lstat(name.p, &info) == 0;
 }
 
-/* The log goes first: were it left beside the new file, SQLite would play it into that. What a
- * broken-off call has left of the old store is moved away in the same way. */
-static int move_aside(struct arena *arena, const char *path, struct backup_report *report,
-                      struct err *reterr) {
-  struct stat info;
-  static const char *const parts[] = {"-wal", "-shm", ""};
-  bool is_there = false;
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-    struct str name = arena_printf(arena, "%s%s", path, parts[i]);
-    is_there |= name.p && lstat(name.p, &info) == 0;
-  }
-  if (!is_there)
+static int move_if_there(struct arena *arena, const char *path, const char *suffix, const char *to,
+                         struct err *reterr) {
+  if (!is_there(arena, path, suffix))
     return 0;
+  struct str from = arena_printf(arena, "%s%s", path, suffix),
+             target = arena_printf(arena, "%s%s", to, suffix);
+  return from.p && target.p ? backup_file_rename(from.p, target.p, reterr) : err_no_memory(reterr);
+}
+
+/*
+ * The new file takes the place of an old store, which is moved aside. Were the old one's log left
+ * beside it, SQLite would play that into the new file: it is first moved into the old file, so that
+ * this alone is the store, and both change places in one step. Where that can't be done, as the old
+ * one is damaged or being read, or only its log is left, the log is moved aside before.
+ */
+static int replace(struct arena *arena, const char *name, const char *path,
+                   struct backup_report *report, struct err *reterr) {
+  struct err ignored;
+  if (is_there(arena, path, "") && is_there(arena, path, "-wal") &&
+      backup_run_sql(path, "PRAGMA wal_checkpoint(TRUNCATE)", &ignored) != 0)
+    log_warning("backup", "%s: the log of the old store can't be moved into it", path);
+  bool has_file = is_there(arena, path, "");
+  if (!has_file && !is_there(arena, path, "-wal") && !is_there(arena, path, "-shm"))
+    return backup_file_place(name, path, reterr);
   struct str to = arena_printf(arena, "%s.before-%lld", path, (long long)(clock_now_us() / 1000));
-  int code = to.p ? 0 : err_no_memory(reterr);
-  for (size_t i = 0; code == 0 && i < sizeof parts / sizeof parts[0]; i++)
-    code = move_if_there(arena, path, parts[i], to.p, reterr);
+  int code = to.p ? move_if_there(arena, path, "-wal", to.p, reterr) : err_no_memory(reterr);
   if (code == 0)
-    code = backup_file_sync_folder(path, reterr);
+    code = move_if_there(arena, path, "-shm", to.p, reterr);
+  if (code == 0)
+    code = has_file ? backup_file_replace(name, path, to.p, reterr)
+                    : backup_file_place(name, path, reterr);
   if (code == 0)
     snprintf(report->moved_to, sizeof report->moved_to, "%s", to.p);
   return code;
@@ -171,8 +179,8 @@ static int restore(const struct backup_options *options, struct arena *arena, co
     code = backup_run_sql(name, "DELETE FROM store WHERE name='" FACT_BACKUP "'", reterr);
   report->bytes = bytes_of(name);
   if (code == 0)
-    code = move_aside(arena, options->to, report, reterr);
-  return code ? code : backup_file_place(name, options->to, reterr);
+    code = replace(arena, name, options->to, report, reterr);
+  return code;
 }
 
 int backup_restore(const struct backup_options *options, struct backup_report *ret_report,

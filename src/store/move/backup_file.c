@@ -88,6 +88,27 @@ int backup_file_place(const char *name, const char *path, struct err *reterr) {
   return backup_file_sync_folder(path, reterr);
 }
 
+int backup_file_rename(const char *from, const char *to, struct err *reterr) {
+  return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0
+             ? 0
+             : backup_file_fail(from, "can't be moved", errno, reterr);
+}
+
+/* The new one has the name `aside` for a moment: whoever finds it there has lost nothing. */
+int backup_file_replace(const char *name, const char *path, const char *aside, struct err *reterr) {
+  int code = sync_path(name, O_RDWR, reterr);
+  if (code == 0)
+    code = backup_file_rename(name, aside, reterr);
+  if (code != 0)
+    return code;
+  if (renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
+    return backup_file_sync_folder(path, reterr);
+  code = backup_file_rename(aside, name, reterr); /* not every file system knows that */
+  if (code == 0)
+    code = backup_file_rename(path, aside, reterr);
+  return code ? code : backup_file_place(name, path, reterr);
+}
+
 bool backup_file_is_packed_name(const char *path) {
   return str_ends_with(str_of(path), STR(".zst"));
 }

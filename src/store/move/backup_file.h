@@ -19,9 +19,17 @@ int backup_file_new(struct arena *arena, const char *path, const char **ret_name
 /* Makes `name` durable under `path`, which must not exist: ERR_CONFLICT. */
 int backup_file_place(const char *name, const char *path, struct err *reterr) MUST_CHECK;
 
+/* Another name for a file; ERR_CONFLICT where that exists. */
+int backup_file_rename(const char *from, const char *to, struct err *reterr) MUST_CHECK;
+
 /* Makes the file durable, and has the system forget what it keeps of it, as far as it does: what is
  * read from now on is what the disk has. */
 int backup_file_forget(const char *name, struct err *reterr) MUST_CHECK;
+
+/* The same where something is: that gets the name `aside`, which must not exist, in one step where
+ * the file system knows how, so that there is no moment without a store. */
+int backup_file_replace(const char *name, const char *path, const char *aside,
+                        struct err *reterr) MUST_CHECK;
 
 /* Makes the names in the folder of `path` durable. */
 int backup_file_sync_folder(const char *path, struct err *reterr) MUST_CHECK;

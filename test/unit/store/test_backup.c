@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "store/move/backup.h"
@@ -186,6 +188,81 @@ static void what_changes_in_a_backup_is_noticed_or_means_nothing(void **state) {
   assert_true(noticed > 0);
 }
 
+/* ---- A restore that is killed ---- */
+
+static int renames_left = -1;
+
+/* In the place of the system's: the program ends before one of its calls. */
+int renameat2(int from_folder, const char *from, int to_folder, const char *to,
+              unsigned int flags) {
+  if (renames_left >= 0 && renames_left-- == 0)
+    _exit(9);
+  return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+}
+
+static void copy_file(const char *from, const char *to) {
+  static char bytes[4 << 20];
+  FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+  assert_true(in && out);
+  size_t n = fread(bytes, 1, sizeof bytes, in);
+  assert_true(n < sizeof bytes);
+  assert_int_equal(fwrite(bytes, 1, n, out), n);
+  assert_true(fclose(in) == 0 && fclose(out) == 0);
+}
+
+static int restore_in_child(const char *from, const char *to, int renames) {
+  pid_t child = fork();
+  if (child == 0) {
+    struct backup_report report;
+    struct err err;
+    renames_left = renames;
+    _exit(backup_restore(&(struct backup_options){.from = from, .to = to, .may_move_aside = true},
+                         &report, &err) == 0
+              ? 0
+              : 1);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return WEXITSTATUS(status);
+}
+
+/* There always is a store in the place: the old one, to the last commit in its log, or the new. */
+static void a_restore_that_is_killed_leaves_the_old_store_or_the_new(void **state) {
+  (void)state;
+  struct err err;
+  const char *backup = other_path("copy.db"), *new = other_path("new.db"),
+             *place = other_path("place.db");
+  const char *kept = other_path("kept"), *kept_log = other_path("kept-log");
+  fill();
+  if (make(backup, NULL, &err) != 0 || restore(backup, new, &err) != 0)
+    fail_msg("%s", err.text);
+  fixture_open();
+  struct store_write write = write_of("Patient", "only-in-the-log", "x");
+  assert_int_equal(commit(&write, 1), 0);
+  copy_file(fixture_path, kept); /* as a program that was killed leaves it */
+  copy_file(text_of("%s-wal", fixture_path), kept_log);
+  store_close(fixture_store);
+  fixture_store = NULL;
+  int killed = 0;
+  for (int renames = 0; renames < 10; renames++) {
+    unlink(text_of("%s-shm", place));
+    copy_file(kept, place);
+    copy_file(kept_log, text_of("%s-wal", place));
+    int code = restore_in_child(backup, place, renames);
+    assert_true(code == 0 || code == 9);
+    assert_int_equal(access(place, F_OK), 0);
+    struct transfer_report report;
+    struct transfer_options options = {.from = place, .to = new};
+    assert_int_equal(transfer_compare(&options, &report, &err), 0);
+    bool is_new = report.is_equal;
+    assert_true(is_new || (code == 9 && is_equal_store(place)));
+    if (code == 0)
+      break;
+    killed++;
+  }
+  assert_in_range(killed, 2, 9);
+}
+
 /* ---- One moment ---- */
 
 struct writer {
@@ -244,6 +321,7 @@ int main(void) {
       BACKUP_TEST(what_changes_while_it_is_copied_is_noticed_or_means_nothing),
       BACKUP_TEST(a_value_that_changes_while_it_is_copied_is_noticed),
       BACKUP_TEST(what_changes_in_a_backup_is_noticed_or_means_nothing),
+      BACKUP_TEST(a_restore_that_is_killed_leaves_the_old_store_or_the_new),
       BACKUP_TEST(a_backup_is_one_moment_whatever_is_written),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
