@@ -108,8 +108,9 @@ const struct command command_backup = {
     .usage =
         "backup [OPTIONS] STORE FILE\n"
         "       callosum backup --verify [OPTIONS] FILE\n\n"
-        "Copies the store as it is at one moment; whoever serves it goes on. The copy is checked\n"
-        "page by page and row by row, and says in itself what is in it. FILE appears when it is\n"
+        "Copies the store as it is at one moment; whoever serves it goes on. The copy is read "
+        "back\n"
+        "and compared with the store, and says in itself what is in it. FILE appears when it is\n"
         "complete and durable; a name that ends with .zst has it packed. Nothing is "
         "overwritten.\n\n"
         "Options:\n"

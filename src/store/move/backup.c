@@ -62,7 +62,15 @@ static int pack(const struct backup_options *options, struct arena *arena, const
   const char *packed = NULL;
   int code = backup_file_new(arena, options->to, &packed, reterr);
   if (code == 0)
+    backup_tell(options, "packing", 0, 0);
+  if (code == 0)
     code = backup_file_pack(*name, packed, options->is_stopped, reterr);
+  if (code == 0)
+    code = backup_file_forget(packed, reterr);
+  if (code == 0)
+    backup_tell(options, "verifying", 0, 0);
+  if (code == 0)
+    code = backup_file_compare(packed, *name, options->is_stopped, reterr);
   drop_file(code == 0 ? *name : packed);
   if (code == 0)
     *name = packed;
@@ -176,7 +184,11 @@ static int restore(const struct backup_options *options, struct arena *arena, co
   if (code == 0)
     code = backup_check(options, name, options->from, report, reterr);
   if (code == 0)
-    code = backup_run_sql(name, "DELETE FROM store WHERE name='" FACT_BACKUP "'", reterr);
+    code = backup_run_sql(name,
+                          "DELETE FROM store WHERE name='" FACT_BACKUP
+                          "';" /* and as a store has it: */
+                          "PRAGMA journal_mode=WAL",
+                          reterr);
   report->bytes = bytes_of(name);
   if (code == 0)
     code = replace(arena, name, options->to, report, reterr);

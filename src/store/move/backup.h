@@ -8,8 +8,10 @@
  * (transfer_table.h). No program serves from a file that has that row.
  *
  * The pages are copied in one read transaction: writers go on meanwhile, only the log is not moved
- * into the file. The copy is checked (SQLite's integrity check, reading every row for the
- * checksums) before it gets its name; so a store that is damaged is noticed here.
+ * into the file. Before the copy gets its name, what is read back from it is compared with the
+ * store at the same moment, row by row, and goes through SQLite's integrity check; a packed one is
+ * compared with what was packed. So a store that is damaged is noticed here, and so is a disk that
+ * does not keep what it is given.
  *
  * Threads: any. Memory: plain data. This and db_sqlite.c are the only parts that know SQLite.
  */
@@ -39,6 +41,14 @@ struct backup_report {
   int64_t made_us;    /* when the backup was made */
   char moved_to[512]; /* restore: where the store is now that was there; or empty */
 };
+
+/* Calls `progress`, if there is one. */
+static inline void backup_tell(const struct backup_options *options, const char *what,
+                               uint64_t done, uint64_t all) {
+  if (options->progress)
+    options->progress(&(struct backup_progress){.what = what, .done = done, .all = all},
+                      options->what);
+}
 
 /* ERR_CONFLICT: `to` is there. ERR_NOT_FOUND: no store. ERR_STORE: it is damaged, foreign, of
  * another version. ERR_NO_SPACE, ERR_READ_ONLY, ERR_IO (also: broken off). Nothing is left behind

@@ -39,17 +39,11 @@ int backup_run_sql(const char *name, const char *sql, struct err *reterr) {
   return code;
 }
 
-static void tell(const struct backup_options *options, const char *what, uint64_t done) {
-  struct backup_progress progress = {.what = what, .done = done};
-  if (options->progress)
-    options->progress(&progress, options->what);
-}
-
 /* ---- Pages ---- */
 
 static int tell_steps(void *what) {
   const struct backup_options *options = what;
-  tell(options, "checking", 0);
+  backup_tell(options, "checking", 0, 0);
   return options->is_stopped && *options->is_stopped;
 }
 
@@ -149,7 +143,7 @@ static void report_content(const struct backup_content *content, struct backup_r
 /* ---- The copy, and what it was copied from ---- */
 
 static void note_both(const struct transfer_progress *progress, void *what) {
-  tell(what, "comparing", progress->rows);
+  backup_tell(what, "comparing", progress->rows, 0);
 }
 
 static int refuse_difference(const struct transfer_report *report, bool has_same_statements,
@@ -190,7 +184,7 @@ int backup_compare(const struct backup_options *options, struct db *from, const 
   struct db *to = NULL;
   if (!report)
     return err_no_memory(reterr);
-  tell(options, "comparing", 0);
+  backup_tell(options, "comparing", 0, 0);
   int code = open_rows(name, &to, reterr);
   if (code == 0)
     code = compare_both(options, from, to, report, ret_content, reterr);
@@ -302,7 +296,7 @@ static bool note_page(const struct transfer_page *page, size_t table, void *what
   struct reading *reading = what;
   (void)table;
   reading->rows += page->rows_n;
-  tell(reading->options, "reading", reading->rows);
+  backup_tell(reading->options, "reading", reading->rows, 0);
   return !reading->options->is_stopped || !*reading->options->is_stopped;
 }
 

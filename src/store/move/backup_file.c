@@ -123,8 +123,8 @@ struct streams {
   const volatile sig_atomic_t *is_stopped;
   const char *from_path, *to_path;
   int from, to;
-  char *in, *out;
-  size_t in_n, out_n; /* room */
+  char *in, *out, *there; /* `there`: what is in `to` already, which is only compared; NULL: not */
+  size_t in_n, out_n;     /* room */
 };
 
 static void close_streams(struct streams *s) {
@@ -134,23 +134,26 @@ static void close_streams(struct streams *s) {
     close(s->to);
   free(s->in);
   free(s->out);
+  free(s->there);
 }
 
-static int open_streams(struct streams *s, const char *from, const char *to, struct err *reterr) {
+static int open_streams(struct streams *s, const char *from, const char *to, bool is_comparing,
+                        struct err *reterr) {
   *s = (struct streams){.from_path = from,
                         .to_path = to,
                         .from = open(from, O_RDONLY | O_CLOEXEC),
                         .to = -1,
                         .in = malloc(PIECE_BYTES),
                         .out = malloc(PIECE_BYTES),
+                        .there = is_comparing ? malloc(PIECE_BYTES) : NULL,
                         .in_n = PIECE_BYTES,
                         .out_n = PIECE_BYTES};
   if (s->from < 0)
     return backup_file_fail(from, "can't be read", errno, reterr);
-  if (!s->in || !s->out)
+  if (!s->in || !s->out || (is_comparing && !s->there))
     return err_no_memory(reterr);
-  s->to = open(to, O_WRONLY | O_TRUNC | O_CLOEXEC);
-  return s->to < 0 ? backup_file_fail(to, "can't be written", errno, reterr) : 0;
+  s->to = open(to, O_CLOEXEC | (is_comparing ? O_RDONLY : O_WRONLY | O_TRUNC));
+  return s->to < 0 ? backup_file_fail(to, "can't be opened", errno, reterr) : 0;
 }
 
 static int read_piece(struct streams *s, size_t *ret_n, struct err *reterr) {
@@ -167,7 +170,40 @@ static int read_piece(struct streams *s, size_t *ret_n, struct err *reterr) {
   return 0;
 }
 
+static int fail_different(const struct streams *s, struct err *reterr) {
+  return err_set(reterr, ERR_STORE, "",
+                 "%s is not what was written: the disk, or the memory, changes what it is given.",
+                 s->from_path);
+}
+
+/* As much as there is, up to `n`. */
+static int read_there(struct streams *s, size_t n, size_t *ret_n, struct err *reterr) {
+  size_t got = 0;
+  while (got < n) {
+    ssize_t part = read(s->to, s->there + got, n - got);
+    if (part < 0 && errno == EINTR)
+      continue;
+    if (part < 0)
+      return backup_file_fail(s->to_path, "can't be read", errno, reterr);
+    if (part == 0)
+      break;
+    got += (size_t)part;
+  }
+  *ret_n = got;
+  return 0;
+}
+
+static int compare_piece(struct streams *s, const char *p, size_t n, struct err *reterr) {
+  size_t there_n = 0;
+  int code = read_there(s, n, &there_n, reterr);
+  if (code == 0 && (there_n != n || memcmp(p, s->there, n) != 0))
+    code = fail_different(s, reterr);
+  return code;
+}
+
 static int write_piece(struct streams *s, const char *p, size_t n, struct err *reterr) {
+  if (s->there)
+    return compare_piece(s, p, n, reterr);
   while (n > 0) {
     ssize_t written = write(s->to, p, n);
     if (written < 0 && errno == EINTR)
@@ -205,7 +241,7 @@ int backup_file_pack(const char *from, const char *to, const volatile sig_atomic
                      struct err *reterr) {
   struct streams s;
   ZSTD_CCtx *context = ZSTD_createCCtx();
-  int code = open_streams(&s, from, to, reterr);
+  int code = open_streams(&s, from, to, false, reterr);
   s.is_stopped = is_stopped;
   if (code == 0 && !context)
     code = err_no_memory(reterr);
@@ -299,10 +335,26 @@ int backup_file_unpack(const char *from, const char *to, const volatile sig_atom
   int code = backup_file_is_packed(from, &is_packed, reterr);
   if (code != 0)
     return code;
-  code = open_streams(&s, from, to, reterr);
+  code = open_streams(&s, from, to, false, reterr);
   s.is_stopped = is_stopped;
   if (code == 0)
     code = is_packed ? unpack(&s, reterr) : copy_plain(&s, reterr);
+  close_streams(&s);
+  return code;
+}
+
+int backup_file_compare(const char *packed, const char *plain,
+                        const volatile sig_atomic_t *is_stopped, struct err *reterr) {
+  struct streams s;
+  size_t more_n = 0;
+  int code = open_streams(&s, packed, plain, true, reterr);
+  s.is_stopped = is_stopped;
+  if (code == 0)
+    code = unpack(&s, reterr);
+  if (code == 0)
+    code = read_there(&s, 1, &more_n, reterr);
+  if (code == 0 && more_n > 0)
+    code = fail_different(&s, reterr);
   close_streams(&s);
   return code;
 }

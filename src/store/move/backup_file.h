@@ -46,6 +46,10 @@ int backup_file_pack(const char *from, const char *to, const volatile sig_atomic
 int backup_file_unpack(const char *from, const char *to, const volatile sig_atomic_t *is_stopped,
                        struct err *reterr) MUST_CHECK;
 
+/* Is the content of `packed` that of the file `plain`? ERR_STORE where it is not. */
+int backup_file_compare(const char *packed, const char *plain,
+                        const volatile sig_atomic_t *is_stopped, struct err *reterr) MUST_CHECK;
+
 /* ERR_IO once the flag (which may be NULL) is set. */
 int backup_file_go_on(const volatile sig_atomic_t *is_stopped, struct err *reterr) MUST_CHECK;
 

@@ -154,10 +154,7 @@ static int copy_steps(const struct backup_options *options, sqlite3_backup *back
       return SQLITE_INTERRUPT;
     result = sqlite3_backup_step(backup, PAGES_PER_STEP);
     uint64_t all = (uint64_t)sqlite3_backup_pagecount(backup);
-    struct backup_progress progress = {
-        .what = "copying", .done = all - (uint64_t)sqlite3_backup_remaining(backup), .all = all};
-    if (options->progress)
-      options->progress(&progress, options->what);
+    backup_tell(options, "copying", all - (uint64_t)sqlite3_backup_remaining(backup), all);
   }
   return result == SQLITE_DONE ? SQLITE_OK : result;
 }
