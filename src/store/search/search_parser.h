@@ -1,4 +1,4 @@
-/* What the files of the search's parser share. Private to src/store/search_parse*.c.
+/* What the files of the search's parser share. Private to src/store/search/search_parse*.c.
  * Threads: one parser per call. Memory: on its arena. */
 #ifndef STORE_SEARCH_PARSER_H
 #define STORE_SEARCH_PARSER_H

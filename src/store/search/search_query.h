@@ -1,6 +1,6 @@
 /*
  * A search as it was understood: the checked tree between the parser and the planner. Private to
- * src/store/search_*.c; callers see only search.h.
+ * src/store/search/search_*.c; callers see only search.h.
  *
  * Spec: FHIR R4 search, http://hl7.org/fhir/R4/search.html.
  * Threads: immutable once parsed. Memory: everything on the arena given to search_parse.
