@@ -510,12 +510,8 @@ int store_prepare(struct store *store, struct store_commit *commit, struct err *
 
 int store_prepare_packed(struct store *store, struct store_commit *commit, struct err *reterr) {
   int code = store_prepare(store, commit, reterr);
-  for (size_t i = 0; code == 0 && i < commit->writes_n; i++) {
-    struct store_write *write = &commit->writes[i];
-    write->id = commit->prepared_->writes[i].named->id;
-    write->body = write->lineage = STR_NULL;
-    write->values = (struct search_values){0};
-  }
+  if (code == 0)
+    commit_forget_unpacked(commit);
   return code;
 }
 

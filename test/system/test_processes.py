@@ -1,6 +1,8 @@
 """Several `callosum serve` on one PostgreSQL: any of them takes any request, and the work of one that dies is done by another."""
+import json
 import random
 import signal
+import subprocess
 import threading
 import time
 
@@ -8,10 +10,10 @@ import pytest
 
 import engine
 import postgres
-from client import Server, bundle, entry, observation, patient
+from client import PROGRAM, Server, bundle, entry, observation, patient
 from test_admin import ADMISSION, send
 from test_async import ask, only_entry, result
-from test_parameters import count, fill, make, parameter
+from test_parameters import count, fill, make, marital, parameter
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.skipif(engine.NAME != "postgresql", reason="a file has one process")]
 
@@ -404,3 +406,17 @@ def test_a_process_that_was_stopped_goes_on_with_its_own_job(servers, tmp_path):
     make(server, parameter())
     stopped_in_the_middle(server, tmp_path, LEASE_S + 1)
     assert count(server, "Patient?marital=S") == 2000
+
+
+def test_what_is_imported_meanwhile_is_indexed_by_what_is_defined_meanwhile(servers, tmp_path):
+    """An import holds thousands of resources whose index rows were made before the definition came."""
+    server, n = servers(), 12000
+    people = ({**patient(f"Imported{i}", maritalStatus=marital(i)), "id": f"i{i}"} for i in range(n))
+    (tmp_path / "people.ndjson").write_text("".join(json.dumps(one) + "\n" for one in people))
+    loading = subprocess.Popen([PROGRAM, "import", "--store", engine.store(tmp_path / "callosum.db"), tmp_path / "people.ndjson"],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    until(lambda: engine.rows(tmp_path / "callosum.db", "SELECT count(*) FROM resource")[0][0] > 0)
+    make(server, parameter())
+    assert loading.poll() is None, "it was too quick"
+    assert loading.wait(120) == 0, loading.stdout.read()
+    assert count(server, "Patient?marital=S,M") == n

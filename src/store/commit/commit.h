@@ -69,9 +69,15 @@ struct store_task {
 int commit_prepare(const struct schema *schema, const struct body_codec *codec,
                    struct store_commit *commit, struct err *reterr) MUST_CHECK;
 
+/* What was prepared is kept; of its writes nothing else is, but of which parameters the values
+ * were.
+ */
+void commit_forget_unpacked(struct store_commit *commit);
+
 /* Were its values extracted with another set of parameters than the one that is in force? */
 bool commit_is_outdated(const struct store_commit *commit);
-/* Extracts them again, from the bodies, and prepares again. On the committer's thread. */
+/* Extracts them again, from the bodies (or what was packed of them), and prepares again. On the
+ * committer's thread. */
 int commit_prepare_again(const struct schema *schema, const struct body_codec *codec,
                          struct store_commit *commit, struct err *reterr) MUST_CHECK;
 

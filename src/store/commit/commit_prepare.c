@@ -170,6 +170,8 @@ int commit_prepare(const struct schema *schema, const struct body_codec *codec,
   return code;
 }
 
+#define AGAIN_ARENA_MAX_BYTES ((size_t)1 << 30)
+
 static bool is_outdated(const struct store_write *write) {
   return !write->is_delete && !write->is_confirmation && write->values.generation != 0 &&
          write->values.generation != parameters_generation();
@@ -182,21 +184,75 @@ bool commit_is_outdated(const struct store_commit *commit) {
   return false;
 }
 
-int commit_prepare_again(const struct schema *schema, const struct body_codec *codec,
-                         struct store_commit *commit, struct err *reterr) {
-  struct json_limits limits = JSON_LIMITS_DEFAULT;
-  limits.max_bytes = BODY_MAX_BYTES;
+void commit_forget_unpacked(struct store_commit *commit) {
   for (size_t i = 0; i < commit->writes_n; i++) {
     struct store_write *write = &commit->writes[i];
-    const struct yyjson_val *resource;
-    bool is_stale = commit->prepared_ && commit->prepared_->writes[i].is_parameter;
-    if (!is_outdated(write) || is_stale) /* group_add refuses it: it must be checked again */
-      continue;
-    int code = json_parse(commit->arena, write->body, &limits, &resource, reterr);
-    if (code == 0)
-      code = search_values_extract(commit->arena, resource, &write->values, reterr);
-    if (code != 0)
-      return code;
+    write->id = commit->prepared_->writes[i].named->id;
+    write->body = write->lineage = STR_NULL;
+    write->values = (struct search_values){.generation = write->values.generation};
   }
-  return commit_prepare(schema, codec, commit, reterr);
+}
+
+static bool is_only_packed(struct str text, struct str packed) {
+  return str_is_empty(text) && !str_is_empty(packed);
+}
+
+/* Is there nothing of it but what was packed? */
+static bool is_forgotten(const struct store_commit *commit, size_t i) {
+  const struct store_write *write = &commit->writes[i];
+  const struct prepared_write *prepared = commit->prepared_ ? &commit->prepared_->writes[i] : NULL;
+  return prepared && (is_only_packed(write->body, prepared->body) ||
+                      is_only_packed(write->lineage, prepared->lineage));
+}
+
+static int unpack_write(const struct body_codec *codec, struct arena *arena,
+                        const struct prepared_write *prepared, struct store_write *write,
+                        struct err *reterr) {
+  int code = 0;
+  if (is_only_packed(write->body, prepared->body))
+    code = body_unpack(codec, arena, prepared->body, &write->body, reterr);
+  if (code == 0 && is_only_packed(write->lineage, prepared->lineage))
+    code = body_unpack(codec, arena, prepared->lineage, &write->lineage, reterr);
+  return code;
+}
+
+/* A write that may define a parameter keeps its old values: group_add refuses it, because it must
+ * be checked again. */
+static int extract_again(const struct body_codec *codec, struct arena *arena,
+                         struct store_commit *commit, size_t i, struct err *reterr) {
+  struct store_write *write = &commit->writes[i];
+  struct json_limits limits = JSON_LIMITS_DEFAULT;
+  limits.max_bytes = BODY_MAX_BYTES;
+  const struct yyjson_val *resource;
+  bool was_forgotten = is_forgotten(commit, i);
+  int code =
+      was_forgotten ? unpack_write(codec, arena, &commit->prepared_->writes[i], write, reterr) : 0;
+  bool is_stale = commit->prepared_ && commit->prepared_->writes[i].is_parameter;
+  if (code != 0 || is_stale || str_is_empty(write->body) || !(was_forgotten || is_outdated(write)))
+    return code;
+  code = json_parse(arena, write->body, &limits, &resource, reterr);
+  return code ? code : search_values_extract(arena, resource, &write->values, reterr);
+}
+
+static bool has_forgotten(const struct store_commit *commit) {
+  for (size_t i = 0; i < commit->writes_n; i++)
+    if (is_forgotten(commit, i))
+      return true;
+  return false;
+}
+
+int commit_prepare_again(const struct schema *schema, const struct body_codec *codec,
+                         struct store_commit *commit, struct err *reterr) {
+  bool is_packed = has_forgotten(commit);
+  struct arena *arena = is_packed ? arena_new(AGAIN_ARENA_MAX_BYTES) : commit->arena;
+  int code = arena ? 0 : err_no_memory(reterr);
+  for (size_t i = 0; code == 0 && i < commit->writes_n; i++)
+    code = extract_again(codec, arena, commit, i, reterr);
+  if (code == 0)
+    code = commit_prepare(schema, codec, commit, reterr);
+  if (is_packed) {
+    commit_forget_unpacked(commit);
+    arena_free(arena);
+  }
+  return code;
 }
