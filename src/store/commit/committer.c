@@ -5,9 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/commit/group_read.h"
-#include "store/body/train.h"
+#include "store/commit/upkeep.h"
 
-#define TRAINING_MAX_BYTES ((size_t)64 << 20)
 #define GROUP_ROWS_MAX 20000u
 #define BULK_ROWS_MAX 120000u
 #define BULK_WAIT_MS 50
@@ -20,29 +19,12 @@
 #define FIRST_PAUSE_MS 10
 #define LONGEST_PAUSE_MS 1000
 
-/* The log, in pages of the database: from SOFT on the second thread moves it into the file; when it
- * can't keep up because new pages come all the time, the committer itself moves the rest at HARD,
- * which lets the log start over. */
-#define LOG_SOFT_PAGES 4000u
-#define LOG_HARD_PAGES 24000u
-
 /* How fast commits are now is told by the last groups, where they are not older than this. */
 #define LAST_GROUPS 64
 #define LAST_GROUPS_US ((int64_t)60 * 1000000)
 
 struct durable_group {
   int64_t at_us, took_us; /* at: monotonic */
-};
-
-/* A dictionary on its way: wanted by the committer, made by the other thread, added by the
- * committer. */
-struct training {
-  enum { TRAINING_NONE, TRAINING_WANTED, TRAINING_READY } state;
-  enum body_kind kind;
-  uint64_t pieces_n;
-  struct arena *arena; /* of the dictionary, when it is ready */
-  struct str dictionary;
-  uint64_t tried_at[BODY_KINDS]; /* also when nothing came of it */
 };
 
 struct committer {
@@ -57,19 +39,17 @@ struct committer {
   int64_t outage_since_us; /* 0: the server can be reached, as far as is known */
 
   pthread_mutex_t lock;
-  pthread_cond_t has_work, has_log, has_closing;
+  pthread_cond_t has_work, has_closing;
   struct store_commit *first, *last;
   size_t queue_n, queue_rows, urgent_n;
-  bool is_hurried, is_closing, wants_checkpoint, is_checkpointing, wants_statistics;
-  uint64_t counted_at; /* the last rid when the tables were last looked at */
-  bool is_warm;        /* has worked since it was idle */
-  struct training training;
+  bool is_hurried, is_closing;
+  bool is_warm; /* has worked since it was idle */
   uint64_t fsyncs;
   struct durable_group last_groups[LAST_GROUPS]; /* a ring: the newest is before fsyncs */
 
-  struct db *log_db;
-  pthread_t commit_thread, log_thread;
-  bool has_commit_thread, has_log_thread;
+  struct upkeep *upkeep;
+  pthread_t thread;
+  bool has_thread;
 };
 
 /* ---- The queue ---- */
@@ -333,7 +313,8 @@ static void log_failure(int code, const struct store_commit *commits, const stru
               " so: %s",
               n, err->text);
   else
-    log_error("store", "a group of %zu changes was not stored: %s", n, err->text);
+    log_error("store", "a group of %zu changes was not stored: %s", n,
+              code == ERR_UNAVAILABLE ? err_facts(code)->text : err->text);
 }
 
 static void run_group(struct committer *committer, struct store_commit *commits) {
@@ -354,152 +335,14 @@ static void run_group(struct committer *committer, struct store_commit *commits)
   }
 }
 
-/* ---- The log ---- */
+/* ---- The thread ---- */
 
-static void checkpoint(struct committer *committer, struct db *db) {
-  uint64_t left;
-  struct err err;
-  committer->options.before_checkpoint(committer->options.what);
-  if (db_checkpoint(db, &left, &err) != 0)
-    log_warning("store", "the log was not moved into the file: %s", err.text);
-}
-
-static void tend_log(struct committer *committer) {
-  uint64_t pages = db_log_pages(committer->db);
-  if (pages < LOG_SOFT_PAGES)
-    return;
-  pthread_mutex_lock(&committer->lock);
-  bool is_mine = pages >= LOG_HARD_PAGES && !committer->is_checkpointing;
-  if (!is_mine && !committer->is_checkpointing) {
-    committer->wants_checkpoint = true;
-    pthread_cond_signal(&committer->has_log);
-  }
-  pthread_mutex_unlock(&committer->lock);
-  if (is_mine)
-    checkpoint(committer, committer->db);
-}
-
-/* ---- Statistics ---- */
-
-/*
- * Which index a PostgreSQL takes for a look-up depends on what it knows of the tables, and of new
- * ones it knows nothing: it may go through all resources of a type for each rid. It looks by itself
- * within minutes; in a store that is being filled that is too late.
- */
-#define COUNT_FIRST_AT 64
-#define COUNT_AGAIN_AFTER_TIMES 8
-static const char COUNT_SQL[] =
-    "ANALYZE (SKIP_LOCKED) resource, identity, version, token, string, date, number, quantity, "
-    "uri, reference, vocabulary, text, event, message, message_seen, message_word, lineage";
-
-static void tend_statistics(struct committer *committer) {
-  uint64_t rid = committer->durable.rid;
-  if (!db_is_remote(committer->db) || rid < COUNT_FIRST_AT ||
-      rid / COUNT_AGAIN_AFTER_TIMES < committer->counted_at)
-    return;
-  committer->counted_at = rid;
-  pthread_mutex_lock(&committer->lock);
-  committer->wants_statistics = true;
-  pthread_cond_signal(&committer->has_log);
-  pthread_mutex_unlock(&committer->lock);
-}
-
-static void count(struct committer *committer) {
-  struct err err;
-  if (db_run(committer->log_db, COUNT_SQL, &err) != 0)
-    log_warning("store", "the tables were not looked at for better plans: %s", err.text);
-}
-
-/* ---- Dictionaries ---- */
-
-/* Between two groups: is there one to add, or time to make one? */
-static void tend_dictionaries(struct committer *committer) {
-  const struct sequence *now = &committer->durable;
-  const uint64_t pieces_n[BODY_KINDS] = {
-      [BODY_JSON] = now->rid, [BODY_MESSAGE] = now->message, [BODY_LINEAGE] = now->message};
-  struct body_codec *codec = committer->options.codec;
-  struct training *training = &committer->training;
-  pthread_mutex_lock(&committer->lock);
-  for (unsigned kind = 0; kind < BODY_KINDS && training->state == TRAINING_NONE; kind++) {
-    uint64_t made_at = body_codec_trained_at(codec, kind), tried_at = training->tried_at[kind];
-    if (!train_is_due(kind, pieces_n[kind], made_at > tried_at ? made_at : tried_at))
-      continue;
-    training->state = TRAINING_WANTED;
-    training->kind = kind;
-    training->pieces_n = training->tried_at[kind] = pieces_n[kind];
-    pthread_cond_signal(&committer->has_log);
-  }
-  bool is_ready = training->state == TRAINING_READY;
-  pthread_mutex_unlock(&committer->lock);
-  struct err err;
-  if (!is_ready)
-    return;
-  if (training->dictionary.n > 0 &&
-      body_codec_add(codec, committer->db, training->kind, training->pieces_n, training->dictionary,
-                     &err) != 0)
-    log_warning("store", "a compression dictionary was not stored: %s", err.text);
-  arena_free(training->arena);
-  training->arena = NULL;
-  pthread_mutex_lock(&committer->lock);
-  training->state = TRAINING_NONE;
-  pthread_mutex_unlock(&committer->lock);
-}
-
-static void train(struct committer *committer) {
-  struct training *training = &committer->training; /* ours as long as it is wanted */
-  struct err err;
-  training->dictionary = STR_NULL;
-  training->arena = arena_new(TRAINING_MAX_BYTES);
-  int code = training->arena ? db_begin_read(committer->log_db, &err) : err_no_memory(&err);
-  if (code == 0)
-    code = train_dictionary(committer->log_db, committer->options.codec, training->arena,
-                            training->kind, training->pieces_n, &training->dictionary, &err);
-  db_rollback(committer->log_db);
-  db_trim(committer->log_db); /* nothing is asked here for hours; a snapshot must not stay open */
-  if (code != 0)
-    log_warning("store", "a compression dictionary was not made: %s", err.text);
-  pthread_mutex_lock(&committer->lock);
-  training->state = TRAINING_READY;
-  pthread_mutex_unlock(&committer->lock);
-}
-
-/* ---- The threads ---- */
-
-static void *run_log_thread(void *what) {
-  struct committer *committer = what;
-  pthread_mutex_lock(&committer->lock);
-  while (!committer->is_closing) {
-    bool wants_checkpoint = committer->wants_checkpoint;
-    bool wants_training = committer->training.state == TRAINING_WANTED;
-    bool wants_statistics = committer->wants_statistics;
-    if (!wants_checkpoint && !wants_training && !wants_statistics) {
-      pthread_cond_wait(&committer->has_log, &committer->lock);
-      continue;
-    }
-    committer->wants_checkpoint = committer->wants_statistics = false;
-    committer->is_checkpointing = wants_checkpoint;
-    pthread_mutex_unlock(&committer->lock);
-    if (wants_checkpoint)
-      checkpoint(committer, committer->log_db);
-    if (wants_statistics)
-      count(committer);
-    if (wants_training)
-      train(committer);
-    pthread_mutex_lock(&committer->lock);
-    committer->is_checkpointing = false;
-  }
-  pthread_mutex_unlock(&committer->lock);
-  return NULL;
-}
-
-static void *run_commit_thread(void *what) {
+static void *run(void *what) {
   struct committer *committer = what;
   struct store_commit *group;
   while ((group = take_group(committer)) != NULL) {
     run_group(committer, group);
-    tend_log(committer);
-    tend_statistics(committer);
-    tend_dictionaries(committer);
+    upkeep_tend(committer->upkeep, &committer->durable);
   }
   return NULL;
 }
@@ -515,22 +358,28 @@ static int find_identifier_params(struct committer *committer, struct err *reter
   return 0;
 }
 
-static int start_threads(struct committer *committer, struct err *reterr) {
-  committer->has_commit_thread =
-      pthread_create(&committer->commit_thread, NULL, run_commit_thread, committer) == 0;
-  committer->has_log_thread =
-      pthread_create(&committer->log_thread, NULL, run_log_thread, committer) == 0;
-  if (committer->has_commit_thread && committer->has_log_thread)
-    return 0;
-  return err_set(reterr, ERR_NO_MEMORY, "", "A thread of the store can't be started.");
+static int start_thread(struct committer *committer, struct err *reterr) {
+  committer->has_thread = pthread_create(&committer->thread, NULL, run, committer) == 0;
+  return committer->has_thread
+             ? 0
+             : err_set(reterr, ERR_NO_MEMORY, "", "A thread of the store can't be started.");
+}
+
+static int open_upkeep(struct committer *committer, struct err *reterr) {
+  const struct committer_options *options = &committer->options;
+  return upkeep_open(&(struct upkeep_options){.path = options->store->path,
+                                              .writer = committer->db,
+                                              .codec = options->codec,
+                                              .rid = committer->durable.rid,
+                                              .before_checkpoint = options->before_checkpoint,
+                                              .what = options->what},
+                     &committer->upkeep, reterr);
 }
 
 static int read_first_sequence(struct committer *committer, struct err *reterr) {
   int code = db_begin_read(committer->db, reterr);
   if (code == 0)
     code = sequence_read(committer->db, &committer->durable, reterr);
-  if (code == 0)
-    committer->counted_at = committer->durable.rid;
   db_rollback(committer->db);
   return code;
 }
@@ -542,7 +391,6 @@ int committer_open(const struct committer_options *options, struct committer **r
     return err_no_memory(reterr);
   pthread_mutex_init(&committer->lock, NULL);
   clock_cond_init(&committer->has_work);
-  pthread_cond_init(&committer->has_log, NULL);
   clock_cond_init(&committer->has_closing);
   committer->options = *options;
   committer->db = options->db;
@@ -557,11 +405,9 @@ int committer_open(const struct committer_options *options, struct committer **r
   if (code == 0)
     code = read_first_sequence(committer, reterr);
   if (code == 0)
-    code = db_open(&(struct db_options){.path = options->store->path,
-                                        .newest = {SCHEMA_APPLICATION, SCHEMA_VERSION}},
-                   &committer->log_db, reterr);
+    code = open_upkeep(committer, reterr);
   if (code == 0)
-    code = start_threads(committer, reterr);
+    code = start_thread(committer, reterr);
   if (code == 0)
     *ret_committer = committer;
   else
@@ -585,18 +431,13 @@ void committer_close(struct committer *committer) {
   pthread_mutex_lock(&committer->lock);
   committer->is_closing = true;
   pthread_cond_broadcast(&committer->has_work);
-  pthread_cond_broadcast(&committer->has_log);
   pthread_mutex_unlock(&committer->lock);
-  if (committer->has_commit_thread)
-    pthread_join(committer->commit_thread, NULL);
-  if (committer->has_log_thread)
-    pthread_join(committer->log_thread, NULL);
-  db_close(committer->log_db);
-  arena_free(committer->training.arena);
+  if (committer->has_thread)
+    pthread_join(committer->thread, NULL);
+  upkeep_close(committer->upkeep);
   group_fini(&committer->group);
   free(committer->is_identifier);
   pthread_cond_destroy(&committer->has_closing);
-  pthread_cond_destroy(&committer->has_log);
   pthread_cond_destroy(&committer->has_work);
   pthread_mutex_destroy(&committer->lock);
   free(committer);

@@ -1,7 +1,7 @@
 /*
  * The committer: one thread that takes prepared commits from a queue, puts as many as wait into one
- * transaction (one fsync for all), and then answers each. A second thread keeps house: it moves the
- * log into the file, so that the first one hardly ever has to, and makes dictionaries (train.h).
+ * transaction (one fsync for all), and then answers each. Between two of them it says how far it
+ * has come to upkeep.h, whose thread keeps the store fast.
  *
  * Threads: as said. Memory: a commit belongs to the committer from committer_submit until `done`.
  */
