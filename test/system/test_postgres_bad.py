@@ -140,6 +140,24 @@ def test_servers_that_cannot_be_reached(tmp_path):
             text = process.communicate(timeout=START_S)[1]
             assert process.returncode == 3 and "wrong-password" not in text, text
             assert all(word in text for word in [*words, "can't be reached"]), text
+            assert text.count("waits up to 10 s for the store: ") == 1, text  # before, not when it has given up
+
+
+def test_what_waiting_does_not_mend(pg, tmp_path):
+    """TLS that the server does not have, a certificate that is not there, a setting that is not one: no wait."""
+    with listener(b"N") as plain, listener(b"S") as secure:
+        tcp = f"postgresql://127.0.0.1:{plain}/callosum"
+        for url, words in [
+            (f"{tcp}?sslmode=require", ["can't be secured", "SSL was required"]),
+            (f"postgresql://127.0.0.1:{secure}/callosum?sslmode=verify-full&sslrootcert={tmp_path}/no.pem", ["can't be secured", "no.pem"]),
+            (f"{tcp}?sslmode=nonsense", ["nonsense"]),
+            (pg.url() + "&options=-cnonsense%3D1", ["nonsense", "can't be"]),
+            (pg.url() + "&options=-cwork_mem%3Dnonsense", ["work_mem", "can't be"]),
+            (pg.url() + "&target_session_attrs=nonsense", ["nonsense"]),
+        ]:
+            started = time.monotonic()
+            text = refused(url, *words)
+            assert time.monotonic() - started < 5 and "waits up to" not in text, text
 
 
 def test_a_wrong_password(pg):

@@ -5,8 +5,10 @@
 #include "store/db/db_postgres_turn.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #define SIZE_KEPT_US 10000000 /* how old the answer of db_size may be */
+#define WAIT_TOLD_US 1000000  /* a shorter wait for the server is not worth a line of the log */
 #define SHOWN_MAX_BYTES 140   /* of the URL, so that a message has room for its reason */
 #define EPOCH_2000_US 946684800000000
 
@@ -45,6 +47,18 @@ static int check_identity(struct pg *pg, struct err *reterr) {
   return code ? code : db_check_identity(found, pg->options.newest, tables > 0, pg->shown, reterr);
 }
 
+/* Who waits at the start says so: else nobody knows what is not happening. */
+static int first_connect(struct pg *pg, struct err *reterr) {
+  int64_t wait_us = pg->options.wait_us;
+  int code = pg_connect(pg, 0, reterr);
+  if (wait_us == 0 || !pg_is_passing(code))
+    return code;
+  if (wait_us >= WAIT_TOLD_US)
+    log_warning("store", "waits up to %.0f s for the store: %s", (double)wait_us / 1e6,
+                reterr->text);
+  return pg_connect(pg, wait_us, reterr);
+}
+
 static int pg_open(const struct db_options *options, struct db **ret_db, struct err *reterr) {
   char shown[SHOWN_MAX_BYTES];
   struct pg *pg = calloc(1, sizeof *pg);
@@ -59,7 +73,7 @@ static int pg_open(const struct db_options *options, struct db **ret_db, struct 
   if (code == 0)
     code = pg_check_url(pg, reterr);
   if (code == 0)
-    code = pg_connect(pg, options->wait_us, reterr);
+    code = first_connect(pg, reterr);
   if (code == 0)
     code = check_identity(pg, reterr);
   if (code == 0)

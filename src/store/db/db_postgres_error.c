@@ -32,6 +32,8 @@ static const struct state_row state_table[] = {
     {"28", ERR_STORE, "The server refuses the login of @: #."},
     {"3D000", ERR_STORE, "There is no such database: @: #."},
     {"3F000", ERR_STORE, "There is no such schema in @: #."},
+    {"TLS", ERR_STORE, "The connection to @ can't be secured as its URL asks: #."},
+    {"URL", ERR_STORE, "The URL of @ asks for what can't be: #."},
     {"08", ERR_UNAVAILABLE, "The connection to @ was lost."},
     {"22", ERR_STORE, "The server of @ refused a value."},
     {"XX001", ERR_STORE, "@ is damaged: #. Restore it from a backup."},
@@ -130,13 +132,30 @@ static const struct words_row words_table[] = {
     {"role \"", "28000"},
     {"database \"", "3D000"},
     {"terminating connection", "57P01"},
+    /* libpq's own words, of what does not pass by waiting. */
+    {"server does not support SSL", "TLS"},
+    {"server doesn't support GSSAPI", "TLS"},
+    {"GSSAPI encryption required", "TLS"},
+    {"certificate", "TLS"},
+    {"private key", "TLS"},
+    {"SSL error", "TLS"},
+    {"SSL support is not compiled in", "TLS"},
+    {"SSL protocol version", "TLS"},
+    {"channel binding", "TLS"},
+    {"authentication method requirement", "28000"},
+    {"unrecognized configuration parameter", "URL"},
+    {"invalid value for parameter", "URL"},
+    {"invalid command-line argument", "URL"},
+    {"permission denied to set parameter", "URL"},
+    {" value: \"", "URL"}, /* invalid sslmode value: "x" */
+    {"invalid integer value", "URL"},
 };
 
 int pg_error_of_connect(const struct pg *pg, const PGconn *conn, struct err *reterr) {
   struct str all = str_trim(str_of(PQerrorMessage(conn))), line, last = all;
   while (str_split(&all, '\n', &line)) /* of several hosts the last one's answer */
     if (line.n && line.p[0] != '\t' && !str_starts_with(line, STR("DETAIL:")) &&
-        !str_starts_with(line, STR("HINT:")))
+        !str_starts_with(line, STR("HINT:")) && !str_starts_with(line, STR("Either provide")))
       last = line;
   char words[200];
   ssize_t fatal = str_find(last, STR("FATAL:"));
