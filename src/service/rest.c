@@ -186,6 +186,17 @@ static int prepare(struct rest_call *call, struct err *reterr) {
   return bind_path(call, &path, reterr);
 }
 
+/* On whose threads a call runs; NULL: on that of the caller. A server may keep who asks it waiting,
+ * for as long as an outage takes: so nothing that asks it runs on a thread of the HTTP server, and
+ * what asks nothing has threads of its own. Reading from a file takes no time. */
+static struct workers *workers_of(const struct rest_call *call) {
+  if (call->is_entry || call->is_job)
+    return NULL;
+  if (call->operation->needs_no_store)
+    return call->service->independent;
+  return call->operation->is_long ? call->service->workers : call->service->readers;
+}
+
 void rest_run(struct rest_call *call) {
   struct err err;
   int code = prepare(call, &err);
@@ -196,9 +207,9 @@ void rest_run(struct rest_call *call) {
   } else if (call->wants_async && rest_async_may(call)) {
     call->job = (struct worker_job){.run = begin_async, .what = call};
     workers_submit(call->service->workers, &call->job);
-  } else if (call->operation->is_long && !call->is_entry && !call->is_job) {
+  } else if (workers_of(call)) {
     call->job = (struct worker_job){.run = run_operation, .what = call};
-    workers_submit(call->service->workers, &call->job);
+    workers_submit(workers_of(call), &call->job);
   } else {
     call->operation->run(call);
   }

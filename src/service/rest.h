@@ -115,6 +115,7 @@ struct rest_operation {
   /* Of operations; may be left out. */
   const struct rest_parameter *parameters; /* ends with one without name; for OperationDefinition */
   bool affects_state;
+  bool needs_no_store;  /* never waits behind what does */
   bool answers_at_once; /* its answer is no resource: Prefer: respond-async has no effect */
 };
 

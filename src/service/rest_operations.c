@@ -264,7 +264,8 @@ static const struct rest_operation operations[] = {
      "how far a request with Prefer: respond-async is, then its answer"},
     {"async-cancel", "", "DELETE", "_async/[id]", true, rest_async_cancel,
      "cancels it, or throws its answer away"},
-    {"capabilities", "", "GET", "metadata", true, rest_metadata, "this statement"},
+    {"capabilities", "", "GET", "metadata", true, rest_metadata, "this statement",
+     .needs_no_store = true},
 };
 
 const struct rest_operation *rest_operations(size_t *ret_n) {

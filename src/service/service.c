@@ -82,6 +82,10 @@ static int open_parts(struct service *service, struct err *reterr) {
     code = turns_open(&service->turns, reterr);
   if (code == 0)
     code = workers_open(options->threads, &service->workers, reterr);
+  if (code == 0 && store_is_shared(options->store))
+    code = workers_open(options->threads, &service->readers, reterr);
+  if (code == 0)
+    code = workers_open(1, &service->independent, reterr);
   if (code == 0 && !(service->metadata = rest_metadata_cache_new()))
     code = err_no_memory(reterr);
   if (code == 0)
@@ -132,6 +136,8 @@ void service_close(struct service *service) {
   rest_async_close(service->async);
   rest_metadata_cache_free(service->metadata);
   workers_close(service->workers);
+  workers_close(service->readers);
+  workers_close(service->independent);
   files_close(service->files);
   turns_close(service->turns);
   free(service);

@@ -18,7 +18,9 @@ struct service {
   struct limits limits;
   struct http_server *http;
   struct workers *workers;
-  struct turns *turns; /* of patches of one resource */
+  struct workers *readers;     /* of single resources, from a server; NULL: from a file */
+  struct workers *independent; /* for what needs no store */
+  struct turns *turns;         /* of patches of one resource */
   struct files *files;
   struct rest_async *async;
   struct rest_metadata_cache *metadata;

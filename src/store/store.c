@@ -680,6 +680,10 @@ uint64_t store_epoch(const struct store *store) {
 }
 
 int store_ping(struct store *store, struct err *reterr) {
+  if (store->watch)
+    return watch_is_answered(store->watch)
+               ? 0
+               : err_set(reterr, ERR_UNAVAILABLE, "", "%s does not answer.", store->shown_path);
   struct store_view *view;
   struct sequence sequence;
   int code = store_view_open(store, &view, reterr);

@@ -346,7 +346,8 @@ int store_lineage_of_resource(struct store_view *view, const struct access *acce
  * it gave. */
 int64_t store_now_us(const struct store *store);
 
-/* Can it be read? ERR_UNAVAILABLE, and what a read may give. */
+/* Can it be read? Of a server as the watch saw it last, so the question itself never waits.
+ * ERR_UNAVAILABLE, and what a read of a file may give. */
 int store_ping(struct store *store, struct err *reterr) MUST_CHECK;
 
 /* Since when the server that it lies on can't be reached, as far as this process has noticed; 0: it

@@ -493,13 +493,15 @@ def test_a_client_is_not_told_where_the_store_is(pg, schema):
         try:
             answers = [server.fhir("GET", "Patient/1"), server.fhir("GET", "Patient?family=A"), server.fhir("GET", "$graphql?query={PatientList{id}}"),
                        server.fhir("POST", "", bundle("batch", entry("GET", "Patient/1"))),
-                       server.request("GET", "/healthz"), server.request("GET", "/api/store"), server.request("GET", "/api/messages")]
+                       server.request("GET", "/api/store"), server.request("GET", "/api/messages")]
             answers += [server.fhir("GET", f"Patient?family={n}") for n in range(20)]
+            wait_for(lambda: server.request("GET", "/healthz").status == 503, 5)
+            answers.append(server.request("GET", "/healthz"))
             for answer in answers:
                 text = answer.body.decode()
                 assert "can't be reached at the moment; ask again in" in text, text
                 assert not [word for word in words if word in text], text
-            for answer in answers[0], answers[1], answers[4], answers[5]:
+            for answer in answers[0], answers[1], answers[4], answers[-1]:
                 assert answer.status == 503
                 assert f"ask again in {answer.headers['retry-after']} seconds" in answer.body.decode()
             reply = send(server, ADMISSION)
@@ -510,6 +512,37 @@ def test_a_client_is_not_told_where_the_store_is(pg, schema):
     reasons = [line for line in server.log if pg.folder in line]
     assert 1 <= len(reasons) <= 4, reasons
     assert any("can't be reached: " in line for line in reasons), reasons
+
+
+def test_what_needs_no_store_waits_for_none(pg, schema):
+    """The server hangs (it is stopped, not gone): searches and reads hold every thread that asks it."""
+    with serving(pg.url(schema)) as server:
+        made = server.create(patient())
+        stopped = backends(pg)
+        with concurrent.futures.ThreadPoolExecutor(60) as clients:
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                waiting = [clients.submit(server.fhir, "GET", path) for n in range(15)
+                           for path in (f"Patient/{made['id']}", f"Patient?family={n}", f"Patient/{made['id']}/_history")]
+                waiting += [clients.submit(server.fhir, "POST", "Patient", patient(f"Waits{n}")) for n in range(5)]
+                time.sleep(1)
+                assert sum(future.done() for future in waiting) < len(waiting), "they wait"
+                slowest = 0
+                for _ in range(40):
+                    started = time.monotonic()
+                    assert server.fhir("GET", "metadata").status == 200
+                    health = server.request("GET", "/healthz").status
+                    assert health in (200, 503)
+                    slowest = max(slowest, time.monotonic() - started)
+                    time.sleep(0.2)
+                assert slowest < 3, slowest
+                assert health == 503
+            finally:
+                for pid in stopped:
+                    os.kill(pid, signal.SIGCONT)
+            assert {future.result(60).status for future in waiting} <= {200, 201, 503, 403}
+        wait_for(lambda: server.request("GET", "/healthz").status == 200)
 
 
 def test_it_ends_soon_though_the_server_is_away(pg, schema):

@@ -14,6 +14,7 @@ enum {
   TICK_MS = 200,
   AWAY_TICK_MS = 1000, /* while the server can't be reached */
   LEASE_LOOK_TICKS = 5,
+  SILENCE_US = 5000000, /* a look that takes so long has no answer */
 };
 #define BEAT_ARENA_MAX_BYTES ((size_t)1 << 20)
 
@@ -47,6 +48,7 @@ struct watch {
   bool is_background_free; /* when it was looked at last */
   bool is_away;
   int64_t away_since_us;                   /* monotonic */
+  atomic_int_fast64_t answered_at_us;      /* monotonic; the last good look */
   atomic_int_fast64_t shown_away_since_us; /* of the day; 0: it is not away */
 };
 
@@ -61,6 +63,11 @@ int64_t watch_away_since_us(const struct watch *watch) {
 
 int64_t watch_clock_ahead_us(const struct watch *watch) {
   return watch ? atomic_load(&watch->clock_ahead_us) : 0;
+}
+
+bool watch_is_answered(const struct watch *watch) {
+  return watch_away_since_us(watch) == 0 &&
+         clock_monotonic_us() - atomic_load(&watch->answered_at_us) < SILENCE_US;
 }
 
 /* ---- The beat ---- */
@@ -177,8 +184,10 @@ static void note_result(struct watch *watch, int code, const struct err *err,
              (double)(clock_monotonic_us() - watch->away_since_us) / 1e6);
   }
   watch->is_away = code != 0;
-  if (code == 0)
+  if (code == 0) {
     atomic_store(&watch->shown_away_since_us, 0);
+    atomic_store(&watch->answered_at_us, clock_monotonic_us());
+  }
 }
 
 static bool wait_ms(struct watch *watch, long ms) {
@@ -236,6 +245,7 @@ int watch_open(const struct watch_options *options, struct watch **ret_watch, st
 }
 
 int watch_start(struct watch *watch, struct err *reterr) {
+  atomic_store(&watch->answered_at_us, clock_monotonic_us());
   watch->has_thread = pthread_create(&watch->thread, NULL, run, watch) == 0;
   return watch->has_thread
              ? 0

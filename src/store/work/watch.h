@@ -47,4 +47,8 @@ int64_t watch_away_since_us(const struct watch *watch);
 /* By how much the database's clock is ahead of this machine's. */
 int64_t watch_clock_ahead_us(const struct watch *watch);
 
+/* Does the server answer, as far as the watch knows? It looks five times a second; a look that
+ * takes 5 s has no answer. */
+bool watch_is_answered(const struct watch *watch);
+
 #endif
