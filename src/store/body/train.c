@@ -13,20 +13,26 @@ bool train_is_due(enum body_kind kind, uint64_t pieces_n, uint64_t trained_at) {
   return kind != BODY_OTHER && pieces_n >= FIRST_AT && pieces_n / AGAIN_AFTER_TIMES >= trained_at;
 }
 
-/* The piece of this number, or the next one that there is. Resources are numbered by their events,
- * as their own numbers may say where they are (shard.h). */
+/* The piece of this number, or one behind it, before the second number. Resources are numbered by
+ * their events, as their own numbers may say where they are (shard.h). Of what is long nothing is
+ * read: it would be cut to its first bytes. */
+#define PIECE(bytes) "CASE WHEN length(" bytes ")<=65536 THEN " bytes " END"
+#define LOOK_MAX 1000
 static struct str sql_of(enum body_kind kind) {
   switch (kind) {
   case BODY_JSON:
-    return STR("SELECT r.body FROM event e CROSS JOIN resource r ON r.rid=e.rid"
-               " WHERE e.number>=? AND r.state=1 ORDER BY e.number LIMIT 1");
+    return STR("SELECT " PIECE(
+        "r.body") " FROM event e CROSS JOIN resource r ON r.rid=e.rid"
+                  " WHERE e.number>=? AND e.number<? AND r.state=1 ORDER BY e.number LIMIT 1");
   case BODY_MESSAGE:
-    return STR("SELECT raw FROM message WHERE number>=? ORDER BY number LIMIT 1");
+    return STR("SELECT " PIECE("raw") " FROM message WHERE number>=? AND number<?"
+                                      " ORDER BY number LIMIT 1");
   case BODY_LINEAGE:
   case BODY_OTHER:
     break;
   }
-  return STR("SELECT bytes FROM lineage WHERE message>=? ORDER BY message,rid LIMIT 1");
+  return STR("SELECT " PIECE("bytes") " FROM lineage WHERE message>=? AND message<?"
+                                      " ORDER BY message,rid LIMIT 1");
 }
 
 struct samples {
@@ -59,11 +65,11 @@ static int take_samples(struct db *db, const struct body_codec *codec, struct ar
     return code;
   for (uint64_t i = 0; code == 0 && i < SAMPLES_N; i++) {
     bool has_row = false;
-    db_bind_i64(row, 1, (int64_t)(1 + i * (pieces_n / SAMPLES_N)));
+    int64_t first = (int64_t)(1 + i * (pieces_n / SAMPLES_N));
+    db_bind_i64(row, 1, first);
+    db_bind_i64(row, 2, first + LOOK_MAX);
     code = db_step(row, &has_row, reterr);
-    if (code == 0 && !has_row)
-      break;
-    if (code == 0)
+    if (code == 0 && has_row)
       code = add_sample(codec, scratch, db_column_str(row, 0), samples, reterr);
     db_reset(row);
   }

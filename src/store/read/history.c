@@ -545,9 +545,11 @@ int store_history(struct store_view *view, const struct access *access, struct a
                   struct err *reterr) {
   struct page page = {.view = view, .arena = arena, .query = query};
   page.query_bytes = query->bytes ? query->bytes : STORE_PAGE_BYTES;
+  db_set_deadline(store_view_db(view), STORE_READ_TIME_US);
   struct store_history history = {0};
   int code = query->id.n > 0 ? history_of_versions(&page, access, &history, reterr)
                              : history_of_events(&page, access, &history, reterr);
+  db_set_deadline(store_view_db(view), 0);
   history.rows = page.rows.p;
   history.n = page.rows.n;
   if (code == 0)

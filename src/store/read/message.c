@@ -159,8 +159,10 @@ int store_messages(struct store_view *view, const struct access *access, struct 
   *ret_rows = (struct store_message_rows){0};
   if (!access->is_everything)
     return 0;
+  db_set_deadline(store_view_db(view), STORE_READ_TIME_US);
   int code = str_is_empty(query->text) ? list_all(&list, before, reterr)
                                        : list_found(&list, before, reterr);
+  db_set_deadline(store_view_db(view), 0);
   if (code == 0)
     *ret_rows = (struct store_message_rows){list.rows.p, list.rows.n};
   return code;
@@ -317,6 +319,7 @@ static int read_lineage(struct lineage_list *list, struct store_lineage_rows *re
                         struct err *reterr) {
   size_t n = STORE_AHEAD_ROWS;
   int code = 0;
+  db_set_deadline(store_view_db(list->view), STORE_READ_TIME_US);
   while (code == 0 && n == STORE_AHEAD_ROWS && !is_full(list)) {
     struct db_query query;
     struct db_statement *row = NULL;
@@ -327,6 +330,7 @@ static int read_lineage(struct lineage_list *list, struct store_lineage_rows *re
       code = read_lineage_piece(list, row, &n, reterr);
     db_release(row);
   }
+  db_set_deadline(store_view_db(list->view), 0);
   if (code == 0)
     *ret_rows = (struct store_lineage_rows){list->rows.p, list->rows.n};
   return code;

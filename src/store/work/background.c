@@ -53,7 +53,17 @@ static int expire_jobs(struct background *b, struct err *reterr) {
   int64_t now = store_now_us(b->store);
   if (now - b->expired_at_us < EXPIRE_EVERY_US)
     return 0;
-  b->expired_at_us = now;
+  struct store_view *view;
+  bool has_expired = false;
+  int code = store_view_open(b->store, &view, reterr);
+  if (code == 0) {
+    code = job_has_expired(view, now, &has_expired, reterr);
+    store_view_close(view);
+  }
+  if (code == 0 && !has_expired)
+    b->expired_at_us = now;
+  if (code != 0 || !has_expired)
+    return code;
   struct job_change expire = {.verb = JOB_EXPIRE, .expires_us = now};
   return job_change(b->store, &expire, reterr);
 }

@@ -237,7 +237,9 @@ int job_apply(struct db *db, const struct body_codec *codec, struct arena *arena
   case JOB_DELETE:
     return db_execute_i64(db, STR("DELETE FROM job WHERE number=?"), &number, 1, reterr);
   case JOB_EXPIRE:
-    return db_execute_i64(db, STR("DELETE FROM job WHERE expires>0 AND expires<?"),
+    return db_execute_i64(db,
+                          STR("DELETE FROM job WHERE number IN (SELECT number FROM job WHERE"
+                              " expires>0 AND expires<? ORDER BY number LIMIT 16)"),
                           &change->expires_us, 1, reterr);
   }
   return err_set(reterr, ERR_INTERNAL, "", "There is no such change of a job.");
@@ -259,6 +261,19 @@ int job_release_all(struct db *db, int64_t holder, struct err *reterr) {
   static const struct str of_all =
       STR("UPDATE job SET state=1,holder=0,lease=0 WHERE state<3 AND state=2");
   return db_execute_i64(db, holder ? of_one : of_all, &holder, holder ? 1 : 0, reterr);
+}
+
+int job_has_expired(struct store_view *view, int64_t before_us, bool *ret_has, struct err *reterr) {
+  struct db_statement *row = NULL;
+  int code =
+      db_prepare(store_view_db(view),
+                 STR("SELECT number FROM job WHERE expires>0 AND expires<? LIMIT 1"), &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, before_us);
+  code = db_step(row, ret_has, reterr);
+  db_release(row);
+  return code;
 }
 
 int job_change(struct store *store, struct job_change *change, struct err *reterr) {

@@ -64,7 +64,7 @@ enum job_verb {
   JOB_FAIL,     /* WAITING, RUNNING -> FAILED: result, expires_us */
   JOB_CANCEL,   /* WAITING, RUNNING -> CANCELLED: expires_us */
   JOB_DELETE,   /* in any state */
-  JOB_EXPIRE,   /* all that expired before expires_us; no number */
+  JOB_EXPIRE,   /* some that expired before expires_us: 16, as results are large; no number */
 };
 
 /* Refused: ERR_NOT_FOUND (not there, or another's), ERR_CONFLICT (in a state that does not fit; run
@@ -85,6 +85,10 @@ struct job_change {
 int job_change(struct store *store, struct job_change *change, struct err *reterr) MUST_CHECK;
 
 /* ---- Reading ---- */
+
+/* Is there one that expired before that? */
+int job_has_expired(struct store_view *view, int64_t before_us, bool *ret_has,
+                    struct err *reterr) MUST_CHECK;
 
 /* ERR_NOT_FOUND where there is none, it has expired, or it is another's (`owner` empty: anybody's).
  */

@@ -342,6 +342,58 @@ void parameter_set_clear(void) {
 
 /* ---- When the job is done ---- */
 
+/* Words of one parameter up to the one at `at_once`, or all where there are fewer. */
+static int take_out_words(struct db *db, int64_t param, size_t at_once, bool *ret_has_more,
+                          struct err *reterr) {
+  struct db_statement *last = NULL, *row = NULL;
+  int code = db_prepare(
+      db, STR("SELECT text FROM vocabulary WHERE param=? ORDER BY text,hash LIMIT 1 OFFSET ?"),
+      &last, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(last, 1, param);
+  db_bind_i64(last, 2, (int64_t)at_once);
+  code = db_step(last, ret_has_more, reterr);
+  if (code == 0)
+    code = db_prepare(db,
+                      *ret_has_more ? STR("DELETE FROM vocabulary WHERE param=? AND text<=?")
+                                    : STR("DELETE FROM vocabulary WHERE param=?"),
+                      &row, reterr);
+  if (code == 0) {
+    db_bind_i64(row, 1, param);
+    if (*ret_has_more)
+      db_bind_text(row, 2, db_column_str(last, 0));
+    code = db_execute(row, reterr);
+  }
+  db_release(row);
+  db_release(last);
+  return code;
+}
+
+int parameter_set_take_out_words(struct db *db, uint64_t number, size_t at_once, bool *ret_has_more,
+                                 struct err *reterr) {
+  struct db_statement *row = NULL;
+  bool has_row = false;
+  int64_t param = 0;
+  *ret_has_more = false;
+  /* One that has words; when it has none left, the next one. */
+  int code = db_prepare(db,
+                        STR("SELECT p.number FROM param p WHERE p.state=3 AND p.job=? AND EXISTS"
+                            "(SELECT 1 FROM vocabulary v WHERE v.param=p.number) LIMIT 1"),
+                        &row, reterr);
+  if (code != 0)
+    return code;
+  db_bind_i64(row, 1, (int64_t)number);
+  code = db_step(row, &has_row, reterr);
+  if (code == 0 && has_row)
+    param = db_column_i64(row, 0);
+  db_release(row);
+  if (code == 0 && has_row)
+    code = take_out_words(db, param, at_once, ret_has_more, reterr);
+  *ret_has_more |= code == 0 && has_row;
+  return code;
+}
+
 int parameter_set_job_done(struct db *db, uint64_t number, struct err *reterr) {
   struct db_statement *row = NULL;
   bool has_row;

@@ -40,6 +40,12 @@ bool parameter_set_has_job(const struct parameter_set *set);
 /* Puts it in force; where it was settled, when that is durable. */
 int parameter_set_install(const struct parameter_set *set, struct err *reterr) MUST_CHECK;
 
+/* Before that: takes some of the words out that the parameters had which it clears, about `at_once`
+ * of them, so that no transaction takes long. `*ret_has_more`: there may be more. Inside a
+ * transaction; nothing is done when the job has ended. */
+int parameter_set_take_out_words(struct db *db, uint64_t number, size_t at_once, bool *ret_has_more,
+                                 struct err *reterr) MUST_CHECK;
+
 /* The job `number` has gone through all resources: what it built is ready, what it cleared is gone.
  * Inside a transaction, on the committer's thread. */
 int parameter_set_job_done(struct db *db, uint64_t number, struct err *reterr) MUST_CHECK;

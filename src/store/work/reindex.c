@@ -12,7 +12,7 @@
 #include "store/work/process.h"
 #include "store/store_internal.h"
 
-enum { GROUP_RESOURCES_MAX = 128, GROUP_BODY_BYTES_MAX = 4 << 20 };
+enum { GROUP_RESOURCES_MAX = 128, GROUP_BODY_BYTES_MAX = 4 << 20, WORDS_AT_ONCE = 4000 };
 #define GROUP_ARENA_MAX_BYTES ((size_t)1 << 30)
 #define JOB_ARENA_MAX_BYTES ((size_t)16 << 20)
 #define KEEP_US ((int64_t)24 * 3600 * 1000000)
@@ -390,6 +390,27 @@ static int finish_inside(void *what, struct db *db, struct sequence *sequence, s
   return code;
 }
 
+/* What the parameters that are cleared have in the vocabulary goes in pieces, before the end. */
+struct word_slice {
+  uint64_t job;
+  bool has_more;
+};
+
+static int take_out_inside(void *what, struct db *db, struct sequence *sequence,
+                           struct err *reterr) {
+  struct word_slice *slice = what;
+  (void)sequence;
+  return parameter_set_take_out_words(db, slice->job, WORDS_AT_ONCE, &slice->has_more, reterr);
+}
+
+static int take_out_words(const struct reindex *r, struct store *store, bool *ret_has_more,
+                          struct err *reterr) {
+  struct word_slice slice = {.job = r->number};
+  int code = store_run_task(store, take_out_inside, &slice, reterr);
+  *ret_has_more = code == 0 && slice.has_more;
+  return code;
+}
+
 static int commit_group(struct reindex *r, struct store *store, struct group_of *group,
                         struct err *reterr) {
   struct reindex next = *r;
@@ -465,6 +486,13 @@ int reindex_step(struct reindex *r, struct store *store, bool *ret_has_more, str
   }
   struct group_of group = {.arena = arena_new(GROUP_ARENA_MAX_BYTES), .last = r->after};
   int code = group.arena ? read_group(r, store, &group, reterr) : err_no_memory(reterr);
+  if (code == 0 && group.is_last && str_is(r->request.owner, REINDEX_OWN)) {
+    code = take_out_words(r, store, ret_has_more, reterr);
+    if (code == 0 && *ret_has_more) { /* the end comes with another step */
+      arena_free(group.arena);
+      return 0;
+    }
+  }
   if (code == 0)
     code = commit_group(r, store, &group, reterr);
   if (code == 0 && str_is(r->request.owner, REINDEX_OWN))

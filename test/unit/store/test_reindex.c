@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "store/work/parameter_set.h"
 #include "store/work/reindex.h"
 #include "store/store_internal.h"
 
@@ -149,6 +150,84 @@ static void jobs_follow_each_other(void **state) {
   assert_int_equal(unfinished_jobs(), 0);
 }
 
+static int64_t words_of_all(void) {
+  struct store_view *view;
+  struct db_query query;
+  struct err err;
+  int64_t n = -1;
+  assert_int_equal(store_view_open(fixture_store, &view, &err), 0);
+  db_query_init(&query, test_arena);
+  db_query_add(&query, "SELECT count(*) FROM vocabulary");
+  assert_int_equal(db_query_number(store_view_db(view), &query, 0, &n, &err), 0);
+  store_view_close(view);
+  return n;
+}
+
+/* What a task of the committer's thread is given, and what it did. */
+struct taking_out {
+  uint64_t job;
+  size_t at_once, most;
+  int64_t slices, before;
+  bool has_more;
+};
+
+static int64_t count_words(struct db *db) {
+  struct db_query query;
+  struct err err;
+  int64_t n = -1;
+  db_query_init(&query, test_arena);
+  db_query_add(&query, "SELECT count(*) FROM vocabulary");
+  assert_int_equal(db_query_number(db, &query, 0, &n, &err), 0);
+  return n;
+}
+
+static int leave_and_take_out(void *what, struct db *db, struct sequence *sequence,
+                              struct err *reterr) {
+  (void)sequence;
+  struct taking_out *t = what;
+  const int64_t job = (int64_t)t->job;
+  assert_int_equal(db_execute_i64(db,
+                                  STR("UPDATE param SET state=3,job=? WHERE number IN"
+                                      " (SELECT DISTINCT param FROM vocabulary)"),
+                                  &job, 1, reterr),
+                   0);
+  t->before = count_words(db);
+  do {
+    int64_t had = count_words(db);
+    assert_int_equal(parameter_set_take_out_words(db, t->job, t->at_once, &t->has_more, reterr), 0);
+    int64_t gone = had - count_words(db);
+    t->most = (size_t)gone > t->most ? (size_t)gone : t->most;
+    t->slices++;
+  } while (t->has_more && t->slices < 10000);
+  assert_int_equal(count_words(db), 0);
+  assert_int_equal(parameter_set_take_out_words(db, t->job + 1, t->at_once, &t->has_more, reterr),
+                   0);
+  assert_false(t->has_more);
+  return err_set(reterr, ERR_PRECONDITION, "", "nothing of this stays");
+}
+
+/* A parameter's words, of which there may be millions, go in pieces, each a transaction. */
+static void words_of_what_goes_are_taken_out_in_pieces(void **state) {
+  (void)state;
+  fixture_open();
+  for (unsigned i = 0; i < 60; i++)
+    put(arena_printf(test_arena,
+                     "{'resourceType':'Observation','id':'%u','status':'final','code':{'text':"
+                     "'word%u','coding':[{'system':'http://x.org','code':'c%u','display':"
+                     "'Display %u'}]}}",
+                     i, i, i, i)
+            .p);
+  struct taking_out t = {.job = 77, .at_once = 10};
+  struct err err;
+  int64_t before = words_of_all();
+  assert_true(before > 100);
+  assert_int_not_equal(store_run_task(fixture_store, leave_and_take_out, &t, &err), 0);
+  assert_int_equal(t.before, before);
+  assert_true(t.slices >= before / 11);
+  assert_true(t.most <= 11);
+  assert_int_equal(words_of_all(), before);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       STORE_TEST(index_write_changes_only_the_index),
@@ -156,6 +235,7 @@ int main(void) {
       STORE_TEST(index_write_and_write_in_one_commit),
       STORE_TEST(job_gives_back_what_the_bodies_say),
       STORE_TEST(jobs_follow_each_other),
+      STORE_TEST(words_of_what_goes_are_taken_out_in_pieces),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
