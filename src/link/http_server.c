@@ -37,7 +37,10 @@
 #define SMALL_BODY_BYTES ((size_t)64 << 10)
 #define TRIM_FROM_BYTES ((size_t)32 << 20)
 #define SLOWEST_BYTES_PER_S 2048 /* a body that comes slower than this is given up */
-#define DRAIN_US_MAX 5000000     /* how long a closing server waits for clients to take answers */
+#define SLOWEST_ANSWER_BYTES_PER_S ((size_t)64 << 10)
+#define LONG_ANSWER_BYTES ((size_t)1 << 20) /* memory that a slow client must not hold for ever */
+#define PIECE_BYTES ((size_t)64 << 10)
+#define DRAIN_US_MAX 5000000 /* how long a closing server waits for clients to take answers */
 
 struct http_server {
   struct http_server_options options;
@@ -62,6 +65,8 @@ struct exchange {
   size_t received_bytes; /* as sent */
   int64_t body_deadline_us;
   struct gzip_reader *unpacker;
+  struct str long_answer;
+  int64_t answer_deadline_us;
   struct MHD_Response *response;
   int status;
 };
@@ -158,6 +163,26 @@ static struct str pack_body(struct exchange *x, const struct http_response *resp
   return packed;
 }
 
+/* A piece of a long answer, as the client takes it. */
+static ssize_t give_piece(void *cls, uint64_t at, char *room, size_t room_n) {
+  const struct exchange *x = cls;
+  if (clock_monotonic_us() > x->answer_deadline_us)
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+  struct str piece = str_slice(x->long_answer, (size_t)at, room_n);
+  if (piece.n)
+    memcpy(room, piece.p, piece.n);
+  return (ssize_t)piece.n;
+}
+
+/* libmicrohttpd gives up who takes nothing for a while, but not who takes a byte now and then. */
+static struct MHD_Response *make_long_response(struct exchange *x, struct str body) {
+  const struct http_server_options *options = &x->server->options;
+  x->long_answer = body;
+  x->answer_deadline_us = clock_monotonic_us() + (int64_t)options->idle_timeout_s * 1000000 +
+                          (int64_t)(body.n / options->slowest_bytes_per_s) * 1000000;
+  return MHD_create_response_from_callback(body.n, PIECE_BYTES, give_piece, x, NULL);
+}
+
 static struct MHD_Response *make_response(struct exchange *x,
                                           const struct http_response *response) {
   bool is_packed;
@@ -165,7 +190,9 @@ static struct MHD_Response *make_response(struct exchange *x,
   /* libmicrohttpd only reads a persistent buffer, but takes it as not const. */
   void *bytes = (void *)(uintptr_t)body.p;
   struct MHD_Response *made =
-      MHD_create_response_from_buffer(body.n, bytes, MHD_RESPMEM_PERSISTENT);
+      body.n < LONG_ANSWER_BYTES
+          ? MHD_create_response_from_buffer(body.n, bytes, MHD_RESPMEM_PERSISTENT)
+          : make_long_response(x, body);
   if (!made)
     return NULL;
   if (response->content_type.n > 0)
@@ -568,6 +595,8 @@ static void fill_defaults(struct http_server_options *options) {
     options->max_connections = options->threads;
   if (options->idle_timeout_s == 0)
     options->idle_timeout_s = 60;
+  if (options->slowest_bytes_per_s == 0)
+    options->slowest_bytes_per_s = SLOWEST_ANSWER_BYTES_PER_S;
 }
 
 int http_server_open(const struct http_server_options *options, struct http_server **ret_server,

@@ -61,6 +61,7 @@ struct http_server_options {
   size_t arena_max_bytes;                   /* of one request; 0: 1 GiB */
   struct arena_budget *budget;              /* of all requests; over it 503; NULL: none */
   unsigned max_connections, idle_timeout_s; /* 0: 1000, 60 */
+  size_t slowest_bytes_per_s; /* who takes a long answer slower than this loses it; 0: 64 kB */
   /*
    * Web pages of which origins may call: "*" any, or a list separated by spaces; NULL: pages from
    * this server itself and from loopback. Others get no CORS header, and what would change

@@ -1,11 +1,15 @@
 """Nothing that is asked takes memory without bound: large resources, many versions of one, several clients at once. What
 the process had at most is what the system says of it (VmHWM)."""
 import json
+import os
 import random
+import socket
 import threading
+import time
 
 import pytest
 
+import engine
 from client import Server, bundle, entry
 
 pytestmark = pytest.mark.both_engines
@@ -150,3 +154,39 @@ def test_requests_that_do_not_fit_together_are_answered_503(tmp_path):
         assert server.fhir("GET", "DocumentReference/again").json["content"] == again["content"]
     finally:
         assert server.stop() == 0
+
+
+SLOW = ["DocumentReference/many/_history?_count=1000", "DocumentReference?_count=1000", "Patient/p/$everything?_count=1000"]
+
+
+def ask_and_read_nothing(server, path):
+    """A client that asks for a long answer and does not take it."""
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.connect(("127.0.0.1", server.port))
+    slow.sendall(f"GET /fhir/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert slow.recv(12).startswith(b"HTTP/1.1 200"), "the answer is on its way"
+    return slow
+
+
+def oldest_snapshot_s(server):
+    """How long the longest transaction of this store's readers is open."""
+    return int(engine.rows(server.store, "SELECT coalesce(max(extract(epoch FROM clock_timestamp()-xact_start)),0)::bigint FROM"
+                           " pg_stat_activity WHERE datname=current_database() AND pid<>pg_backend_pid()"
+                           " AND backend_xmin IS NOT NULL")[0][0])
+
+
+def test_a_slow_client_holds_no_snapshot(laden):
+    """Neither the log of a file nor the old rows of a server are kept for who reads slowly."""
+    clients = [ask_and_read_nothing(laden, path) for path in SLOW]
+    try:
+        time.sleep(1)
+        for i in range(40):
+            assert laden.fhir("PUT", "DocumentReference/other", json.dumps(document("other", i))).status in (200, 201)
+        if engine.NAME == "sqlite":
+            assert os.path.getsize(laden.store + "-wal") < 160 * MB, "the log starts over"
+        else:
+            assert oldest_snapshot_s(laden) < 1
+    finally:
+        for client in clients:
+            client.close()

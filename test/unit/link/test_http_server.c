@@ -288,6 +288,88 @@ static void http_close_waits_for_running_requests(void **state) {
   assert_true(has(answer, "/slow"));
 }
 
+enum { LONG_ANSWER = 32 << 20 }; /* more than the sockets' buffers take */
+
+/* Bytes that say where they stand. */
+static char byte_at(size_t at) {
+  return (char)('a' + (at * 31 + at / 4099) % 26);
+}
+
+static void handle_long(struct http_request *request) {
+  char *bytes = arena_alloc(request->arena, LONG_ANSWER);
+  assert_non_null(bytes);
+  for (size_t i = 0; i < LONG_ANSWER; i++)
+    bytes[i] = byte_at(i);
+  struct http_response response = {.status = 200,
+                                   .content_type = STR("application/octet-stream"),
+                                   .body = str_n(bytes, LONG_ANSWER)};
+  http_respond(request, &response);
+}
+
+/* Reads an answer to its end; how many of the body came, all of them right. */
+static size_t read_body(int fd) {
+  char piece[65536], end[4] = {0};
+  size_t got = 0, wrong = 0;
+  ssize_t n;
+  bool is_body = false;
+  while ((n = recv(fd, piece, sizeof piece, 0)) > 0) {
+    for (ssize_t i = 0; i < n; i++) {
+      if (is_body) {
+        wrong += piece[i] != byte_at(got++);
+        continue;
+      }
+      memmove(end, end + 1, 3);
+      end[3] = piece[i];
+      is_body = memcmp(end, "\r\n\r\n", 4) == 0;
+    }
+  }
+  close(fd);
+  assert_int_equal(wrong, 0);
+  return got;
+}
+
+static struct http_server *open_long_server(struct arena_budget *budget, size_t slowest) {
+  struct http_server_options options = {.address = "127.0.0.1",
+                                        .threads = 2,
+                                        .idle_timeout_s = 1,
+                                        .slowest_bytes_per_s = slowest,
+                                        .budget = budget,
+                                        .handle = handle_long};
+  struct http_server *server = NULL;
+  struct err err;
+  assert_int_equal(http_server_open(&options, &server, &err), 0);
+  return server;
+}
+
+/* Who takes a byte now and then would hold the memory of the answer for ever. */
+static void http_gives_up_who_takes_a_long_answer_too_slowly(void **state) {
+  (void)state;
+  struct arena_budget budget = {.max_bytes = (size_t)64 << 20};
+  struct http_server *server = open_long_server(&budget, 0);
+  int fd = dial(server);
+  say(fd, STR("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+  assert_int_equal(read_body(fd), LONG_ANSWER);
+  http_server_close(server);
+  assert_int_equal(budget.used_bytes, 0);
+
+  server = open_long_server(&budget, (size_t)64 << 20);
+  fd = dial(server);
+  say(fd, STR("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  char piece[16384];
+  assert_true(recv(fd, piece, 1, 0) == 1);
+  size_t got = 0;
+  assert_true(budget.used_bytes >= LONG_ANSWER);
+  for (int i = 0; i < 1500 && budget.used_bytes > 0; i++) { /* 15 s */
+    ssize_t n = recv(fd, piece, sizeof piece, MSG_DONTWAIT);
+    got += n > 0 ? (size_t)n : 0;
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+  }
+  assert_int_equal(budget.used_bytes, 0);
+  assert_true(got < LONG_ANSWER / 2);
+  close(fd);
+  http_server_close(server);
+}
+
 static void http_tells_of_a_taken_port(void **state) {
   (void)state;
   struct http_server *server = open_server(echo), *second = NULL;
@@ -353,6 +435,7 @@ int main(void) {
       TEST(http_origin_rules),
       TEST(http_survives_a_client_that_vanishes),
       TEST(http_close_waits_for_running_requests),
+      TEST(http_gives_up_who_takes_a_long_answer_too_slowly),
       TEST(http_tells_of_a_taken_port),
       TEST(http_answers_each_client_its_own),
   };
