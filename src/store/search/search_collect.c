@@ -429,6 +429,26 @@ int search_collect_spans(struct search_context *c, const struct search_spans *sp
   return code;
 }
 
+int search_collect_few(struct search_context *c, const struct search_span *span, bool needs_body,
+                       struct search_rids *rids, bool *ret_is_all, struct err *reterr) {
+  uint64_t few[SEARCH_FEW_MAX + 1];
+  struct db_query query;
+  size_t n = 0;
+  db_query_init(&query, c->arena);
+  db_query_add(&query, "SELECT rid");
+  search_span_add(&query, c, span);
+  db_query_add(&query, " LIMIT ");
+  db_query_i64(&query, SEARCH_FEW_MAX + 1);
+  int code = search_fetch_with(c, &query, SEARCH_FEW_MAX + 1, needs_body, few, &n, reterr);
+  if (code == 0)
+    code = search_spend(c, SEARCH_STEP_QUERY + n, reterr);
+  *ret_is_all = n <= SEARCH_FEW_MAX;
+  for (size_t i = 0; i < n && code == 0 && *ret_is_all; i++)
+    code = search_rids_add(rids, few[i], reterr);
+  span->condition->cost->rows += *ret_is_all ? n : 0;
+  return code;
+}
+
 static int collect_own_spans(struct search_context *c, const struct search_condition *condition,
                              struct search_rids *rids, struct err *reterr) {
   struct search_spans spans;

@@ -34,6 +34,12 @@ int search_collect_spans(struct search_context *c, const struct search_spans *sp
                          const struct search_probes *probes, struct search_rids *rids,
                          struct err *reterr) MUST_CHECK;
 
+/* All of one span that has few, at most SEARCH_FEW_MAX, and their rows with them (where
+ * search_fetches_with is true). `*ret_is_all` is false where it has more: then nothing is added. */
+enum { SEARCH_FEW_MAX = 64 };
+int search_collect_few(struct search_context *c, const struct search_span *span, bool needs_body,
+                       struct search_rids *rids, bool *ret_is_all, struct err *reterr) MUST_CHECK;
+
 /* What a chain or _has leads to: everything that may satisfy one of its targets, in order. */
 int search_collect_targets(struct search_context *c, const struct search_condition *condition,
                            struct search_rids *targets, struct err *reterr) MUST_CHECK;

@@ -29,6 +29,7 @@ struct search_facts {
   enum search_reading reading; /* of the source opened first, the page's */
   uint64_t ranges;             /* merged */
   uint64_t candidates, fetched, bodies;
+  uint64_t ahead; /* resources that were read before they were needed, whether they were or not */
 };
 
 /* What one running search works with. */

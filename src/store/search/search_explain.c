@@ -1,5 +1,6 @@
 /* How a search was planned and what it cost, from what its conditions counted while it ran. */
 #include "base/clock.h"
+#include "store/search/search_fetch.h"
 #include "store/search/search_page.h"
 
 enum { TEXT_BYTES_MAX = 120 }; /* of a condition */
@@ -70,6 +71,18 @@ static struct str reading_of(struct arena *arena, const struct search_facts *fac
   return STR("no candidates were needed");
 }
 
+/* What is counted of an index is what was read, so that where rows are read ahead the numbers are
+ * others than where each is read when it is needed. */
+static struct str reading_with_ahead(const struct search_context *c) {
+  struct str reading = reading_of(c->arena, &c->facts);
+  if (!search_looks_ahead(c))
+    return reading;
+  return arena_printf(c->arena,
+                      "%.*s; rows are read ahead, as a question costs a round trip: more of an "
+                      "index than may be needed, and %llu resources",
+                      STR_ARG(reading), (unsigned long long)c->facts.ahead);
+}
+
 static struct str order_of(const struct search_facts *facts, const struct search *search) {
   switch (facts->order) {
   case SEARCH_ORDER_SORTED:
@@ -93,7 +106,7 @@ static int explain(struct search_context *c, const struct search *search,
     return code;
   struct db_pages after = db_pages(c->db);
   *ret = (struct search_explanation){.conditions_n = search->predicates_n,
-                                     .reading = reading_of(c->arena, &c->facts),
+                                     .reading = reading_with_ahead(c),
                                      .order = order_of(&c->facts, search),
                                      .candidates = c->facts.candidates,
                                      .fetched = c->facts.fetched,

@@ -19,21 +19,30 @@ struct row {
 
 enum columns { WITHOUT_BODY, WITH_BODY, WITH_SMALL_BODY };
 
-/* Rows, that access shows, of live resources. */
-static void write_query(struct search_context *c, enum columns columns, struct db_query *query) {
+static void add_columns(struct db_query *query, enum columns columns) {
   static const char *const more[] = {
       [WITHOUT_BODY] = "",
       [WITH_BODY] = ",r.version,r.body",
       [WITH_SMALL_BODY] =
           ",r.version,CASE WHEN length(r.body)<=" AHEAD_BODY_MAX_BYTES " THEN r.body END",
   };
-  db_query_init(query, c->arena);
   db_query_add(query, "SELECT r.rid,r.type,r.updated,r.id,r.keys");
   db_query_add(query, more[columns]);
+}
+
+/* Live, and shown by access. '+' keeps the row from being looked for in the index of what is live.
+ */
+static void add_visible(struct search_context *c, struct db_query *query) {
+  db_query_add(query, " AND +r.state=1 AND ");
+  store_filter_add(query, &c->filter, "r", 0);
+}
+
+static void write_query(struct search_context *c, enum columns columns, struct db_query *query) {
+  db_query_init(query, c->arena);
+  add_columns(query, columns);
   db_query_add(query, " FROM resource r WHERE r.rid=");
   db_query_i64(query, 0);
-  db_query_add(query, " AND +r.state=1 AND "); /* '+': not by the index of what is live */
-  store_filter_add(query, &c->filter, "r", 0);
+  add_visible(c, query);
   if (c->schema->is_sharded) /* each key by itself, where its shard is */
     db_query_add(query, " LIMIT 1");
 }
@@ -175,22 +184,28 @@ static size_t missing(const struct search_context *c, const uint64_t *rids, size
   return missing_n;
 }
 
-/* What is not answered is not there. Where it does not fit, each row is read when it is needed. */
+/* Keeps a row that points into an answer. False where it does not fit: then nothing is at hand, and
+ * each row is read when it is needed. */
+static bool keep_copy(struct search_at_hand *at_hand, struct row row) {
+  if (copy(at_hand->arena, &row.id) && copy(at_hand->arena, &row.keys) &&
+      copy(at_hand->arena, &row.body)) {
+    keep(at_hand, &row);
+    return true;
+  }
+  drop_rows(at_hand);
+  return false;
+}
+
+/* What is not answered is not there. */
 static int take_rows(struct search_at_hand *at_hand, struct db_statement *statement,
                      const int64_t *rids, size_t n, bool has_body, struct err *reterr) {
   bool has_row = true;
   int code = 0;
   for (size_t i = 0; i < n; i++)
     keep(at_hand, &(struct row){.rid = (uint64_t)rids[i]});
-  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
-    struct row row = current_row(statement, has_body);
-    if (!copy(at_hand->arena, &row.id) || !copy(at_hand->arena, &row.keys) ||
-        !copy(at_hand->arena, &row.body)) {
-      drop_rows(at_hand);
+  while ((code = db_step(statement, &has_row, reterr)) == 0 && has_row)
+    if (!keep_copy(at_hand, current_row(statement, has_body)))
       return 0;
-    }
-    keep(at_hand, &row);
-  }
   return code;
 }
 
@@ -208,11 +223,55 @@ int search_fetch_ahead(struct search_context *c, const uint64_t *rids, size_t n,
   if (code)
     return code;
   make_room(c->at_hand, asked_n);
+  c->facts.ahead += asked_n;
   code = db_query_start_keys(c->db, query_for(c, needs_body ? WITH_SMALL_BODY : WITHOUT_BODY),
                              asked, asked_n, &statement, reterr);
   if (code == 0)
     code = take_rows(c->at_hand, statement, asked, asked_n, needs_body, reterr);
   db_release(statement);
+  return code;
+}
+
+bool search_fetches_with(const struct search_context *c) {
+  return search_looks_ahead(c) && !c->schema->is_sharded;
+}
+
+/* The row of each number is a question of its own within the statement, so that none is sorted and
+ * a number whose row is not there is told too. */
+static void write_query_with(struct search_context *c, const struct db_query *rids, bool needs_body,
+                             struct db_query *query) {
+  db_query_init(query, c->arena);
+  add_columns(query, needs_body ? WITH_SMALL_BODY : WITHOUT_BODY);
+  db_query_add(query, ",c.rid FROM (");
+  db_query_append(query, rids);
+  db_query_add(query, ") AS c LEFT JOIN LATERAL (SELECT * FROM resource r WHERE r.rid=c.rid");
+  add_visible(c, query);
+  db_query_add(query, " OFFSET 0) AS r ON TRUE");
+}
+
+int search_fetch_with(struct search_context *c, const struct db_query *rids, size_t most,
+                      bool needs_body, uint64_t *ret_rids, size_t *ret_n, struct err *reterr) {
+  const int rid_column = needs_body ? 7 : 5;
+  struct db_statement *statement = NULL;
+  struct db_query query;
+  size_t n = 0;
+  bool has_row, fits = true;
+  int code = make_at_hand(c, reterr);
+  if (code)
+    return code;
+  write_query_with(c, rids, needs_body, &query);
+  make_room(c->at_hand, most);
+  code = db_query_start(c->db, &query, &statement, reterr);
+  while (code == 0 && n < most && (code = db_step(statement, &has_row, reterr)) == 0 && has_row) {
+    struct row row = {.rid = (uint64_t)db_column_i64(statement, rid_column)};
+    ret_rids[n++] = row.rid;
+    if (!db_column_is_null(statement, 0))
+      row = current_row(statement, needs_body);
+    fits = fits && keep_copy(c->at_hand, row);
+  }
+  db_release(statement);
+  c->facts.ahead += n;
+  *ret_n = n;
   return code;
 }
 

@@ -58,6 +58,17 @@ bool search_is_at_hand(const struct search_context *c, uint64_t rid, bool needs_
 int search_fetch_ahead(struct search_context *c, const uint64_t *rids, size_t n, bool needs_body,
                        struct err *reterr) MUST_CHECK;
 
+/* Asks `rids`, a query of one column that has a LIMIT of at most `most`, and in the same question
+ * for the rows of what it gives. `ret_rids` has room for `most`. Only where
+ * search_fetches_with is true. */
+int search_fetch_with(struct search_context *c, const struct db_query *rids, size_t most,
+                      bool needs_body, uint64_t *ret_rids, size_t *ret_n,
+                      struct err *reterr) MUST_CHECK;
+
+/* Can a question for numbers bring the rows too, and does that save anything? Not where rows are
+ * on shards of their own. */
+bool search_fetches_with(const struct search_context *c);
+
 /* Gives back what is at hand. */
 void search_fetch_fini(struct search_context *c);
 

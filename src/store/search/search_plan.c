@@ -266,6 +266,42 @@ static int is_too_common(struct search_context *c, const struct search_wish *wis
   return code;
 }
 
+/* ---- What is read ahead ------------------------------------------------------------------------
+ */
+
+/* How many candidates it may still take, as far as the share of those that matched tells. */
+static size_t ahead(const struct search_source *source) {
+  enum { FEWEST = 8 };
+  if (!search_looks_ahead(source->c))
+    return 1;
+  uint64_t n = source->wanted > source->matched ? source->wanted + 1 - source->matched : 1;
+  if (source->given > 1) /* the one that is being looked for is among the given */
+    n = n * source->given / (source->matched + 1) + 1;
+  return n < FEWEST ? FEWEST : n > SEARCH_AHEAD_MAX ? SEARCH_AHEAD_MAX : (size_t)n;
+}
+
+static bool tests_body(const struct search_condition *condition) {
+  bool tests = condition->predicate->subject == SEARCH_ON_TEXT;
+  for (size_t i = 0; i < condition->tests_n; i++)
+    tests |= condition->tests[i].needs_body;
+  return tests;
+}
+
+/* Will the bodies of most of the `n` that come be read? A few are read in any case: that costs less
+ * than to ask for those that match once more. */
+static bool wants_bodies(const struct search_source *source, size_t n) {
+  enum { FEW = 16 };
+  const struct search_wish *wish = source->wish;
+  if (wish->reads_bodies && n <= FEW)
+    return true;
+  bool most_match = source->given > 1 ? source->matched * 2 >= source->given
+                                      : source->sieves.n == 0 && !source->is_through_types;
+  for (size_t i = 0; i < wish->n; i++)
+    if (tests_body(&wish->conditions[i]))
+      return true;
+  return wish->reads_bodies && (most_match || wish->n == 0);
+}
+
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 /* Puts the position behind `after`. */
@@ -299,6 +335,27 @@ static int collect_types(struct search_source *source, struct err *reterr) {
   return code;
 }
 
+/* Where a question costs a round trip, the candidates that are fetched first come with their rows;
+ * not where they are many, as a row costs more that way than among others that are asked for by
+ * their numbers. */
+static bool brings_rows(const struct search_source *source, uint64_t n) {
+  bool is_sieved = false;
+  for (size_t i = 0; i < source->sieves.n; i++)
+    is_sieved |= source->sieves.p[i].is_filled;
+  return n <= SEARCH_FEW_MAX && !is_sieved && !source->wish->only_counts &&
+         search_fetches_with(source->c);
+}
+
+static struct search_begin begin_of(const struct search_source *source) {
+  struct search_begin begin = {.after = source->after, .reads_all = source->wish->wants_all};
+  size_t n = ahead(source);
+  if (brings_rows(source, n)) {
+    begin.rows_n = n;
+    begin.needs_body = wants_bodies(source, n);
+  }
+  return begin;
+}
+
 /* Every resource of the types: from the index when they are few among all, else by going through
  * `resource` in order. */
 static int open_types(struct search_source *source, bool wants_all, struct err *reterr) {
@@ -318,18 +375,32 @@ static int open_types(struct search_source *source, bool wants_all, struct err *
   if (is_rare && of_types < SEARCH_COLLECT_MAX)
     return collect_types(source, reterr);
   source->is_through_types = true;
-  return search_streams_open_types(c, source->types, &source->probes, source->after,
+  return search_streams_open_types(c, source->types, &source->probes, begin_of(source),
                                    &source->streams, reterr);
+}
+
+/* A driver that was counted to have few. `*ret_is_done` is false where that can't be. */
+static int collect_few(struct search_source *source, const struct option *best, bool *ret_is_done,
+                       struct err *reterr) {
+  *ret_is_done = false;
+  if (source->wish->wants_all || !best->has_spans || best->spans.n != 1 || source->probes.n > 0 ||
+      !brings_rows(source, best->n))
+    return 0;
+  return search_collect_few(source->c, best->spans.p, wants_bodies(source, best->n), &source->rids,
+                            ret_is_done, reterr);
 }
 
 static int open_collected(struct search_source *source, const struct option *best,
                           struct err *reterr) {
+  bool is_done;
+  int code = collect_few(source, best, &is_done, reterr);
   source->has_window = !source->wish->wants_all && best->has_spans && source->probes.n > 0;
   if (source->has_window)
     search_window_init(source->c, &source->probes, &source->window);
-  int code = best->has_spans ? search_collect_spans(source->c, &best->spans, &source->probes,
-                                                    &source->rids, reterr)
-                             : search_collect(source->c, best->condition, &source->rids, reterr);
+  if (code == 0 && !is_done)
+    code = best->has_spans ? search_collect_spans(source->c, &best->spans, &source->probes,
+                                                  &source->rids, reterr)
+                           : search_collect(source->c, best->condition, &source->rids, reterr);
   search_rids_sort(&source->rids);
   start_behind(source);
   return code;
@@ -346,7 +417,8 @@ static int open_chain(struct search_source *source, const struct option *best, s
   if (code == 0)
     code = search_spans_of_targets(c, best->condition, targets.p, targets.n, &spans, reterr);
   if (code == 0)
-    code = search_streams_open(c, &spans, &source->probes, source->after, &source->streams, reterr);
+    code =
+        search_streams_open(c, &spans, &source->probes, begin_of(source), &source->streams, reterr);
   return code;
 }
 
@@ -361,7 +433,7 @@ static int open_best(struct search_source *source, const struct search_wish *wis
   if (!best->condition)
     return open_types(source, wish->wants_all, reterr);
   if (best->is_ordered && best->has_spans)
-    return search_streams_open(source->c, &best->spans, &source->probes, source->after,
+    return search_streams_open(source->c, &best->spans, &source->probes, begin_of(source),
                                &source->streams, reterr);
   if (best->condition->predicate->subject == SEARCH_ON_CHAIN && !wish->wants_all)
     return open_chain(source, best, reterr);
@@ -521,17 +593,6 @@ static int read_rid(struct search_source *source, uint64_t *ret_rid, struct err 
   return 0;
 }
 
-/* How many candidates it may still take, as far as the share of those that matched tells. */
-static size_t ahead(const struct search_source *source) {
-  enum { FEWEST = 8 };
-  if (!search_looks_ahead(source->c))
-    return 1;
-  uint64_t n = source->wanted > source->matched ? source->wanted + 1 - source->matched : 1;
-  if (source->given > 1) /* the one that is being looked for is among the given */
-    n = n * source->given / (source->matched + 1) + 1;
-  return n < FEWEST ? FEWEST : n > SEARCH_AHEAD_MAX ? SEARCH_AHEAD_MAX : (size_t)n;
-}
-
 static int next_rid(struct search_source *source, uint64_t *ret_rid, struct err *reterr) {
   if (source->coming_at == source->coming_n) {
     size_t n = 0, most = ahead(source);
@@ -567,28 +628,6 @@ int search_source_next(struct search_source *source, uint64_t *ret_rid, struct e
       return code;
   } while (*ret_rid && !search_sieves_pass(&source->sieves, *ret_rid));
   return 0;
-}
-
-static bool tests_body(const struct search_condition *condition) {
-  bool tests = condition->predicate->subject == SEARCH_ON_TEXT;
-  for (size_t i = 0; i < condition->tests_n; i++)
-    tests |= condition->tests[i].needs_body;
-  return tests;
-}
-
-/* Will the bodies of most of the `n` that come be read? A few are read in any case: that costs less
- * than to ask for those that match once more. */
-static bool wants_bodies(const struct search_source *source, size_t n) {
-  enum { FEW = 16 };
-  const struct search_wish *wish = source->wish;
-  if (wish->reads_bodies && n <= FEW)
-    return true;
-  bool most_match = source->given > 1 ? source->matched * 2 >= source->given
-                                      : source->sieves.n == 0 && !source->is_through_types;
-  for (size_t i = 0; i < wish->n; i++)
-    if (tests_body(&wish->conditions[i]))
-      return true;
-  return wish->reads_bodies && (most_match || wish->n == 0);
 }
 
 /* `rid` was just taken; it and what comes behind it are read together. */

@@ -23,6 +23,7 @@ struct search_wish {
   size_t count;      /* rows of the page; 0: a usual one */
   bool wants_all;    /* to be read to its end, not only for a page */
   bool reads_bodies; /* of what matches, afterwards */
+  bool only_counts;  /* candidates need not be fetched where they are known to match */
 };
 
 /*

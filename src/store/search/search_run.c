@@ -85,6 +85,7 @@ static int count_matches(struct search_context *c, const struct search *search,
                          const struct search_condition *conditions, uint64_t max_candidates,
                          uint64_t *ret_matches, bool *ret_is_all, struct err *reterr) {
   struct search_wish wish = wish_of(search, conditions, max_candidates == 0);
+  wish.only_counts = true;
   struct search_source *source;
   uint64_t matches = 0;
   *ret_is_all = false;

@@ -5,7 +5,7 @@
 enum {
   CHUNK_FIRST_OF_FEW = 32, /* rids read at once from a stream, rising */
   CHUNK_FIRST_OF_MANY = 4,
-  CHUNK_FIRST_AHEAD = 128, /* where a question costs more than the rows */
+  CHUNK_FIRST_AHEAD = 128, /* where a question costs more than the rows; of all: CHUNK_MAX */
   ASKED_AT_ONCE = 64,      /* streams, there */
   MANY = 16,
   CHUNK_MAX = 512,
@@ -26,7 +26,8 @@ struct search_streams {
   struct stream *all;
   struct stream **heap; /* the one with the least rid at hand first; none of them is empty */
   size_t n, opened;
-  uint64_t given; /* last */
+  uint64_t given;    /* last */
+  bool is_head_read; /* of the first stream: it gives way when the next one is asked for */
 };
 
 /* ---- One stream ------------------------------------------------------------------------------ */
@@ -53,25 +54,42 @@ static int make_room(struct search_streams *s, struct stream *stream, struct err
   return stream->rids ? 0 : err_no_memory(reterr);
 }
 
-/* Asks for the next chunk. */
+/* The next chunk. */
+static void write_query(struct search_streams *s, const struct stream *stream,
+                        struct db_query *query) {
+  db_query_init(query, s->c->scratch);
+  if (stream->span) {
+    db_query_add(query, "SELECT rid");
+    search_span_add(query, s->c, stream->span);
+  } else {
+    add_types(s, query);
+  }
+  search_probes_add(query, s->c, s->probes,
+                    stream->span ? search_span_table(stream->span) : "resource");
+  db_query_add(query, " AND rid>");
+  db_query_i64(query, (int64_t)stream->after);
+  db_query_add(query, " ORDER BY rid LIMIT ");
+  db_query_i64(query, (int64_t)stream->chunk);
+}
+
 static int ask(struct search_streams *s, struct stream *stream, struct db_statement **ret_asked,
                struct err *reterr) {
   struct db_query query;
-  db_query_init(&query, s->c->scratch);
-  if (stream->span) {
-    db_query_add(&query, "SELECT rid");
-    search_span_add(&query, s->c, stream->span);
-  } else {
-    add_types(s, &query);
-  }
-  search_probes_add(&query, s->c, s->probes,
-                    stream->span ? search_span_table(stream->span) : "resource");
-  db_query_add(&query, " AND rid>");
-  db_query_i64(&query, (int64_t)stream->after);
-  db_query_add(&query, " ORDER BY rid LIMIT ");
-  db_query_i64(&query, (int64_t)stream->chunk);
+  write_query(s, stream, &query);
   int code = make_room(s, stream, reterr);
   return code ? code : db_query_start(s->c->db, &query, ret_asked, reterr);
+}
+
+/* A chunk was read; the next one is to be of `chunk` rows. */
+static int note_chunk(struct search_streams *s, struct stream *stream, size_t chunk,
+                      struct err *reterr) {
+  stream->is_last = stream->n < stream->chunk;
+  if (stream->span)
+    stream->span->condition->cost->rows += stream->n;
+  if (stream->n > 0)
+    stream->after = stream->rids[stream->n - 1];
+  stream->chunk = chunk > CHUNK_MAX ? CHUNK_MAX : chunk;
+  return search_spend(s->c, SEARCH_STEP_QUERY + stream->n, reterr);
 }
 
 static int take(struct search_streams *s, struct stream *stream, struct db_statement *asked,
@@ -81,13 +99,7 @@ static int take(struct search_streams *s, struct stream *stream, struct db_state
   stream->n = stream->at = 0;
   while ((code = db_step(asked, &has_row, reterr)) == 0 && has_row && stream->n < stream->chunk)
     stream->rids[stream->n++] = (uint64_t)db_column_i64(asked, 0);
-  stream->is_last = stream->n < stream->chunk;
-  if (stream->span)
-    stream->span->condition->cost->rows += stream->n;
-  if (stream->n > 0)
-    stream->after = stream->rids[stream->n - 1];
-  stream->chunk = stream->chunk * 2 > CHUNK_MAX ? CHUNK_MAX : stream->chunk * 2;
-  return code ? code : search_spend(s->c, SEARCH_STEP_QUERY + stream->n, reterr);
+  return code ? code : note_chunk(s, stream, stream->chunk * 2, reterr);
 }
 
 static int fill(struct search_streams *s, struct stream *stream, struct err *reterr) {
@@ -97,6 +109,32 @@ static int fill(struct search_streams *s, struct stream *stream, struct err *ret
     code = take(s, stream, asked, reterr);
   db_release(asked);
   return code;
+}
+
+/* The server promises no order of what was joined, though it has one. */
+static bool is_in_order(const uint64_t *rids, size_t n) {
+  for (size_t i = 1; i < n; i++)
+    if (rids[i - 1] >= rids[i])
+      return false;
+  return true;
+}
+
+/* The first chunk of a stream that is alone, with the rows of its rids. */
+static int fill_with_rows(struct search_streams *s, struct stream *stream,
+                          struct search_begin begin, struct err *reterr) {
+  struct db_query query;
+  size_t next = stream->chunk;
+  stream->chunk = begin.rows_n;
+  write_query(s, stream, &query);
+  int code = make_room(s, stream, reterr);
+  if (code == 0)
+    code = search_fetch_with(s->c, &query, stream->chunk, begin.needs_body, stream->rids,
+                             &stream->n, reterr);
+  if (code == 0 && !is_in_order(stream->rids, stream->n)) {
+    stream->chunk = next;
+    return fill(s, stream, reterr);
+  }
+  return code ? code : note_chunk(s, stream, next, reterr);
 }
 
 /* The first chunks of `n` streams, in one round trip. */
@@ -150,24 +188,39 @@ static int make_streams(struct search_context *c, size_t n, struct search_stream
   return s->all && s->heap ? 0 : err_no_memory(reterr);
 }
 
-static int start(struct search_streams *s, size_t n, uint64_t after, struct err *reterr) {
-  bool looks_ahead = search_looks_ahead(s->c);
-  size_t together = looks_ahead ? ASKED_AT_ONCE : 1;
-  s->given = after;
-  s->opened = n;
-  for (size_t i = 0; i < n; i++) {
-    s->all[i].after = after;
-    s->all[i].chunk = n > MANY      ? CHUNK_FIRST_OF_MANY
-                      : looks_ahead ? CHUNK_FIRST_AHEAD
-                                    : CHUNK_FIRST_OF_FEW;
-  }
-  for (size_t i = 0; i < n; i += together) {
-    int code = fill_together(s, &s->all[i], n - i < together ? n - i : together, reterr);
-    if (code)
-      return code;
+static size_t first_chunk(const struct search_streams *s, size_t n, struct search_begin begin) {
+  if (n > MANY)
+    return CHUNK_FIRST_OF_MANY;
+  if (!search_looks_ahead(s->c))
+    return CHUNK_FIRST_OF_FEW;
+  return begin.reads_all ? CHUNK_MAX : CHUNK_FIRST_AHEAD;
+}
+
+static int fill_first(struct search_streams *s, size_t n, struct search_begin begin,
+                      struct err *reterr) {
+  size_t together = search_looks_ahead(s->c) ? ASKED_AT_ONCE : 1;
+  int code = 0;
+  if (n == 1 && begin.rows_n > 0)
+    return fill_with_rows(s, &s->all[0], begin, reterr);
+  for (size_t i = 0; i < n && code == 0; i += together) {
+    code = fill_together(s, &s->all[i], n - i < together ? n - i : together, reterr);
     if (n > MANY)
       arena_reset(s->c->scratch);
   }
+  return code;
+}
+
+static int start(struct search_streams *s, size_t n, struct search_begin begin,
+                 struct err *reterr) {
+  s->given = begin.after;
+  s->opened = n;
+  for (size_t i = 0; i < n; i++) {
+    s->all[i].after = begin.after;
+    s->all[i].chunk = first_chunk(s, n, begin);
+  }
+  int code = fill_first(s, n, begin, reterr);
+  if (code)
+    return code;
   for (size_t i = 0; i < n; i++)
     if (!is_empty(&s->all[i]))
       s->heap[s->n++] = &s->all[i];
@@ -177,25 +230,25 @@ static int start(struct search_streams *s, size_t n, uint64_t after, struct err 
 }
 
 int search_streams_open(struct search_context *c, const struct search_spans *spans,
-                        const struct search_probes *probes, uint64_t after,
+                        const struct search_probes *probes, struct search_begin begin,
                         struct search_streams **ret_streams, struct err *reterr) {
   int code = make_streams(c, spans->n, ret_streams, reterr);
   if (code == 0)
     (*ret_streams)->probes = probes;
   for (size_t i = 0; i < spans->n && code == 0; i++)
     (*ret_streams)->all[i].span = &spans->p[i];
-  return code ? code : start(*ret_streams, spans->n, after, reterr);
+  return code ? code : start(*ret_streams, spans->n, begin, reterr);
 }
 
 int search_streams_open_types(struct search_context *c, struct search_types types,
-                              const struct search_probes *probes, uint64_t after,
+                              const struct search_probes *probes, struct search_begin begin,
                               struct search_streams **ret_streams, struct err *reterr) {
   int code = make_streams(c, 1, ret_streams, reterr);
   if (code)
     return code;
   (*ret_streams)->types = types;
   (*ret_streams)->probes = probes;
-  return start(*ret_streams, 1, after, reterr);
+  return start(*ret_streams, 1, begin, reterr);
 }
 
 size_t search_streams_count(const struct search_streams *streams) {
@@ -218,11 +271,14 @@ static int advance(struct search_streams *s, struct err *reterr) {
 }
 
 int search_streams_next(struct search_streams *s, uint64_t *ret_rid, struct err *reterr) {
-  while (s->n > 0) {
-    uint64_t rid = head(s->heap[0]);
-    int code = advance(s, reterr);
+  for (;;) {
+    int code = s->is_head_read ? advance(s, reterr) : 0;
+    s->is_head_read = s->n > 0;
     if (code)
       return code;
+    if (s->n == 0)
+      break;
+    uint64_t rid = head(s->heap[0]);
     if (rid <= s->given)
       continue; /* given already, from another stream */
     *ret_rid = s->given = rid;

@@ -14,14 +14,22 @@ enum { SEARCH_STREAMS_MAX = 20000 };
 
 struct search_streams;
 
-/* All spans are ordered. Gives rids behind `after`. ERR_STORE, ERR_NO_MEMORY. */
+/* Where to begin. */
+struct search_begin {
+  uint64_t after; /* behind this rid */
+  bool reads_all; /* to the end, not only for a page */
+  size_t rows_n;  /* the first so many will be fetched: a stream that is alone brings their rows */
+  bool needs_body;
+};
+
+/* All spans are ordered. ERR_STORE, ERR_NO_MEMORY. */
 int search_streams_open(struct search_context *c, const struct search_spans *spans,
-                        const struct search_probes *probes, uint64_t after,
+                        const struct search_probes *probes, struct search_begin begin,
                         struct search_streams **ret_streams, struct err *reterr) MUST_CHECK;
 
 /* Every live resource of the types, by going through `resource`. */
 int search_streams_open_types(struct search_context *c, struct search_types types,
-                              const struct search_probes *probes, uint64_t after,
+                              const struct search_probes *probes, struct search_begin begin,
                               struct search_streams **ret_streams, struct err *reterr) MUST_CHECK;
 
 /* How many there are. */

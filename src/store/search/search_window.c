@@ -2,6 +2,7 @@
 
 enum {
   WINDOW_FIRST = 128,
+  WINDOW_FIRST_AHEAD = 256, /* where a question costs more than the rows */
   WINDOW_MOST = 8192,
   ROWS_PER_CANDIDATE = 8, /* a condition with more is cheaper to test than to look up */
 };
@@ -15,7 +16,8 @@ static bool is_one_value(const struct search_probe *probe) {
 
 void search_window_init(struct search_context *c, struct search_probes *probes,
                         struct search_window *ret_window) {
-  struct search_window window = {.size = WINDOW_FIRST, .probes = *probes};
+  struct search_window window = {.size = search_looks_ahead(c) ? WINDOW_FIRST_AHEAD : WINDOW_FIRST,
+                                 .probes = *probes};
   window.kept.arena = window.rows.arena = c->arena;
   window.probes.n = 0;
   for (size_t i = 0; i < probes->n; i++)

@@ -142,6 +142,8 @@ static void explanations_tell_the_cost(void **state) {
   buf_init_arena(&buf, test_arena, 10000);
   search_explanation_write(&buf, &explanation);
   assert_true(str_find(buf_str(&buf), STR("code = c1")) > 0);
+  bool tells_ahead = str_find(buf_str(&buf), STR("read ahead")) > 0;
+  assert_int_equal(tells_ahead, fixture_is_postgres());
   access = (struct access){.principal = STR("x"), .patient_id = STR("p1")};
   assert_int_equal(search_explain(view, &access, test_arena, search, &explanation, &result, &err),
                    ERR_FORBIDDEN);

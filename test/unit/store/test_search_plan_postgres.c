@@ -276,7 +276,10 @@ static bool is_in_order(const char *sql, struct str plan) {
                                           {"FROM event e CROSS JOIN", " on event e"},
                                           {"FROM version v CROSS JOIN", " on version v"},
                                           {"FROM lineage l CROSS JOIN", " on lineage l"},
-                                          {"FROM uri u CROSS JOIN", " on uri u"}};
+                                          {"FROM uri u CROSS JOIN", " on uri u"},
+                                          {"FROM (SELECT rid FROM token", " on token"},
+                                          {"FROM (SELECT rid FROM date", " on date"},
+                                          {"FROM (SELECT rid FROM reference", " on reference"}};
   for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
     if (!strstr(sql, firsts[i][0]))
       continue;
