@@ -29,14 +29,16 @@ struct candidates {
 
 /* ---- Words to a query ----------------------------------------------------------------------- */
 
-static void split_words(struct str text, struct words *ret_words) {
+/* What has neither a letter nor a digit says nothing: "Lee - Ann", and what is still being typed.
+ */
+static void split_words(struct arena *arena, struct str text, struct words *ret_words) {
   struct str rest = text, word;
   ret_words->n = 0;
   while (rest.n > 0 && ret_words->n < WORDS_MAX && str_split(&rest, ' ', &word)) {
     word = str_trim(word);
     if (word.n > 0 && word.p[word.n - 1] == ',')
       word.n--; /* "Lee, Ann" */
-    if (word.n > 0)
+    if (search_normal_string(arena, word).n > 0)
       ret_words->p[ret_words->n++] = word;
   }
 }
@@ -173,7 +175,10 @@ static int collect(struct admin_call *call, size_t wanted, struct candidates *ca
                    bool *ret_more, struct err *reterr) {
   struct words words;
   struct store_view *view;
-  split_words(admin_param(call, "text"), &words);
+  struct str text = str_trim(admin_param(call, "text"));
+  split_words(call->arena, text, &words);
+  if (text.n > 0 && words.n == 0)
+    return 0; /* nobody, rather than everybody */
   int code = store_view_open(call->service->options.store, &view, reterr);
   if (code)
     return code;

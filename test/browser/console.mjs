@@ -1,38 +1,11 @@
 // Drives the console in Chromium as its users would. Usage: node console.mjs URL ARTIFACTS_FOLDER
 // Prints one line of JSON per check: {"name", "error"} (error null when it holds).
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { assert, openBrowser, runChecks, visit as visitAt } from "./browser.mjs";
 
 const [base, artifacts] = process.argv.slice(2);
-const profile = await mkdtemp(join(tmpdir(), "callosum-browser-"));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-  viewport: { width: 1280, height: 900 },
-  locale: "en-GB",
-  timezoneId: "UTC",
-});
-const page = context.pages()[0] ?? (await context.newPage());
-page.setDefaultTimeout(8000);
-
-const faults = [];
-page.on("pageerror", (error) => faults.push(`script error: ${error.message}`));
-page.on("console", (entry) => entry.type() === "error" && faults.push(`console: ${entry.text()}`));
-page.on("request", (request) => !request.url().startsWith(base) && !request.url().startsWith("data:") && faults.push(`request to ${request.url()}`));
-
-function assert(condition, text) {
-  if (!condition) throw new Error(text);
-}
-
-async function visit(path) {
-  await page.goto(`${base}/#${path}`);
-  await page.waitForSelector("main > *");
-  await page.waitForFunction(() => !document.querySelector(".skeleton"));
-}
+const { page, faults, close } = await openBrowser([base]);
+const visit = (path) => visitAt(page, base, path);
 
 async function openLindqvist() {
   await visit("/");
@@ -196,15 +169,5 @@ const checks = {
   },
 };
 
-for (const [name, check] of Object.entries(checks)) {
-  let error = null;
-  try {
-    await check();
-  } catch (cause) {
-    error = cause.message.split("\n").slice(0, 6).join(" ");
-    await shot(`failed-${name.replace(/\W+/g, "-")}`).catch(() => {});
-  }
-  console.log(JSON.stringify({ name, error }));
-}
-await context.close();
-await rm(profile, { recursive: true, force: true });
+await runChecks(page, checks, artifacts);
+await close();

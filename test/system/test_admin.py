@@ -1,6 +1,7 @@
 """The administration API and the console's files (docs/admin-api.md)."""
 import gzip
 import socket
+import urllib.parse
 
 import pytest
 
@@ -70,6 +71,18 @@ def test_a_message_with_what_was_made_of_it(admitted):
 def test_finding_a_person(admitted, text):
     found = admitted.request("GET", "/api/persons?text=" + text.replace(" ", "%20")).json["persons"]
     assert any(p["identifiers"] and p["identifiers"][0]["value"] == "4711" for p in found), found
+
+
+@pytest.mark.parametrize("text", ["Lee,", "Lee, -", "- Lee", "Lee '", "lee ... ann", "  Lee  "])
+def test_punctuation_of_a_name_that_is_being_typed_is_no_error(admitted, text):
+    answer = admitted.request("GET", "/api/persons?text=" + urllib.parse.quote(text))
+    assert answer.status == 200 and any("Lee" in p["name"] for p in answer.json["persons"]), answer.body
+
+
+@pytest.mark.parametrize("text", ["-", "%", "...", "'", "_ *"])
+def test_punctuation_alone_finds_nobody(admitted, text):
+    answer = admitted.request("GET", "/api/persons?text=" + urllib.parse.quote(text))
+    assert answer.status == 200 and answer.json == {"persons": [], "more": False}
 
 
 def test_persons_that_do_not_match(admitted):

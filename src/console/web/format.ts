@@ -70,12 +70,15 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(seconds / 86400)} days`;
 }
 
-/** "18:40:12, 35 s ago"; with the day where it is another. */
-export function formatSince(text: string): string {
+/** "18:40:12"; with the day where it is another. */
+export function formatClock(text: string): string {
   const at = new Date(text);
   const isToday = at.toDateString() === new Date().toDateString();
-  return `${isToday ? "" : `${dayFormat.format(at)}, `}${clockFormat.format(at)}, ${formatDuration((Date.now() - at.getTime()) / 1000)} ago`;
+  return `${isToday ? "" : `${dayFormat.format(at)}, `}${clockFormat.format(at)}`;
 }
+
+/** "18:40:12, 35 s ago" */
+export const formatSince = (text: string) => `${formatClock(text)}, ${formatDuration((Date.now() - new Date(text).getTime()) / 1000)} ago`;
 
 export const formatCount = (n: number) => n.toLocaleString();
 

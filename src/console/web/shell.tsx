@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api, type Figures } from "./api";
-import { formatBytes, formatCount, formatSince } from "./format";
+import { formatBytes, formatCount, formatClock } from "./format";
 import { useLoad, type Loaded } from "./ui";
 
 type Theme = "auto" | "light" | "dark";
@@ -41,7 +41,7 @@ function Outage({ figures }: { figures: Loaded<Figures> }) {
     <div role="status">
       {figures.error && since && (
         <p class="outage">
-          <strong>{figures.since ? "The store can't be reached" : figures.error.replace(/\.$/, "")}</strong> since {formatSince(since)}.
+          <strong>{figures.since ? "The store can't be reached" : figures.error.replace(/\.$/, "")}</strong> since {formatClock(since)}.
           {" "}{figures.isPassing && "What is shown may be out of date; it goes on by itself. "}
           <a href="#/system">System</a>
         </p>

@@ -1,27 +1,32 @@
 // What the program runs on, who shares it, what goes on behind the requests; also while the store is away.
 import { useRef } from "preact/hooks";
 import { api, type Job, type Process, type System as SystemData } from "./api";
-import { ago, formatBytes, formatCount, formatDateTime, formatDuration, formatMs, formatSince } from "./format";
+import { ago, formatBytes, formatCount, formatDateTime, formatClock, formatDuration, formatMs, formatSince } from "./format";
 import { Badge, Failure, Pairs, Skeleton, useLoad } from "./ui";
 
 type Store = SystemData["store"];
+type Server = NonNullable<Store["server"]>;
 
 function engineName(store: Store): string {
   return [store.engine === "sqlite" ? "SQLite" : "PostgreSQL", store.engineVersion].filter(Boolean).join(" ");
 }
 
+const isSocket = (server: Server) => !server.host || /^[/@]/.test(server.host);
+
 /** The folder of a socket, or a host with its port. */
-function place(server: NonNullable<Store["server"]>): string {
-  const isSocket = !server.host || /^[/@]/.test(server.host);
-  return isSocket ? `${server.host ?? "socket"} (socket)` : server.host + (server.port ? `:${server.port}` : "");
+function place(server: Server): string {
+  return isSocket(server) ? `${server.host ?? "socket"} (socket)` : server.host + (server.port ? `:${server.port}` : "");
 }
 
-function standbys(server: NonNullable<Store["server"]>): string {
+/** Without the address, which stands beside it. */
+const shortReason = (store: Store) => store.reason?.replace(`${store.path} can't`, "It can't");
+
+function standbys(server: Server): string {
   if (server.standbys === 0) return server.waitsForStandbys ? "none is connected, and commits wait for one" : "none";
   return `${formatCount(server.standbys)} connected` + (server.waitsForStandbys ? ", commits wait for them" : ", commits don't wait for them");
 }
 
-function durability(server: NonNullable<Store["server"]>): string {
+function durability(server: Server): string {
   const settings = [["fsync", server.fsync], ["full_page_writes", server.fullPageWrites], ["synchronous_commit", server.synchronousCommit]];
   return settings.filter(([, value]) => value).map(([name, value]) => `${name} ${value}`).join(", ");
 }
@@ -36,13 +41,13 @@ function StoreCard({ store }: { store: Store }) {
         ["State", store.isReachable
           ? <><Badge kind="good">reachable</Badge>{store.roundTripMs !== undefined && <> {formatMs(store.roundTripMs)} for a round trip</>}</>
           : <><Badge kind="bad">not reachable</Badge>{store.since && <> since {formatSince(store.since)}</>}</>],
-        ["Reason", !store.isReachable && store.reason],
+        ["Reason", !store.isReachable && shortReason(store)],
         ["File", store.engine === "sqlite" && <span class="mono">{store.path}</span>],
         ["Address", store.engine === "postgresql" && !server && <span class="mono">{store.path}</span>],
         ["Server", server && <span class="mono">{place(server)}</span>],
         ["Database", server && <><span class="mono">{server.database}</span>, schema <span class="mono">{server.schema}</span></>],
         ["Role", server && (server.role === "primary" ? "primary" : "standby, takes no changes")],
-        ["Connection", server && (server.isEncrypted ? "encrypted (TLS)" : "not encrypted")],
+        ["Connection", server && (server.isEncrypted ? "encrypted (TLS)" : isSocket(server) ? "within this machine" : "not encrypted")],
         ["Durability", server ? durability(server) : store.engine === "sqlite" && store.isReachable && "each commit is on disk before it is acknowledged"],
         ["Standbys", server && standbys(server)],
         ["Data", store.dataBytes !== undefined && formatBytes(store.dataBytes)],
@@ -151,13 +156,13 @@ export function System() {
           <p class="facts">
             <span>Callosum {now.version}</span>
             <span class="quiet">started {formatDateTime(now.started)}</span>
+            {isOld && shown.content && <span>What is framed by dashes is as it was at {formatClock(shown.now)}, when the store answered last.</span>}
           </p>
         </div>
       </header>
       {now.warnings.length > 0 && (
         <ul class="warnings" aria-label="Warnings">{now.warnings.map((w) => <li key={w.code + w.text}>{w.text}</li>)}</ul>
       )}
-      {isOld && shown.content && <p class="quiet">As it was {formatSince(shown.now)}, when the store answered last:</p>}
       <div class="cards">
         <StoreCard store={now.store.isReachable || !last.current ? now.store : { ...now.store, engineVersion: last.current.store.engineVersion }} />
         {shown.content && <div class={isOld ? "old-state" : undefined}>

@@ -82,7 +82,7 @@ export function Failure({ of }: { of: Loaded<unknown> }) {
   if (!of.error || (of.isPassing && of.value !== undefined)) return null;
   return (
     <div class="failure" role="alert">
-      <p>{of.error}{of.isPassing && " This page shows up by itself as soon as it can."}</p>
+      <p>{of.isPassing ? `${of.since ? "The store can't be reached." : of.error} This page shows up by itself as soon as it can.` : of.error}</p>
       {!of.isPassing && !of.isHopeless && <button onClick={of.reload}>Try again</button>}
     </div>
   );
