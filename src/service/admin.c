@@ -71,12 +71,6 @@ static size_t user_parameter_n(struct str rest) {
   return n;
 }
 
-/* The quoted name in what a server says of a user or role. */
-static size_t quoted_n(struct str rest) {
-  ssize_t end = str_find_char(rest, '"', 2);
-  return end < 0 ? rest.n : (size_t)end + 1;
-}
-
 struct str admin_without_user(struct arena *arena, struct str text) {
   struct buf kept;
   buf_init_arena(&kept, arena, text.n + 1);
@@ -87,9 +81,6 @@ struct str admin_without_user(struct arena *arena, struct str text) {
       n = user_of_url_n(rest);
     else if (str_starts_with(rest, STR("?user=")) || str_starts_with(rest, STR("&user=")))
       n = user_parameter_n(rest);
-    else if ((str_ends_with(before, STR("user")) || str_ends_with(before, STR("role"))) &&
-             str_starts_with(rest, STR(" \"")))
-      n = quoted_n(rest);
     at += n;
     if (n > 0 && rest.p[0] == '?' && at < text.n && text.p[at] == '&') {
       buf_add_char(&kept, '?');

@@ -43,7 +43,7 @@ struct str admin_param(const struct admin_call *call, const char *name);
 int admin_param_number(const struct admin_call *call, const char *name, uint64_t fallback,
                        uint64_t max, uint64_t *ret_value, struct err *reterr) MUST_CHECK;
 
-/* `text` without the names of users in the URLs of databases that it may have. */
+/* The URL of a database, as the store shows it, without its user; the path of a file as it is. */
 struct str admin_without_user(struct arena *arena, struct str text);
 
 /* A member that is left out where the value is empty. */

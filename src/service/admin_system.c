@@ -3,11 +3,15 @@
 #include "service/admin.h"
 
 #include "base/clock.h"
+#include "store/told.h"
 #include "store/work/overview.h"
+
+#define LITTLE_SPACE_BYTES ((uint64_t)1000000000)
 
 /* What is known of the store now; `err` says why not. */
 struct state {
   struct admin_call *call;
+  struct store_pace pace;
   bool is_reachable;
   struct err err;
   struct store_overview overview;
@@ -118,11 +122,32 @@ static void warn_of_processes(struct state *state) {
   }
 }
 
+static void warn_of_refusal(struct state *state) {
+  int code = state->pace.refusal;
+  const char *why = code == ERR_NO_SPACE    ? "there is no space left"
+                    : code == ERR_READ_ONLY ? "the database takes none"
+                    : code == ERR_BUSY      ? "the database is too busy"
+                                            : "the database fails";
+  if (state->pace.refused_since_us)
+    warn(&state->call->w, "not-stored",
+         arena_printf(state->call->arena,
+                      "No change can be stored: %s. The log of Callosum says more.", why));
+}
+
+static void warn_of_disk(struct json_writer *w, const struct db_server *server) {
+  if (server->free_bytes > 0 && server->free_bytes < LITTLE_SPACE_BYTES)
+    warn(w, "little-space",
+         STR("Less than 1 GB is free on the disk of the file: when it is full, "
+             "nothing more is stored."));
+}
+
 static void write_warnings(struct state *state) {
   struct json_writer *w = &state->call->w;
   json_key(w, STR("warnings"));
   json_begin_array(w);
   if (state->is_reachable) {
+    warn_of_refusal(state);
+    warn_of_disk(w, &state->overview.server);
     if (store_is_shared(state->call->service->options.store)) {
       warn_of_durability(w, &state->overview.server);
       warn_of_server(w, &state->overview.server);
@@ -164,6 +189,8 @@ static void write_reachable(struct state *state) {
     write_server(w, &overview->server);
   } else { /* the log of a server is not for every role to see */
     json_member_int(w, STR("logBytes"), (int64_t)overview->size.log_bytes);
+    if (overview->server.free_bytes > 0)
+      json_member_int(w, STR("freeBytes"), (int64_t)overview->server.free_bytes);
   }
 }
 
@@ -180,7 +207,8 @@ static void write_store(struct state *state) {
   if (state->is_reachable) {
     write_reachable(state);
   } else {
-    json_member_string(w, STR("reason"), admin_without_user(arena, str_of(state->err.text)));
+    struct err told = store_told(&state->err);
+    json_member_string(w, STR("reason"), str_of(told.text));
     if (since_us)
       admin_member_instant(w, "since", since_us);
   }
@@ -205,16 +233,17 @@ static void write_content(struct state *state) {
 
 static void write_pace(struct state *state) {
   struct json_writer *w = &state->call->w;
-  struct store_pace pace;
-  store_pace(state->call->service->options.store, &pace);
+  const struct store_pace *pace = &state->pace;
   json_key(w, STR("commits"));
   json_begin_object(w);
-  json_member_int(w, STR("waiting"), (int64_t)pace.waiting_n);
-  json_member_int(w, STR("measured"), (int64_t)pace.groups_n);
-  if (pace.groups_n > 0) {
-    write_ms(w, "medianMs", pace.median_us);
-    write_ms(w, "longestMs", pace.longest_us);
+  json_member_int(w, STR("waiting"), (int64_t)pace->waiting_n);
+  json_member_int(w, STR("measured"), (int64_t)pace->groups_n);
+  if (pace->groups_n > 0) {
+    write_ms(w, "medianMs", pace->median_us);
+    write_ms(w, "longestMs", pace->longest_us);
   }
+  if (pace->refused_since_us)
+    admin_member_instant(w, "refusedSince", pace->refused_since_us);
   json_end_object(w);
 }
 
@@ -260,6 +289,7 @@ int admin_system(struct admin_call *call, struct err *reterr) {
   if (!state)
     return err_no_memory(reterr);
   state->call = call;
+  store_pace(call->service->options.store, &state->pace);
   int code = read_state(state);
   if (code == ERR_NO_MEMORY) {
     *reterr = state->err;

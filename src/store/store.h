@@ -365,6 +365,11 @@ struct store_pace {
   uint64_t waiting_n; /* commits in the queue */
   size_t groups_n;    /* 0: there was none in the last minute */
   int64_t median_us, longest_us;
+  /* Since when no change can be stored (the disk is full, the server takes no writes or is away),
+   * and why; 0: the last ones were. By the last try: on a file there is one only when somebody
+   * writes. */
+  int64_t refused_since_us;
+  int refusal; /* an err_code */
 };
 void store_pace(struct store *store, struct store_pace *ret_pace);
 

@@ -7,6 +7,7 @@ import pytest
 import engine
 import postgres
 from client import Server, patient
+from test_postgres_standby import pair
 from test_processes import kill, until
 
 LEASE_S = 2
@@ -40,7 +41,7 @@ def test_what_it_runs_on_and_what_is_in_it(fresh_server):
     (this,) = told["processes"]
     assert this["isThis"] and this["isAlive"] and this["hasBackground"]
     if engine.NAME == "sqlite":
-        assert store["path"].endswith("callosum.db") and "server" not in store and store["logBytes"] > 0 and told["warnings"] == []
+        assert store["path"].endswith("callosum.db") and "server" not in store and store["logBytes"] > 0 and store["freeBytes"] > 0 and told["warnings"] == []
     else:
         assert store["server"]["role"] == "primary" and store["roundTripMs"] > 0
 
@@ -148,3 +149,48 @@ def test_a_server_that_may_lose_what_was_acknowledged_is_warned_of(durable, tmp_
     finally:
         durable.sql("ALTER SYSTEM RESET ALL")
         durable.sql("SELECT pg_reload_conf()")
+
+
+def test_that_nothing_can_be_stored_is_said_while_all_can_be_read(durable, tmp_path):
+    with processes(durable, "refuses", tmp_path, 1) as (server,):
+        server.create(patient())
+        durable.sql("ALTER SYSTEM SET default_transaction_read_only=on")
+        durable.sql("SELECT pg_reload_conf()")
+        try:
+            until(lambda: "refusedSince" in system(server)["commits"], 60)
+            told = system(server)
+            assert "not-stored" in [w["code"] for w in told["warnings"]] and told["store"]["isReachable"]
+            assert server.fhir("GET", "Patient?_summary=count").json["total"] == 1
+        finally:
+            durable.sql("ALTER SYSTEM RESET default_transaction_read_only")
+            durable.sql("SELECT pg_reload_conf()")
+        until(lambda: "refusedSince" not in system(server)["commits"], 60)
+        assert system(server)["warnings"] == []
+
+
+def test_who_differs_is_warned_of(durable, tmp_path):
+    with processes(durable, "differs", tmp_path, 1) as (server,):
+        other = Server(server.store, "--config", str(tmp_path), "--time-zone", "+02:00")
+        try:
+            (warning,) = system(server)["warnings"]
+            name = next(p["name"] for p in system(other)["processes"] if p["isThis"])
+            assert warning["code"] == "other-configuration" and warning["text"].startswith(name)
+        finally:
+            other.stop()
+        until(lambda: system(server)["warnings"] == [])
+
+
+@pytest.mark.skipif(not postgres.is_available(), reason="PostgreSQL's server is not installed")
+def test_a_synchronous_standby_is_told(tmp_path):
+    with pair() as (primary, standby):
+        server = Server(primary.url("record"))
+        try:
+            told = system(server)
+            assert told["warnings"] == []
+            assert (told["store"]["server"]["standbys"], told["store"]["server"]["waitsForStandbys"]) == (1, True)
+            standby.stop()
+            until(lambda: [w["code"] for w in system(server)["warnings"]] == ["no-standby"])
+            standby.start()
+            until(lambda: system(server)["warnings"] == [])
+        finally:
+            server.stop()

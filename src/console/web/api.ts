@@ -52,6 +52,7 @@ export interface System {
     isDistributed?: boolean;
     dataBytes?: number;
     logBytes?: number;
+    freeBytes?: number;
     roundTripMs?: number | ExactNumber;
     server?: {
       host?: string;
@@ -68,7 +69,7 @@ export interface System {
     };
   };
   warnings: { code: string; text: string }[];
-  commits: { waiting: number; measured: number; medianMs?: number | ExactNumber; longestMs?: number | ExactNumber };
+  commits: { waiting: number; measured: number; medianMs?: number | ExactNumber; longestMs?: number | ExactNumber; refusedSince?: string };
   content?: { resources: number; versions: number; messages: number; commits: number; lastCommit?: string };
   background?: {
     words: { changes: number; indexed: number };

@@ -18,9 +18,6 @@ function place(server: Server): string {
   return isSocket(server) ? `${server.host ?? "socket"} (socket)` : server.host + (server.port ? `:${server.port}` : "");
 }
 
-/** Without the address, which stands beside it. */
-const shortReason = (store: Store) => store.reason?.replace(`${store.path} can't`, "It can't");
-
 function standbys(server: Server): string {
   if (server.standbys === 0) return server.waitsForStandbys ? "none is connected, and commits wait for one" : "none";
   return `${formatCount(server.standbys)} connected` + (server.waitsForStandbys ? ", commits wait for them" : ", commits don't wait for them");
@@ -41,7 +38,7 @@ function StoreCard({ store }: { store: Store }) {
         ["State", store.isReachable
           ? <><Badge kind="good">reachable</Badge>{store.roundTripMs !== undefined && <> {formatMs(store.roundTripMs)} for a round trip</>}</>
           : <><Badge kind="bad">not reachable</Badge>{store.since && <> since {formatSince(store.since)}</>}</>],
-        ["Reason", !store.isReachable && shortReason(store)],
+        ["Reason", !store.isReachable && !store.since && store.reason],
         ["File", store.engine === "sqlite" && <span class="mono">{store.path}</span>],
         ["Address", store.engine === "postgresql" && !server && <span class="mono">{store.path}</span>],
         ["Server", server && <span class="mono">{place(server)}</span>],
@@ -52,6 +49,7 @@ function StoreCard({ store }: { store: Store }) {
         ["Standbys", server && standbys(server)],
         ["Data", store.dataBytes !== undefined && formatBytes(store.dataBytes)],
         ["Log", store.logBytes !== undefined && <>{formatBytes(store.logBytes)} <span class="quiet">not yet moved into the file, or free to be used again</span></>],
+        ["Free", store.freeBytes !== undefined && <>{formatBytes(store.freeBytes)} <span class="quiet">on its disk</span></>],
         ["Tables", store.schemaVersion !== undefined && `version ${store.schemaVersion}, ${store.isDistributed ? "distributed over several machines" : "not distributed"}`],
       ]} />
     </section>
@@ -64,6 +62,7 @@ function CommitsCard({ content, commits }: { content: NonNullable<SystemData["co
       <h2>Commits</h2>
       <Pairs pairs={[
         ["Last", content.lastCommit ? <><strong>{ago(content.lastCommit)}</strong> <span class="quiet">{formatDateTime(content.lastCommit)}, number {formatCount(content.commits)}</span></> : "none yet"],
+        ["Refused", commits.refusedSince && <span class="bad">since {formatSince(commits.refusedSince)}</span>],
         ["One takes", commits.medianMs === undefined || commits.longestMs === undefined ? <span class="quiet">nothing was stored by this process in the last minute</span>
           : <>{formatMs(commits.medianMs)} <span class="quiet">median, {formatMs(commits.longestMs)} longest; this process, last minute</span></>],
         ["Waiting", commits.waiting ? `${formatCount(commits.waiting)} changes wait to be stored` : "none"],

@@ -46,6 +46,8 @@ struct committer {
   bool is_warm; /* has worked since it was idle */
   uint64_t fsyncs;
   struct durable_group last_groups[LAST_GROUPS]; /* a ring: the newest is before fsyncs */
+  int64_t refused_since_us;                      /* of the day; 0: the last group was stored */
+  int refusal;
 
   struct upkeep *upkeep;
   pthread_t thread;
@@ -317,9 +319,24 @@ static void log_failure(int code, const struct store_commit *commits, const stru
               code == ERR_UNAVAILABLE ? err_facts(code)->text : err->text);
 }
 
+/* For who asks whether anything is stored now. What one commit is refused for says nothing of it.
+ */
+static void note_state(struct committer *committer, int code) {
+  if (code != 0 && !is_of_the_machine(code))
+    return;
+  pthread_mutex_lock(&committer->lock);
+  if (code == 0)
+    committer->refused_since_us = 0;
+  else if (committer->refused_since_us == 0)
+    committer->refused_since_us = clock_now_us();
+  committer->refusal = code;
+  pthread_mutex_unlock(&committer->lock);
+}
+
 static void run_group(struct committer *committer, struct store_commit *commits) {
   struct err err;
   int code = run_until_known(committer, commits, &err);
+  note_state(committer, code);
   bool try_each = code != 0 && commits->next_ && !is_of_the_machine(code);
   if (code != 0 && !try_each)
     log_failure(code, commits, &err);
@@ -463,7 +480,10 @@ void committer_pace(struct committer *committer, struct store_pace *ret_pace) {
   for (size_t i = 0; i < LAST_GROUPS && i < committer->fsyncs; i++)
     if (committer->last_groups[i].at_us >= since_us)
       took_us[n++] = committer->last_groups[i].took_us;
-  *ret_pace = (struct store_pace){.waiting_n = committer->queue_n, .groups_n = n};
+  *ret_pace = (struct store_pace){.waiting_n = committer->queue_n,
+                                  .groups_n = n,
+                                  .refused_since_us = committer->refused_since_us,
+                                  .refusal = committer->refusal};
   pthread_mutex_unlock(&committer->lock);
   if (n == 0)
     return;

@@ -166,6 +166,7 @@ struct db_server {
   bool waits_for_standbys; /* are there some that a commit waits for? */
   uint64_t standbys_n;     /* that take the log from it now */
   int64_t round_trip_us;   /* of a question that costs nothing else */
+  uint64_t free_bytes;     /* of the disk that a file lies on; 0: not known */
 };
 /* In a read transaction. */
 int db_server(struct db *db, struct arena *arena, struct db_server *ret_server,

@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define PAGE_BYTES 4096
@@ -401,11 +402,13 @@ static int sqlite_size(struct db *db, struct db_size *ret_size, struct err *rete
 
 static int sqlite_server(struct db *db, struct arena *arena, struct db_server *ret_server,
                          struct err *reterr) {
-  (void)db;
+  struct statvfs disk;
   struct str version = arena_str(arena, str_of(sqlite3_libversion()));
   if (!version.p)
     return err_no_memory(reterr);
   *ret_server = (struct db_server){.version = version};
+  if (statvfs(connection_of(db)->path, &disk) == 0)
+    ret_server->free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
   return 0;
 }
 

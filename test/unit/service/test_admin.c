@@ -19,11 +19,6 @@ static void admin_tells_no_user_of_a_database(void **state) {
       {"postgresql:///x?user=ann can't be reached.", "postgresql:///x can't be reached."},
       {"postgresql://ann@db/x can't be reached: no route to ann@db.",
        "postgresql://db/x can't be reached: no route to ann@db."},
-      {"FATAL: password authentication failed for user \"ann\"",
-       "FATAL: password authentication failed for user"},
-      {"FATAL: role \"ann\" does not exist", "FATAL: role does not exist"},
-      {"FATAL: role \"an", "FATAL: role"},
-      {"database \"ann\" does not exist", "database \"ann\" does not exist"},
       {"://", "://"},
       {"?user=", ""},
   };
