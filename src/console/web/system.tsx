@@ -73,6 +73,7 @@ function CommitsCard({ content, commits }: { content: NonNullable<SystemData["co
   );
 }
 
+const JOBS_SHOWN = 8;
 const jobNames: Record<string, string> = { reindex: "Index again ($reindex)", async: "Asynchronous request" };
 
 function JobRow({ job }: { job: Job }) {
@@ -82,7 +83,7 @@ function JobRow({ job }: { job: Job }) {
       <div><strong>{name}</strong> <span class="quiet">number {job.number}</span> <Badge>{job.state}</Badge></div>
       {job.total !== undefined && job.state === "running" && <progress value={job.done} max={job.total} aria-label={`${name} ${job.number}`} />}
       <div class="quiet">
-        {job.total !== undefined && <>{formatCount(job.done)} of {formatCount(job.total)}, </>}
+        {job.total !== undefined && job.state === "running" && <>{formatCount(job.done)} of {formatCount(job.total)}, </>}
         asked for {ago(job.created)}{job.process && <>, done by <span class="mono">{job.process}</span></>}
       </div>
     </li>
@@ -92,7 +93,8 @@ function JobRow({ job }: { job: Job }) {
 function BackgroundCard({ background, processes }: { background: NonNullable<SystemData["background"]>; processes: Process[] }) {
   const holder = processes.find((p) => p.hasBackground);
   const behind = Math.max(0, background.words.changes - background.words.indexed);
-  const hidden = background.jobsUnfinished - background.jobs.length;
+  const jobs = [...background.jobs].sort((a, b) => Number(b.state === "running") - Number(a.state === "running")).slice(0, JOBS_SHOWN);
+  const hidden = background.jobsUnfinished - jobs.length;
   return (
     <section class="card">
       <h2>Work in the background</h2>
@@ -103,7 +105,7 @@ function BackgroundCard({ background, processes }: { background: NonNullable<Sys
         ["Jobs", background.jobsUnfinished === 0 ? "none waits or runs" : `${formatCount(background.jobsUnfinished)} not finished`],
         ["Failed jobs", background.jobsFailed > 0 && <span class="bad">{formatCount(background.jobsFailed)}</span>],
       ]} />
-      {background.jobs.length > 0 && <ul class="jobs" aria-label="Jobs">{background.jobs.map((job) => <JobRow key={job.number} job={job} />)}</ul>}
+      {jobs.length > 0 && <ul class="jobs" aria-label="Jobs">{jobs.map((job) => <JobRow key={job.number} job={job} />)}</ul>}
       {hidden > 0 && <p class="quiet">and {formatCount(hidden)} more</p>}
     </section>
   );

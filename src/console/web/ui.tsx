@@ -6,6 +6,7 @@ import { hue, shortSource } from "./format";
 
 export interface Loaded<T> {
   value?: T; // the last one, also behind an error
+  isOfBefore?: boolean; // the value: of another key
   error?: string;
   isPassing?: boolean; // the error: it is tried again by itself
   isHopeless?: boolean; // the error: to try again gives the same
@@ -16,24 +17,32 @@ export interface Loaded<T> {
 }
 
 const RETRY_MS = 2000;
+const PATIENCE_MS = 15000; // with one answer, before it is asked for again: while the store is away one may take seconds
 
 /** Loads again whenever `key` changes, every `everyMs`, and until it works where the store or the server is away; keeps the
  * old value on the screen meanwhile. */
 export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>, everyMs = 0): Loaded<T> {
-  const [state, setState] = useState<Omit<Loaded<T>, "reload">>({ isLoading: true });
+  const [state, setState] = useState<Omit<Loaded<T>, "reload" | "isOfBefore"> & { valueKey?: string }>({ isLoading: true });
   const [turn, setTurn] = useState(0);
   const latest = useRef(load);
+  const askedAt = useRef(0); // 0: the answer is here
   latest.current = load;
   useEffect(() => {
     const abort = new AbortController();
     setState((old) => ({ ...old, isLoading: true }));
-    latest.current(abort.signal).then(
-      (value) => setState({ value, isLoading: false }),
+    askedAt.current = Date.now();
+    const answered = () => {
+      if (!abort.signal.aborted) askedAt.current = 0;
+    };
+    latest.current(abort.signal).finally(answered).then(
+      (value) => {
+        if (!abort.signal.aborted) setState({ value, valueKey: key, isLoading: false });
+      },
       (cause) => {
         if (abort.signal.aborted) return;
         const known = cause instanceof ApiError ? cause : undefined;
         setState((old) => ({
-          value: old.value, isLoading: false, error: known?.message ?? String(cause), since: known?.since, status: known?.status, isPassing: known?.isPassing,
+          value: old.value, valueKey: old.valueKey, isLoading: false, error: known?.message ?? String(cause), since: known?.since, status: known?.status, isPassing: known?.isPassing,
           isHopeless: known !== undefined && known.status >= 400 && known.status < 500,
         }));
       },
@@ -43,7 +52,10 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
   const waitMs = state.isPassing ? RETRY_MS : everyMs;
   useEffect(() => {
     if (!waitMs) return;
-    const again = () => document.visibilityState === "visible" && setTurn((n) => n + 1);
+    const again = () => {
+      const isWaiting = askedAt.current > 0 && Date.now() - askedAt.current < PATIENCE_MS;
+      if (document.visibilityState === "visible" && !isWaiting) setTurn((n) => n + 1);
+    };
     const timer = setInterval(again, waitMs);
     document.addEventListener("visibilitychange", again);
     return () => {
@@ -51,7 +63,7 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
       document.removeEventListener("visibilitychange", again);
     };
   }, [waitMs]);
-  return { ...state, reload: () => setTurn((n) => n + 1) };
+  return { ...state, isOfBefore: state.value !== undefined && state.valueKey !== key, reload: () => setTurn((n) => n + 1) };
 }
 
 /** The value, once it has not changed for `ms`. */
@@ -79,10 +91,10 @@ export function StatusBadge({ status }: { status: string }) {
 
 /** What kept a page from being shown. While the store is away the frame says so, and a page that has something to show shows it. */
 export function Failure({ of }: { of: Loaded<unknown> }) {
-  if (!of.error || (of.isPassing && of.value !== undefined)) return null;
+  if (!of.error || (of.isPassing && of.value !== undefined && !of.isOfBefore)) return null;
   return (
     <div class="failure" role="alert">
-      <p>{of.isPassing ? `${of.since ? "The store can't be reached." : of.error} This page shows up by itself as soon as it can.` : of.error}</p>
+      <p>{of.isPassing ? `${of.since ? "The store can't be reached." : of.error} What you asked for shows up by itself as soon as it can.` : of.error}</p>
       {!of.isPassing && !of.isHopeless && <button onClick={of.reload}>Try again</button>}
     </div>
   );
