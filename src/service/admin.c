@@ -13,14 +13,25 @@
 struct admin_resource {
   const char *path; /* words; "*" stands for any */
   int (*run)(struct admin_call *call, struct err *reterr);
+  bool is_told_without; /* asks a store that is away for nothing */
 };
 
 static const struct admin_resource resources[] = {
-    {"figures", admin_figures},    {"messages", admin_messages},
-    {"messages/*", admin_message}, {"persons", admin_persons},
-    {"persons/*", admin_person},   {"resources/*/*/explain", admin_explain},
-    {"store", admin_store},        {"system", admin_system},
+    {"figures", admin_figures, .is_told_without = true},
+    {"messages", admin_messages},
+    {"messages/*", admin_message},
+    {"persons", admin_persons},
+    {"persons/*", admin_person},
+    {"resources/*/*/explain", admin_explain},
+    {"store", admin_store},
+    {"system", admin_system, .is_told_without = true},
 };
+
+bool admin_store_is_away(struct admin_call *call) {
+  if (!call->is_away)
+    call->is_away = store_away_since_us(call->service->options.store) != 0;
+  return call->is_away;
+}
 
 /* ---- Parameters and members ----------------------------------------------------------------- */
 
@@ -211,7 +222,9 @@ void admin_handle(struct service *service, struct http_request *request, struct 
     return;
   }
   call->job = (struct worker_job){.run = run, .what = call};
-  workers_submit(service->workers, &call->job);
+  /* That the store is away must be told while all who ask it wait for it. */
+  bool tells_of_outage = call->resource->is_told_without && admin_store_is_away(call);
+  workers_submit(tells_of_outage ? service->independent : service->workers, &call->job);
 }
 
 /* ---- Health and figures --------------------------------------------------------------------- */
@@ -259,6 +272,8 @@ int admin_figures(struct admin_call *call, struct err *reterr) {
   struct store_figures figures;
   struct store_processes processes;
   uint64_t *counts = NULL;
+  if (admin_store_is_away(call))
+    return err_set(reterr, ERR_UNAVAILABLE, "", "The store is away.");
   int code = store_figures(call->service->options.store, &figures, reterr);
   if (code == 0)
     code = admin_processes(call, &processes, reterr);

@@ -32,6 +32,7 @@ struct admin_call {
   const struct search_pair *pairs;
   size_t pairs_n;
   const struct admin_resource *resource;
+  bool is_away; /* admin_store_is_away */
   struct buf buf;
   struct json_writer w;
   struct worker_job job;
@@ -49,6 +50,10 @@ struct str admin_without_user(struct arena *arena, struct str text);
 /* A member that is left out where the value is empty. */
 void admin_member(struct json_writer *w, const char *name, struct str value);
 void admin_member_instant(struct json_writer *w, const char *name, int64_t at_us);
+
+/* Is the store known to be away? Once true it stays so for this call, which then runs where nobody
+ * may wait. */
+bool admin_store_is_away(struct admin_call *call);
 
 int admin_figures(struct admin_call *call, struct err *reterr) MUST_CHECK;
 /* Those that share the store. */

@@ -21,6 +21,8 @@ struct state {
 static int read_state(struct state *state) {
   struct admin_call *call = state->call;
   struct store_view *view;
+  if (admin_store_is_away(call))
+    return err_set(&state->err, ERR_UNAVAILABLE, "", "The store is away.");
   int code = store_view_open(call->service->options.store, &view, &state->err);
   if (code)
     return code;

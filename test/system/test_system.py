@@ -1,5 +1,8 @@
 """GET /api/system: what the program runs on, who shares it, and what is told while it is away (docs/admin-api.md)."""
+import concurrent.futures
 import contextlib
+import os
+import signal
 import time
 
 import pytest
@@ -194,3 +197,22 @@ def test_a_synchronous_standby_is_told(tmp_path):
             until(lambda: system(server)["warnings"] == [])
         finally:
             server.stop()
+
+
+def test_a_server_that_hangs_is_told_while_all_who_ask_it_wait(durable, tmp_path):
+    with processes(durable, "hangs", tmp_path, 1) as (server,), concurrent.futures.ThreadPoolExecutor(20) as clients:
+        stopped = [int(pid) for pid in durable.sql("SELECT pid FROM pg_stat_activity WHERE usename='callosum'").split()]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            waiting = [clients.submit(server.request, "GET", "/api/persons?text=lee") for _ in range(20)]
+            time.sleep(7)  # the watch gives it five seconds
+            began = time.monotonic()
+            told, refused = system(server)["store"], server.request("GET", "/api/figures")
+            assert time.monotonic() - began < 2
+            assert not told["isReachable"] and told["since"] and refused.status == 503 and refused.json["error"]["since"]
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        assert {future.result(60).status for future in waiting} <= {200, 503}
+        until(lambda: system(server)["store"]["isReachable"], 30)

@@ -17,7 +17,7 @@ export interface Loaded<T> {
 }
 
 const RETRY_MS = 2000;
-const PATIENCE_MS = 15000; // with one answer, before it is asked for again: while the store is away one may take seconds
+const PATIENCE_MS = 10000; // with one answer, before it is asked for again: while the store is away one may take seconds
 
 /** Loads again whenever `key` changes, every `everyMs`, and until it works where the store or the server is away; keeps the
  * old value on the screen meanwhile. */

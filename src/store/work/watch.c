@@ -58,7 +58,11 @@ bool watch_has_background(const struct watch *watch) {
 }
 
 int64_t watch_away_since_us(const struct watch *watch) {
-  return watch ? atomic_load(&watch->shown_away_since_us) : 0;
+  int64_t since_us = watch ? atomic_load(&watch->shown_away_since_us) : 0;
+  if (!watch || since_us != 0)
+    return since_us;
+  int64_t silent_us = clock_monotonic_us() - atomic_load(&watch->answered_at_us);
+  return silent_us < SILENCE_US ? 0 : clock_now_us() - silent_us;
 }
 
 int64_t watch_clock_ahead_us(const struct watch *watch) {
@@ -66,8 +70,7 @@ int64_t watch_clock_ahead_us(const struct watch *watch) {
 }
 
 bool watch_is_answered(const struct watch *watch) {
-  return watch_away_since_us(watch) == 0 &&
-         clock_monotonic_us() - atomic_load(&watch->answered_at_us) < SILENCE_US;
+  return watch_away_since_us(watch) == 0;
 }
 
 /* ---- The beat ---- */

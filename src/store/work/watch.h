@@ -41,7 +41,8 @@ void watch_close(struct watch *watch); /* NULL is allowed */
  * commits asks (lease_is_held). */
 bool watch_has_background(const struct watch *watch);
 
-/* Since when the server can't be reached, by this machine's clock; 0: it can. */
+/* Since when the server can't be reached or does not answer, by this machine's clock; 0: it does,
+ * as far as the watch knows. */
 int64_t watch_away_since_us(const struct watch *watch);
 
 /* By how much the database's clock is ahead of this machine's. */
