@@ -240,6 +240,19 @@ static int restore_in_child(const char *from, const char *to, int renames) {
   return WEXITSTATUS(status);
 }
 
+/* One more commit, by a program that ends without closing the store: it is in the log alone. */
+static void commit_and_die(void) {
+  pid_t child = fork();
+  if (child == 0) {
+    fixture_open();
+    struct store_write write = write_of("Patient", "only-in-the-log", "x");
+    _exit(commit(&write, 1) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 /* There always is a store in the place: the old one, to the last commit in its log, or the new. */
 static void a_restore_that_is_killed_leaves_the_old_store_or_the_new(void **state) {
   (void)state;
@@ -250,13 +263,9 @@ static void a_restore_that_is_killed_leaves_the_old_store_or_the_new(void **stat
   fill();
   if (make(backup, NULL, &err) != 0 || restore(backup, new, &err) != 0)
     fail_msg("%s", err.text);
-  fixture_open();
-  struct store_write write = write_of("Patient", "only-in-the-log", "x");
-  assert_int_equal(commit(&write, 1), 0);
-  copy_file(fixture_path, kept); /* as a program that was killed leaves it */
+  commit_and_die();
+  copy_file(fixture_path, kept);
   copy_file(text_of("%s-wal", fixture_path), kept_log);
-  store_close(fixture_store);
-  fixture_store = NULL;
   int killed = 0;
   for (int renames = 0; renames < 10; renames++) {
     unlink(text_of("%s-shm", place));
@@ -309,12 +318,13 @@ static void a_backup_is_one_moment_whatever_is_written(void **state) {
   run_sql(writer.db, "PRAGMA journal_mode=WAL;PRAGMA synchronous=OFF");
   assert_int_equal(sqlite3_busy_timeout(writer.db, 10000), SQLITE_OK);
   assert_int_equal(pthread_create(&thread, NULL, write_on, &writer), 0);
+  unsigned went_on = 0;
   for (unsigned i = 0; i < 5; i++) {
     unsigned before = atomic_load(&writer.commits);
     const char *to = other_path(text_of("copy%u.db", i)), *back = other_path(text_of("b%u.db", i));
     if (make(to, NULL, &err) != 0 || restore(to, back, &err) != 0)
       fail_msg("%s", err.text);
-    assert_true(atomic_load(&writer.commits) > before); /* it was not held up */
+    went_on += atomic_load(&writer.commits) > before;
     sqlite3 *db;
     assert_int_equal(sqlite3_open(back, &db), SQLITE_OK);
     run_sql(db, "CREATE TEMP TABLE t(x CHECK(x));" /* both were written in one transaction */
@@ -324,6 +334,7 @@ static void a_backup_is_one_moment_whatever_is_written(void **state) {
   }
   atomic_store(&writer.is_stopped, true);
   assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_true(went_on > 0); /* it was not held up; on a busy machine it may be late */
   sqlite3_close(writer.db);
 }
 

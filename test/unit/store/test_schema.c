@@ -375,7 +375,8 @@ static void upgrade_that_is_killed_anywhere_leaves_the_old_or_the_new(void **sta
   assert_true(all > kills);
   for (unsigned i = 1; i < kills; i++) {
     write_fixture_again();
-    assert_int_equal(upgrade_in_child(all * i / kills), 9);
+    int code = upgrade_in_child(all * i / kills);
+    assert_true(code == 9 || code == 0); /* threads of the open store make steps, too, or do not */
     int64_t version = number_in_file("PRAGMA user_version");
     int64_t has_sequence =
         number_in_file("SELECT count(*) FROM sqlite_schema WHERE name='sequence'");
