@@ -5,14 +5,16 @@ once, and no number is left out or given twice. In `./dev test` some cuts of eac
 first one (CALLOSUM_TEST_SEED repeats them); with --long at every message, and torn and hung ones too.
 """
 import base64
+import json
 import os
 import random
+import subprocess
 import time
 
 import pytest
 
 import engine
-from client import Server, bundle, entry, patient, statuses
+from client import PROGRAM, Server, bundle, entry, patient, statuses
 from test_admin import ADMISSION, send
 from test_async import ask, only_entry, result
 from test_parameters import count, marital, parameter
@@ -201,6 +203,29 @@ def test_a_definition(cutting):
         assert count(server, f"Patient?{code}=S") == 3
         assert server.fhir("DELETE", f"SearchParameter/{made.json['id']}").status == 204
         assert server.fhir("GET", f"Patient?{code}=S").status == 400
+
+    cut_everywhere(cutting, work)
+
+
+@pytest.mark.skipif(not IS_LONG, reason="--long: each cut is of a process of its own")
+def test_an_import_from_its_begin_to_its_end(cutting, tmp_path):
+    """Cut while it opens the store, it says so and can be run again; later, it goes on."""
+    server, url = cutting.server, cutting.server.store
+
+    def run():
+        return subprocess.run([PROGRAM, "import", "--store", url, tmp_path / "import.ndjson"], capture_output=True, text=True, timeout=120)
+
+    def work():
+        n = cutting.next()
+        lines = [json.dumps({**patient(f"Import{n}"), "id": f"import-{n}-{i}"}) for i in range(300)]
+        (tmp_path / "import.ndjson").write_text("\n".join(lines))
+        done = run()
+        if done.returncode == 3:
+            assert "was lost" in done.stderr and server.fhir("GET", f"Patient?family=Import{n}&_summary=count").json["total"] == 0
+            done = run()
+        assert done.returncode == 0, done.stderr
+        assert server.fhir("GET", f"Patient?family=Import{n}&_summary=count").json["total"] == 300
+        assert server.fhir("GET", f"Patient/import-{n}-0/_history?_summary=count").json["total"] == 1
 
     cut_everywhere(cutting, work)
 

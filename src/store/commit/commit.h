@@ -2,9 +2,10 @@
  * How a commit becomes durable, inside src/store:
  *
  *   commit_prepare   on the caller's thread: packs bodies, computes keys. No data is read.
- *   group_check      on the committer's thread, inside the transaction: may it? Reads only, and
- *                    sees what earlier members of the group have staged.
- *   group_stage      notes in memory what the commit will change.
+ *   group_ask        on the committer's thread, inside the transaction: asks the server for what
+ *                    the group must know, all at once (group_read.h).
+ *   group_add        may it? Reads only, and sees what earlier members of the group have staged;
+ *                    if so, notes in memory what the commit will change.
  *   group_write      writes everything that was staged, sorted, table by table.
  *
  * A refused commit therefore never wrote anything and needs no savepoint; its neighbours do not

@@ -3,8 +3,8 @@
  *
  * - A text and packed bytes are both `bytea`: any byte may occur in a message, and the order of
  *   bytes, not of a language, is what the searches rely on. What identifies something (rid, seq,
- *   hash, time) is `bigint`, what counts kinds of something (type, param, state, version)
- * `integer`.
+ *   hash, time) is `bigint`; `integer` is what counts kinds of something (type, param, state,
+ *   version).
  * - The order of the columns. Fixed widths come first, the wide ones in front of the narrow ones,
  *   so that nothing is lost to alignment and a row's numbers are read without stepping over its
  *   texts. In the search tables it is that of the key. Every INSERT names its columns, or is into a
