@@ -217,7 +217,7 @@ def test_an_upgrade_by_a_newer_program_stops_the_writes_of_this_one(pg, schema):
 
 
 def test_a_process_that_is_too_old_gives_up_what_it_holds(pg, schema, tmp_path):
-    """It can't write, not even that it is alive: so the newer program takes over its work, and its log and `/healthz` say why."""
+    """It can't write, not even that it is alive: so the newer program takes over its work, and its log says why, and `/healthz` that it is so."""
     (tmp_path / "callosum.yaml").write_text("leaseSeconds: 2\n")
     with serving(pg.url(schema), "--config", str(tmp_path)) as server:
         end = time.monotonic() + 30
@@ -231,7 +231,7 @@ def test_a_process_that_is_too_old_gives_up_what_it_holds(pg, schema, tmp_path):
         assert pg.sql(f"SELECT seen,(SELECT max(until) FROM {schema}.lease) FROM {schema}.process", "callosum") == before
         assert int(before.split("|")[1]) < time.time() * 1e6
         answer = server.request("GET", "/healthz")
-        assert answer.status >= 500 and b"newer" in answer.body, answer.body
+        assert answer.status == 503, answer.body  # why, is in the log
         assert any("A newer Callosum has upgraded the store" in line for line in server.log), server.log
 
 
@@ -468,7 +468,7 @@ def test_a_server_that_stays_away(pg, schema):
             answer = server.fhir("GET", f"Patient/{made['id']}")
             assert answer.status == 503 and answer.issues()[0][1] == "transient", answer.body
             answer = server.fhir("POST", "Patient", patient("Lost"))
-            assert answer.status >= 500 and b"newer" in answer.body, answer.body
+            assert answer.status == 503, answer.body
             assert time.monotonic() - started < 60
             with concurrent.futures.ThreadPoolExecutor(20) as clients:  # not one after another, each with its own wait
                 started = time.monotonic()
