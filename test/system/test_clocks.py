@@ -7,7 +7,7 @@ import time
 import pytest
 
 import engine
-from client import Server, patient
+from client import PROGRAM, Server, patient
 from test_async import ask, only_entry, result
 from test_processes import background_holder, name_of, processes, until
 
@@ -120,3 +120,10 @@ def test_nobody_takes_out_the_number_of_a_writer_that_lives(start, tmp_path):
         other.create(patient("Other"))
         assert before <= writers()
         assert other.stop() == 0
+
+
+def test_a_store_at_work_is_not_copied_by_a_machine_whose_clock_is_ahead(start, shim, tmp_path):
+    server = start(0)
+    environment = dict(os.environ, LD_PRELOAD=shim, CLOCK_AHEAD_S=str(DAY_S))
+    done = subprocess.run([PROGRAM, "copy", server.store, str(tmp_path / "no.db")], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 3 and "at work" in done.stderr, done.stderr

@@ -256,6 +256,28 @@ def test_a_store_that_is_served_is_not_moved(cluster, source, tmp_path):
     assert_equal_stores(source, tmp_path / "yes.db")
 
 
+def test_who_is_at_work_shows_it_however_long_its_lease(cluster, source, tmp_path):
+    url, configuration = cluster.new_schema("long_lease"), tmp_path / "callosum.d"
+    configuration.mkdir()
+    (configuration / "callosum.yaml").write_text("leaseSeconds: 3600\n")
+    server = Server(url, "--config", str(configuration))
+    try:
+        cluster.sql("UPDATE long_lease.process SET seen=seen-70000000", database="callosum")
+        wait_until(lambda: "at work" in run("copy", url, tmp_path / "no.db").stderr, seconds=25)
+    finally:
+        assert server.stop() == 0
+
+
+def test_who_is_at_work_is_told_by_the_servers_clock(cluster, source, tmp_path):
+    url = cluster.new_schema("seen")
+    assert run("copy", "--quiet", source, url).returncode == 0
+    for ago, is_at_work in ((55, True), (-600, True), (65, False)):
+        cluster.sql("DELETE FROM seen.process; INSERT INTO seen.process SELECT 1,'x',0,"
+                    f"extract(epoch FROM clock_timestamp()-interval '{ago} s')*1000000,''", database="callosum")
+        done = run("copy", "--quiet", url, tmp_path / f"{ago}.db")
+        assert ("at work" in done.stderr) == is_at_work and done.returncode == (3 if is_at_work else 0), done.stderr
+
+
 def test_a_source_that_changes_makes_no_store(cluster, source, tmp_path):
     mine, url = tmp_path / "mine.db", cluster.new_schema("changes")
     shutil.copy(source, mine)

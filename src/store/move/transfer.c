@@ -16,7 +16,7 @@
 #define CACHE_BYTES ((size_t)64 << 20)
 #define SERVER_WAIT_US 5000000   /* until the server is reached */
 #define BROKEN_TRIES 6           /* of a page whose transaction broke; db_open waits in between */
-#define PROCESS_GONE_US 60000000 /* a process that was not seen for so long is not at work */
+#define PROCESS_GONE_US 60000000 /* not seen for so long: six times a sign of life was due */
 #define LOG_PAGES_MAX 4000       /* then the log is moved into the file */
 #define SAME_STORE "The source and the target are the same store."
 #define MARK_MAX_BYTES ((size_t)1 << 20)
@@ -81,7 +81,8 @@ static int mark_read(struct str text, struct mark *ret_mark, struct err *reterr)
 
 /* ---- One look at a store ---- */
 
-/* Only PostgreSQL lets several processes at one store; a file has an owner. */
+/* Only PostgreSQL lets several processes at one store; a file has an owner. When they were seen is
+ * told by the server's clock. */
 static int refuse_processes(struct db *db, struct arena *arena, const char *path,
                             struct err *reterr) {
   struct db_query query;
@@ -90,8 +91,9 @@ static int refuse_processes(struct db *db, struct arena *arena, const char *path
   if (!db_is_remote(db))
     return 0;
   db_query_init(&query, arena);
-  db_query_add(&query, "SELECT count(*) FROM process WHERE seen>");
-  db_query_i64(&query, clock_now_us() - PROCESS_GONE_US);
+  db_query_add(&query, "SELECT count(*) FROM process WHERE seen>"
+                       "CAST(extract(epoch FROM clock_timestamp())*1000000 AS bigint)-");
+  db_query_i64(&query, PROCESS_GONE_US);
   int code = db_query_number(db, &query, 0, &n, reterr);
   if (code == 0 && n > 0)
     code =

@@ -134,9 +134,10 @@ static void wait_for_beat(struct watch *watch) {
 
 static bool is_beat_due(const struct watch *watch) {
   int64_t since_us = clock_monotonic_us() - watch->beat.sent_at_us;
+  int64_t third_us = store_lease_us(watch->options.store) / 3;
   bool may_take = watch->is_background_free && !watch_has_background(watch) &&
                   store_wants_background(watch->options.store);
-  return since_us >= store_lease_us(watch->options.store) / 3 || may_take;
+  return since_us >= (third_us < PROCESS_BEAT_US ? third_us : PROCESS_BEAT_US) || may_take;
 }
 
 /* ---- Looking ---- */
