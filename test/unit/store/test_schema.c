@@ -330,7 +330,7 @@ static struct steps *steps; /* shared with the child */
 static int count_step(void *what, int action, const char *a, const char *b, const char *c,
                       const char *d) {
   (void)what, (void)action, (void)a, (void)b, (void)c, (void)d;
-  if (++steps->n == steps->end_at)
+  if (gettid() == getpid() && ++steps->n == steps->end_at) /* not those of the background */
     _exit(9);
   return SQLITE_OK;
 }
@@ -376,7 +376,7 @@ static void upgrade_that_is_killed_anywhere_leaves_the_old_or_the_new(void **sta
   for (unsigned i = 1; i < kills; i++) {
     write_fixture_again();
     int code = upgrade_in_child(all * i / kills);
-    assert_true(code == 9 || code == 0); /* threads of the open store make steps, too, or do not */
+    assert_true(code == 9 || (code == 0 && i > kills / 2)); /* it had less to do this time */
     int64_t version = number_in_file("PRAGMA user_version");
     int64_t has_sequence =
         number_in_file("SELECT count(*) FROM sqlite_schema WHERE name='sequence'");
