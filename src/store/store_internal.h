@@ -35,9 +35,9 @@ struct body_codec *store_codec(const struct store *store);
  * is the same. Only for "is it worth looking again". */
 uint64_t store_epoch(const struct store *store);
 
-/* What looks at many rows to answer one request, and is no search, which has its own limit, may take
- * so long (db_set_deadline): a snapshot that is held for ever keeps a server from cleaning up, and a
- * log from starting over. */
+/* What looks at many rows to answer one request, and is no search, which has its own limit, may
+ * take so long (db_set_deadline): a snapshot that is held for ever keeps a server from cleaning up,
+ * and a log from starting over. */
 #define STORE_READ_TIME_US ((int64_t)10 * 1000000)
 
 /* ---- One store, several processes ---- */
