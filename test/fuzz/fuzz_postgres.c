@@ -18,6 +18,9 @@ static void check_sql(struct arena *arena, struct str sql) {
   buf_init_arena(&out, arena, (size_t)1 << 20);
   if (pg_sql_plain(sql, &out, &places_n, &err) == 0)
     FUZZ_CHECK(places_n >= 0 && out.n <= sql.n * 12 + 16);
+  buf_clear(&out);
+  if (pg_sql_keys(sql, &out, &places_n, &err) == 0)
+    FUZZ_CHECK(places_n >= 0 && out.n <= sql.n * 12 + 16);
   for (size_t n = 1; n <= sizeof types / sizeof types[0]; n++) {
     buf_clear(&out);
     int code = pg_sql_rows(sql, types, n, &out, &err);
