@@ -2,9 +2,10 @@
  * The processes of a store: who is there, since when, and with what configuration.
  *
  * On a server each process that writes has a row in `process`, which it brings up to date every
- * PROCESS_BEAT_US, or three times within a shorter lease, and takes out at a clean end; the row of one that has not been seen for
- * PROCESS_FORGET_US is taken out by the others. The same beat renews what the process holds: named
- * leases (lease.h) and the jobs that it runs (job.h). An embedded file has one process, and no row.
+ * PROCESS_BEAT_US, or three times within a shorter lease, and takes out at a clean end; the row of
+ * one that has not been seen for PROCESS_FORGET_US is taken out by the others. The same beat renews
+ * what the process holds: named leases (lease.h) and the jobs that it runs (job.h). An embedded
+ * file has one process, and no row.
  *
  * Threads: any. Memory: results on the caller's arena.
  */
