@@ -22,11 +22,10 @@ static const struct told table[] = {
      "The store can't be reached at the moment; ask again in " SECONDS(STORE_AGAIN_S) ".", false},
     {ERR_UNCERTAIN,
      "The store was lost while this was stored, and it is not known whether it was; look before "
-     "you "
-     "send it again.",
+     "you send it again.",
      false},
     {ERR_NO_SPACE, "The store has no space left: nothing of this was stored.", true},
-    {ERR_READ_ONLY, "The store takes no changes at the moment: nothing of this was stored.", true},
+    {ERR_READ_ONLY, "The store is read-only at the moment: nothing of this was stored.", true},
     {ERR_STORE, "The store failed; the log of the server says why.", true},
     {ERR_IO, "The store failed; the log of the server says why.", true},
 };
