@@ -285,7 +285,7 @@ static int count_links(struct search_context *c, const struct search_condition *
                        const struct search_rids *targets, uint64_t limit, uint64_t *ret_n,
                        struct err *reterr) {
   enum { SAMPLE = 8 };
-  struct db_query froms[SAMPLE];
+  struct db_query froms[SAMPLE] = {0}; /* for the eyes of gcc -O1 -fsanitize */
   uint64_t sum = 0, n = 0;
   size_t looked_at = 0, froms_n = 0, step = targets->n / SAMPLE + 1;
   for (size_t i = 0; i < targets->n; i += step) {
