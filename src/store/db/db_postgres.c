@@ -38,12 +38,14 @@ static int count_tables(struct pg *pg, int64_t *ret_n, struct err *reterr) {
   return pg_number(pg, sql, ret_n, reterr);
 }
 
+/* Another process may be making the tables: where they are seen, so is whose they are, as it is
+ * asked for after them. */
 static int check_identity(struct pg *pg, struct err *reterr) {
-  struct db_identity found;
+  struct db_identity found = {0};
   int64_t tables = 0;
-  int code = db_identity(&pg->base, &found, reterr);
+  int code = count_tables(pg, &tables, reterr);
   if (code == 0)
-    code = count_tables(pg, &tables, reterr);
+    code = db_identity(&pg->base, &found, reterr);
   return code ? code : db_check_identity(found, pg->options.newest, tables > 0, pg->shown, reterr);
 }
 

@@ -648,6 +648,58 @@ static void what_is_gone_already_need_not_be_dropped(void **state) {
   must(db_commit(fixture_db, &err));
 }
 
+/* ---- Tables that are being made ---- */
+
+struct opener {
+  char path[256];
+  atomic_bool is_over;
+  struct err err;
+  int code, opened_n;
+};
+
+static void *open_again_and_again(void *what) {
+  struct opener *opener = what;
+  for (bool is_last = false; opener->code == 0 && !is_last; opener->opened_n++) {
+    struct db *db = NULL;
+    is_last = atomic_load(&opener->is_over);
+    opener->code = db_open(&(struct db_options){.path = opener->path, .newest = {APPLICATION, 3}},
+                           &db, &opener->err);
+    db_close(db);
+  }
+  return NULL;
+}
+
+/* They are seen between two looks of another process: before or after, but never as a stranger's.
+ */
+static void tables_that_are_being_made_are_nobody_elses(void **state) {
+  (void)state;
+  for (int i = 0; i < 60; i++) {
+    struct opener opener = {0};
+    char sql[400], name[64];
+    pthread_t thread;
+    snprintf(name, sizeof name, "%s_%d", fixture_schema, i);
+    const char *url = getenv("CALLOSUM_TEST_POSTGRES");
+    snprintf(opener.path, sizeof opener.path, "%s%coptions=-csearch_path%%3D%s", url,
+             strchr(url, '?') ? '&' : '?', name);
+    snprintf(sql, sizeof sql, "CREATE SCHEMA %s", name);
+    must(db_run(fixture_db, sql, &err));
+    assert_int_equal(pthread_create(&thread, NULL, open_again_and_again, &opener), 0);
+    usleep((useconds_t)(i % 10 * 700));
+    snprintf(sql, sizeof sql,
+             "BEGIN;CREATE TABLE %s.t(k integer);CREATE TABLE %s.callosum_identity(application "
+             "bigint, version bigint);INSERT INTO %s.callosum_identity VALUES(%u,3);COMMIT",
+             name, name, name, (unsigned)APPLICATION);
+    int code = db_run(fixture_db, sql, &err);
+    atomic_store(&opener.is_over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    snprintf(sql, sizeof sql, "DROP SCHEMA %s CASCADE", name);
+    must(db_run(fixture_db, sql, &err));
+    must(code);
+    if (opener.code != 0)
+      fail_msg("round %d: %s", i, opener.err.text);
+  }
+}
+
 /* Another process changes a table that a kept statement reads. */
 static void what_was_prepared_is_prepared_again(void **state) {
   (void)state;
@@ -719,6 +771,7 @@ int main(void) {
       DB_TEST(the_servers_limits_are_told),
       DB_TEST(what_was_prepared_is_prepared_again),
       DB_TEST(a_failure_does_not_outlive_its_transaction),
+      DB_TEST(tables_that_are_being_made_are_nobody_elses),
       DB_TEST(what_is_gone_already_need_not_be_dropped),
       DB_TEST(a_transaction_that_wrote_nothing_leaves_no_number),
       DB_TEST(an_error_does_not_spoil_what_was_prepared),
