@@ -87,4 +87,22 @@ __attribute__((unused)) static void insert_numbers(int64_t first, int64_t n) {
   must(db_commit(fixture_db, &err));
 }
 
+/* One row in a write transaction of `db`; what came of it. */
+__attribute__((unused)) static int try_commit(struct db *db, int64_t k) {
+  int code = db_begin_write(db, &err);
+  struct db_statement *insert = NULL;
+  if (code == 0)
+    code = db_prepare(db, STR("INSERT INTO t(k) VALUES(?)"), &insert, &err);
+  if (code == 0) {
+    db_bind_i64(insert, 1, k);
+    code = db_execute(insert, &err);
+    db_release(insert);
+  }
+  if (code == 0)
+    code = db_commit(db, &err);
+  if (code != 0)
+    db_rollback(db);
+  return code;
+}
+
 #endif

@@ -204,25 +204,6 @@ static struct db *using(struct db *db) {
   return before;
 }
 
-static int try_commit(struct db *db, int64_t k) {
-  struct db *before = using(db);
-  int code = db_begin_write(db, &err);
-  struct db_statement *insert = NULL;
-  if (code == 0)
-    code = db_prepare(db, STR("INSERT INTO t(k) VALUES(?)"), &insert, &err);
-  if (code == 0) {
-    db_bind_i64(insert, 1, k);
-    code = db_execute(insert, &err);
-    db_release(insert);
-  }
-  if (code == 0)
-    code = db_commit(db, &err);
-  if (code != 0)
-    db_rollback(db);
-  using(before);
-  return code;
-}
-
 static int64_t count_of(int64_t k) {
   struct db_statement *select = prepare("SELECT count(*) FROM t WHERE k=?");
   db_bind_i64(select, 1, k);

@@ -70,27 +70,13 @@ static int turn_teardown(void **state) {
 
 static int write_one(const char *more, int64_t k) {
   char path[800];
-  struct db *db = NULL, *before = fixture_db;
+  struct db *db = NULL;
   snprintf(path, sizeof path, "%s%s", fixture_path, more);
   must(db_open(
       &(struct db_options){
           .path = path, .newest = {APPLICATION, 3}, .is_writer = true, .silence_us = SILENCE_US},
       &db, &err));
-  fixture_db = db;
-  int code = db_begin_write(db, &err);
-  struct db_statement *insert = NULL;
-  if (code == 0)
-    code = db_prepare(db, STR("INSERT INTO t(k) VALUES(?)"), &insert, &err);
-  if (code == 0) {
-    db_bind_i64(insert, 1, k);
-    code = db_execute(insert, &err);
-    db_release(insert);
-  }
-  if (code == 0)
-    code = db_commit(db, &err);
-  if (code != 0)
-    db_rollback(db);
-  fixture_db = before;
+  int code = try_commit(db, k);
   db_close(db);
   return code;
 }

@@ -186,6 +186,14 @@ static void job_that_was_begun_before_is_told_to_who_claims_it(void **state) {
   assert_true(claim.is_again);
 }
 
+/* As another process would leave the row. */
+static void set_job(uint64_t number, const char *what) {
+  char sql[200];
+  snprintf(sql, sizeof sql, "UPDATE %s.job SET %s WHERE number=%llu", fixture_schema, what,
+           (unsigned long long)number);
+  fixture_run_sql(sql);
+}
+
 /* It was late, but its thread still runs the job: no other thread of it may. */
 static void job_is_not_claimed_again_by_its_own_process(void **state) {
   (void)state;
@@ -194,10 +202,7 @@ static void job_is_not_claimed_again_by_its_own_process(void **state) {
   fixture_open();
   uint64_t number = make_job(fixture_store);
   assert_int_equal(change_job(fixture_store, JOB_CLAIM, number), 0);
-  char sql[200];
-  snprintf(sql, sizeof sql, "UPDATE %s.job SET lease=1 WHERE number=%llu", fixture_schema,
-           (unsigned long long)number);
-  fixture_run_sql(sql);
+  set_job(number, "lease=1");
   assert_int_equal(claimable_n(fixture_store), 0);
   assert_int_equal(change_job(fixture_store, JOB_CLAIM, number), ERR_CONFLICT);
   assert_int_equal(change_job(fixture_store, JOB_FINISH, number), 0);
@@ -211,15 +216,10 @@ static void job_of_a_dead_process_is_taken_over(void **state) {
   fixture_open();
   uint64_t number = make_job(fixture_store);
   assert_int_equal(change_job(fixture_store, JOB_CLAIM, number), 0);
-  char sql[200];
-  snprintf(sql, sizeof sql, "UPDATE %s.job SET holder=7 WHERE number=%llu", fixture_schema,
-           (unsigned long long)number);
-  fixture_run_sql(sql);
+  set_job(number, "holder=7");
   assert_int_equal(claimable_n(fixture_store), 0);
   assert_int_equal(change_job(fixture_store, JOB_CLAIM, number), ERR_CONFLICT);
-  snprintf(sql, sizeof sql, "UPDATE %s.job SET lease=1 WHERE number=%llu", fixture_schema,
-           (unsigned long long)number);
-  fixture_run_sql(sql);
+  set_job(number, "lease=1");
   assert_int_equal(claimable_n(fixture_store), 1);
   assert_int_equal(change_job(fixture_store, JOB_CLAIM, number), 0);
   assert_int_equal(change_job(fixture_store, JOB_FINISH, number), 0);
